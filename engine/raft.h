@@ -1,0 +1,236 @@
+#pragma once
+
+// The pure Raft core: events in, actions out. Ongaro, "Consensus: Bridging Theory and Practice", 2014 ("thesis").
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "engine/action.h"
+#include "engine/config.h"
+#include "engine/event.h"
+#include "engine/log_shape.h"
+#include "engine/membership.h"
+#include "engine/progress.h"
+#include "engine/random.h"
+
+namespace quorate::engine {
+
+/// What recovery found on disk; all of it is durable.
+struct InitialState {
+    HardState hard_state;
+    EntryId snapshot;                          ///< zero: no snapshot
+    std::optional<Membership> snapshot_membership;  ///< in force at `snapshot`; absent exactly when there is none
+    std::span<const EntryShape> entries{};          ///< from snapshot.index + 1 on
+    std::span<const MembershipAt> memberships{};    ///< of the Membership entries among them, ascending
+};
+
+struct Follower {
+    ServerId leader;  ///< of current_term, as far as known
+    std::uint32_t ticks_since_leader = 0;
+    std::uint32_t election_ticks_left = 0;
+    /// Highest index known to equal the leader's log in this term; zero until its first accepted append.
+    LogIndex received_index;
+
+    bool operator==(const Follower&) const = default;
+};
+
+/// Asks whether an election could be won, without changing its term. Thesis §9.6.
+struct PreCandidate {
+    std::vector<ServerId> granted;  ///< sorted; includes this server
+    std::vector<ServerId> refused;
+    std::uint32_t election_ticks_left = 0;
+
+    bool operator==(const PreCandidate&) const = default;
+};
+
+/// Thesis §3.4.
+struct Candidate {
+    CampaignKind kind = CampaignKind::Election;
+    /// This server's own vote counts, and its requests leave, only when this is durable; zero once it is.
+    PersistTicket own_vote;
+    EntryId last_entry;
+    std::vector<ServerId> granted;
+    std::vector<ServerId> refused;
+    std::uint32_t election_ticks_left = 0;
+
+    bool operator==(const Candidate&) const = default;
+};
+
+/// Reads that wait for the heartbeats of one round, thesis §6.4.
+struct ReadBatch {
+    struct Waiting {
+        ServerId origin;  ///< who asked: this server, or the follower that gets the index
+        RequestId request;
+        bool operator==(const Waiting&) const = default;
+    };
+    Round round;           ///< zero while no round has been started for it
+    LogIndex read_index;
+    std::vector<Waiting> waiting;
+
+    bool operator==(const ReadBatch&) const = default;
+};
+
+struct Transfer {
+    RequestId request;
+    ServerId target;
+    std::uint32_t ticks_left = 0;
+
+    bool operator==(const Transfer&) const = default;
+};
+
+struct Leader {
+    std::vector<Progress> progress;  ///< everyone else in the membership, sorted by id
+    LogIndex term_start;             ///< the no-op of this term, thesis §6.4 step 1
+    std::uint32_t heartbeat_ticks_left = 0;
+    Round round;             ///< of the last heartbeat sent
+    ReadBatch confirming;    ///< its round is on the way
+    ReadBatch gathering;     ///< waits for the next round
+    std::optional<Transfer> transfer;
+    std::uint64_t uncommitted_bytes = 0;
+
+    bool operator==(const Leader&) const = default;
+};
+
+/// One server's Raft state: a regular value. Copies are independent, equal values behave alike for ever, and digest() is the same on
+/// every platform. Not thread-safe, never blocks, throws nothing but bad_alloc.
+class Raft {
+ public:
+    /// Requires config.is_valid(), well-formed memberships and at least one of them.
+    Raft(const Config& config, const InitialState& initial);
+
+    /// The one door. `output` gets this step's actions and notes appended.
+    void step(const Event& event, Output& output);
+
+    bool operator==(const Raft&) const = default;
+    /// Equal for equal states; stable across compilers, platforms and releases of the same state layout.
+    [[nodiscard]] std::uint64_t digest() const;
+
+    [[nodiscard]] const Config& config() const { return config_; }
+    [[nodiscard]] RoleName role() const { return static_cast<RoleName>(role_.index()); }
+    [[nodiscard]] Term current_term() const { return hard_state_.current_term; }
+    [[nodiscard]] const HardState& hard_state() const { return hard_state_; }
+    /// The leader of the current term as far as this server knows; itself when it leads.
+    [[nodiscard]] ServerId leader() const;
+    /// Highest index known to be committed. Never falls while the process runs; restarts at the snapshot. Thesis §3.5.
+    [[nodiscard]] LogIndex commit_index() const { return commit_index_; }
+    /// Through here the log is on this server's own disk.
+    [[nodiscard]] LogIndex durable_index() const { return durable_index_; }
+    [[nodiscard]] const LogShape& log() const { return log_; }
+    /// The newest configuration in the log: the one in force.
+    [[nodiscard]] const Membership& membership() const { return memberships_.back().membership; }
+    [[nodiscard]] LogIndex membership_index() const { return memberships_.back().index; }
+    /// Null unless this server leads.
+    [[nodiscard]] const Leader* as_leader() const { return std::get_if<Leader>(&role_); }
+    /// Ticks since this server last knew of a live leader; zero when it leads.
+    [[nodiscard]] std::uint32_t ticks_since_leader() const;
+
+ private:
+    using Role = std::variant<Follower, PreCandidate, Candidate, Leader>;
+
+    // A message that may leave only when a ticket is complete.
+    struct Held {
+        PersistTicket ticket;
+        ServerId to;
+        Message message;
+        bool operator==(const Held&) const = default;
+    };
+    // A PersistLog on its way to the disk, and the log's end that it makes durable.
+    struct Persisting {
+        PersistTicket ticket;
+        LogIndex last_index;
+        bool operator==(const Persisting&) const = default;
+    };
+
+    // raft.cc: dispatch, the term rule, persistence
+    void dispatch(const Event& event, Output& output);
+    void on_tick(Output& output);
+    void on_message(const MessageReceived& received, Output& output);
+    void on_persisted(PersistTicket ticket, Output& output);
+    [[nodiscard]] bool adopt_higher_term(const MessageReceived& received, Output& output);
+    void become_follower(Term term, ServerId leader, NoteKind reason, Output& output);
+    PersistTicket persist(std::optional<HardState> hard_state, LogIndex truncate_from, LogIndex first, LogIndex last, Output& output);
+    void send(ServerId to, const Message& message, Output& output);
+    void send_when_durable(ServerId to, const Message& message, Output& output);
+    void note(NoteKind kind, ServerId peer, Term term, LogIndex index, Output& output) const;
+    void announce(NoteKind reason, Output& output) const;
+    void adopt_memberships(std::span<const MembershipAt> memberships, Output& output);
+    void advance_commit(LogIndex to, Output& output);
+
+    // election.cc: thesis §3.4, §3.6.1, §4.2.3, §9.6
+    void on_request_vote(ServerId from, const RequestVote& request, Output& output);
+    void on_vote_granted(ServerId from, const VoteGranted& granted, Output& output);
+    void on_vote_refused(ServerId from, const VoteRefused& refused, Output& output);
+    void on_follower_tick(Output& output);
+    void on_candidate_tick(std::uint32_t& ticks_left, Output& output);
+    void campaign(CampaignKind kind, NoteKind reason, Output& output);
+    void request_votes(CampaignKind kind, Term term, EntryId last_entry, Output& output);
+    void decide_campaign(Output& output);
+    void on_own_vote_durable(Output& output);
+    void become_leader(Output& output);
+    [[nodiscard]] bool leader_is_alive() const;
+    [[nodiscard]] std::uint32_t draw_election_timeout();
+
+    // replication.cc: thesis §3.5, §3.6.2, §10.2.1
+    void on_append_entries(const MessageReceived& received, const AppendEntries& append, Output& output);
+    void store_entries(const MessageReceived& received, const AppendEntries& append, Output& output);
+    void refuse_append(ServerId from, const AppendEntries& append, Output& output);
+    void on_append_accepted(ServerId from, const AppendAccepted& accepted, Output& output);
+    void on_append_refused(ServerId from, const AppendRefused& refused, Output& output);
+    void on_heartbeat(ServerId from, const Heartbeat& heartbeat, Output& output);
+    void on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output& output);
+    void on_proposed(std::span<const ProposedEntry> entries, Output& output);
+    void on_peer_unreachable(ServerId peer, Output& output);
+    void on_leader_tick(Output& output);
+    void broadcast_heartbeat(Output& output);
+    void replicate_to_all(Output& output);
+    void replicate_to(Progress& progress, Output& output);
+    void send_append(Progress& progress, Output& output);
+    void maybe_commit(Output& output);
+    [[nodiscard]] bool follow_leader(ServerId from, Output& output);
+    void rebuild_progress(Leader& leader);
+
+    // reads.cc: thesis §6.4
+    void on_read_requested(RequestId request, Output& output);
+    void on_read_index_request(ServerId from, const ReadIndexRequest& request, Output& output);
+    void gather_read(ServerId origin, RequestId request, Output& output);
+    void start_read_round(Output& output);
+    void confirm_reads(Output& output);
+    void answer_read(const ReadBatch::Waiting& waiting, LogIndex read_index, Output& output);
+    void refuse_read(const ReadBatch::Waiting& waiting, RefusalReason reason, Output& output);
+    void refuse_all_reads(Output& output);
+
+    // transfer.cc: thesis §3.10
+    void on_transfer_requested(const TransferRequested& request, Output& output);
+    void on_timeout_now(ServerId from, Output& output);
+    void on_transfer_tick(Output& output);
+    void continue_transfer(Output& output);
+    void end_transfer(TransferOutcome outcome, Output& output);
+
+    // snapshot.cc: thesis §5
+    void on_snapshot_completed(const SnapshotCompleted& completed, Output& output);
+    void on_install_snapshot(const MessageReceived& received, const InstallSnapshot& install, Output& output);
+    void on_snapshot_send_failed(ServerId peer, Output& output);
+
+    // invariants.cc
+    void check_state() const;
+    void check_delta(const HardState& before, LogIndex commit_before, RoleName role_before) const;
+
+    Config config_;
+    Random random_;
+    HardState hard_state_;
+    LogShape log_;
+    std::vector<MembershipAt> memberships_;  ///< ascending; the first is in force at or below the log's base
+    LogIndex commit_index_;
+    LogIndex durable_index_;
+    PersistTicket last_ticket_;
+    PersistTicket completed_ticket_;
+    std::vector<Persisting> persisting_;
+    std::vector<Held> held_;
+    Role role_;
+};
+
+}  // namespace quorate::engine

@@ -1,0 +1,41 @@
+#pragma once
+
+// The port through which a node reaches the world, disk aside. main implements it with io, the simulator with virtual links.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/types.h"
+#include "server/http_message.h"
+
+namespace quorate::server {
+
+enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
+
+/// A member of the cluster and where to reach it.
+struct PeerAddress {
+    engine::ServerId id;
+    std::string name;     ///< its --node-id
+    std::string address;  ///< HOST:PORT
+    bool operator==(const PeerAddress&) const = default;
+};
+
+class Environment {
+ public:
+    Environment() = default;
+    Environment(const Environment&) = delete;
+    Environment& operator=(const Environment&) = delete;
+    virtual ~Environment() = default;
+
+    /// The other members have changed: keep a link to each of these and drop the rest.
+    virtual void set_peers(const std::vector<PeerAddress>& peers) = 0;
+    /// Sends one frame (peer_codec.h); best effort: it is dropped when the link is down or its bounded queue is full.
+    virtual void send_frame(engine::ServerId to, std::string frame) = 0;
+    /// Answers a request. Exactly once for each, in any order; ignored when the client has gone.
+    virtual void respond(HttpExchange exchange, HttpResponse response) = 0;
+    virtual void log(LogLevel level, std::string_view line) = 0;
+};
+
+}  // namespace quorate::server

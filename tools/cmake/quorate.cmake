@@ -1,0 +1,29 @@
+# quorate_room(NAME SOURCES ... USES ...): the library target of one folder, quorate::NAME.
+function(quorate_room name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  add_library(quorate_${name} STATIC ${ARG_SOURCES})
+  add_library(quorate::${name} ALIAS quorate_${name})
+  target_include_directories(quorate_${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(quorate_${name} PUBLIC ${ARG_USES} PRIVATE quorate_warnings)
+endfunction()
+
+# quorate_test(NAME SOURCES ... USES ...): a GoogleTest program, one ctest entry for each of its tests.
+function(quorate_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;USES" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gtest GTest::gmock GTest::gtest_main quorate_warnings)
+  gtest_discover_tests(${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+add_library(quorate_warnings INTERFACE)
+target_compile_options(quorate_warnings INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+  -Woverloaded-virtual -Wimplicit-fallthrough -Wswitch-enum)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these for correct library code once sanitizers or -O2 have inlined it.
+  target_compile_options(quorate_warnings INTERFACE -Wno-maybe-uninitialized -Wno-restrict -Wno-dangling-pointer
+    -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
