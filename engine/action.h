@@ -1,7 +1,8 @@
 #pragma once
 
-// Imperatives that the engine gives. The caller may perform every action at once, in order: what depends on durability is held
-// back by the engine until PersistCompleted. A failed write is not an event: the process stops.
+// Imperatives that the engine gives. The caller may perform every action at once, in order: what depends on
+// durability is held back by the engine until PersistCompleted. A failed write is not an event: the process
+// stops.
 
 #include <cstdint>
 #include <optional>
@@ -24,9 +25,10 @@ struct SendMessage {
     bool operator==(const SendMessage&) const = default;
 };
 
-/// Make this durable, in this order and all of it: the hard state if present, then forget every entry from truncate_from on
-/// (zero: none), then append the entries first..last (none when last < first). Their payloads are those of the event
-/// being stepped: proposals in order, or the message's entries. Answer with PersistCompleted{ticket}.
+/// Make this durable, in this order and all of it: the hard state if present, then forget every entry from
+/// truncate_from on (zero: none), then append the entries first..last (none when last < first). Their
+/// payloads are those of the event being stepped: proposals in order, or the message's entries. Answer with
+/// PersistCompleted{ticket}.
 struct PersistLog {
     PersistTicket ticket;
     std::optional<HardState> hard_state;
@@ -37,8 +39,8 @@ struct PersistLog {
     bool operator==(const PersistLog&) const = default;
 };
 
-/// The proposal stands in the log at first..last in `term`. That is no promise: it is decided when CommitEntries covers it, and
-/// it has failed for good when another term's entry is committed at its index.
+/// The proposal stands in the log at first..last in `term`. That is no promise: it is decided when
+/// CommitEntries covers it, and it has failed for good when another term's entry is committed at its index.
 struct AcceptProposal {
     LogIndex first;
     LogIndex last;
@@ -109,7 +111,8 @@ struct AnnounceRole {
     bool operator==(const AnnounceRole&) const = default;
 };
 
-/// `to` needs entries that the log no longer has: stream the newest snapshot to it, then send InstallSnapshot with this term.
+/// `to` needs entries that the log no longer has: stream the newest snapshot to it, then send InstallSnapshot
+/// with this term.
 struct SendSnapshot {
     ServerId to;
     Term term;
@@ -118,11 +121,12 @@ struct SendSnapshot {
 };
 
 enum class LogAfterInstall : std::uint8_t {
-    KeepSuffix,   ///< the log holds last_entry: what stands behind it stays
-    DiscardAll,   ///< it does not: the log is empty and goes on at last_entry.index + 1
+    KeepSuffix,  ///< the log holds last_entry: what stands behind it stays
+    DiscardAll,  ///< it does not: the log is empty and goes on at last_entry.index + 1
 };
 
-/// Replace the state machine, and the log through last_entry, by the snapshot that came with the message being stepped.
+/// Replace the state machine, and the log through last_entry, by the snapshot that came with the message
+/// being stepped.
 struct InstallReceivedSnapshot {
     EntryId last_entry;
     LogAfterInstall log = LogAfterInstall::DiscardAll;
@@ -130,8 +134,9 @@ struct InstallReceivedSnapshot {
     bool operator==(const InstallReceivedSnapshot&) const = default;
 };
 
-using Action = std::variant<SendMessage, PersistLog, AcceptProposal, RefuseProposal, CommitEntries, AnswerRead, RefuseRead,
-                            AnswerTransfer, AnnounceRole, SendSnapshot, InstallReceivedSnapshot>;
+using Action =
+    std::variant<SendMessage, PersistLog, AcceptProposal, RefuseProposal, CommitEntries, AnswerRead,
+                 RefuseRead, AnswerTransfer, AnnounceRole, SendSnapshot, InstallReceivedSnapshot>;
 
 /// What one step asked for. Reuse one object: clear() keeps the memory, so that steps allocate nothing.
 struct Output {

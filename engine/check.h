@@ -1,6 +1,7 @@
 #pragma once
 
-// Checks are sentences about our own code; they stay on in release builds. Foreign input is never checked with them.
+// Checks are sentences about our own code; they stay on in release builds. Foreign input is never checked
+// with them.
 
 namespace quorate::engine {
 
@@ -10,9 +11,9 @@ namespace quorate::engine {
 }  // namespace quorate::engine
 
 /// Stops the process when `condition` is false: going on would risk acknowledged data.
-#define ENGINE_CHECK(condition)                                                                   \
-    do {                                                                                          \
-        if (!(condition)) ::quorate::engine::check_failed(#condition, __FILE__, __LINE__);        \
+#define ENGINE_CHECK(condition)                                                            \
+    do {                                                                                   \
+        if (!(condition)) ::quorate::engine::check_failed(#condition, __FILE__, __LINE__); \
     } while (false)
 
 /// Says that either outcome is legal here: checked documentation for a reader who would "fix" it.

@@ -12,8 +12,9 @@ struct Config {
     ServerId self;
     std::uint64_t seed = 1;  ///< of the election timeouts; servers of one cluster should differ
 
-    /// A follower that hears no leader for a random time of min..max ticks campaigns; each wait draws anew (thesis §3.4). While it has heard
-    /// one within min ticks it helps nobody else to power (§4.2.3). 2 <= min < max.
+    /// A follower that hears no leader for a random time of min..max ticks campaigns; each wait draws anew
+    /// (thesis §3.4). While it has heard one within min ticks it helps nobody else to power (§4.2.3). 2 <=
+    /// min < max.
     std::uint32_t election_timeout_ticks_min = 50;
     std::uint32_t election_timeout_ticks_max = 100;
     /// 1 <= heartbeat < election_timeout_ticks_min.
@@ -25,8 +26,12 @@ struct Config {
     /// Bounds of what is on its way to one follower.
     std::uint32_t inflight_appends_max = 64;
     std::uint64_t inflight_bytes_max = 16U << 20;
-    /// Bound of what a leader holds uncommitted; beyond it proposals are refused as Overloaded. One proposal always fits into an empty backlog.
+    /// Bound of what a leader holds uncommitted; beyond it proposals are refused as Overloaded. One proposal
+    /// always fits into an empty backlog.
     std::uint64_t uncommitted_bytes_max = 64U << 20;
+    /// A leader whose own disk has finished nothing for so long, with something to do, steps down: it could
+    /// accept no write.
+    std::uint32_t persist_stall_ticks_max = 300;
     /// Bound of the reads that wait for a heartbeat round.
     std::uint32_t pending_reads_max = 4096;
 

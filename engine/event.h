@@ -13,9 +13,10 @@ namespace quorate::engine {
 /// One tick of Config's unit has passed.
 struct TickElapsed {};
 
-/// A server said something. `entries` are an AppendEntries' entries, in order, and `memberships` the decoded configurations
-/// among them (also an InstallSnapshot's one); both are empty otherwise. The spans are read during step() only.
-/// The caller has proven who the sender is and that the counts agree (entry_count == entries.size()).
+/// A server said something. `entries` are an AppendEntries' entries, in order, and `memberships` the decoded
+/// configurations among them (also an InstallSnapshot's one); both are empty otherwise. The spans are read
+/// during step() only. The caller has proven who the sender is and that the counts agree (entry_count ==
+/// entries.size()).
 struct MessageReceived {
     ServerId from;
     Message message;
@@ -49,7 +50,8 @@ struct PeerUnreachable {
     ServerId peer;
 };
 
-/// A snapshot through `last_entry` is durable here, and entries through `compact_through` (not beyond it) may be forgotten.
+/// A snapshot through `last_entry` is durable here, and entries through `compact_through` (not beyond it) may
+/// be forgotten.
 struct SnapshotCompleted {
     EntryId last_entry;
     LogIndex compact_through;
@@ -60,7 +62,7 @@ struct SnapshotSendFailed {
     ServerId peer;
 };
 
-using Event = std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested, PersistCompleted,
-                           PeerUnreachable, SnapshotCompleted, SnapshotSendFailed>;
+using Event = std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested,
+                           PersistCompleted, PeerUnreachable, SnapshotCompleted, SnapshotSendFailed>;
 
 }  // namespace quorate::engine

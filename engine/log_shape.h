@@ -1,6 +1,7 @@
 #pragma once
 
-// The log without its payloads: terms as runs, and each entry's kind and size. Thesis §3.5, §5.1 for the base.
+// The log without its payloads: terms as runs, and each entry's kind and size. Thesis §3.5, §5.1 for the
+// base.
 
 #include <cstdint>
 #include <span>
@@ -26,10 +27,15 @@ class LogShape {
     [[nodiscard]] Term last_term() const { return runs_.empty() ? base_.term : runs_.back().term; }
 
     /// Whether term_at() may be asked: base().index <= index <= last_index().
-    [[nodiscard]] bool knows_term(LogIndex index) const { return index >= base_.index && index <= last_index(); }
+    [[nodiscard]] bool knows_term(LogIndex index) const {
+        return index >= base_.index && index <= last_index();
+    }
     [[nodiscard]] Term term_at(LogIndex index) const;
-    [[nodiscard]] bool holds(EntryId entry) const { return knows_term(entry.index) && term_at(entry.index) == entry.term; }
-    /// First index of the run of equal terms that `index` belongs to, not below first_index(). Requires an entry at `index`.
+    [[nodiscard]] bool holds(EntryId entry) const {
+        return knows_term(entry.index) && term_at(entry.index) == entry.term;
+    }
+    /// First index of the run of equal terms that `index` belongs to, not below first_index(). Requires an
+    /// entry at `index`.
     [[nodiscard]] LogIndex first_index_of_run(LogIndex index) const;
     /// Last index whose term is at most `term`; base().index when none is.
     [[nodiscard]] LogIndex last_index_with_term_at_most(Term term) const;
@@ -53,7 +59,8 @@ class LogShape {
     };
 
     EntryId base_;
-    std::vector<TermRun> runs_;         ///< ascending in both; the first begins at first_index() when the log is not empty
+    std::vector<TermRun>
+        runs_;  ///< ascending in both; the first begins at first_index() when the log is not empty
     std::vector<std::uint32_t> bytes_;  ///< of entry first_index() + i
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// Who belongs to the cluster, thesis chapter 4. A configuration takes force when it is appended, not when it is committed.
+// Who belongs to the cluster, thesis chapter 4. A configuration takes force when it is appended, not when it
+// is committed.
 
 #include <span>
 #include <vector>
@@ -10,8 +11,8 @@
 namespace quorate::engine {
 
 /// A configuration of the cluster. Joint when voters_outgoing is not empty (thesis §4.3): every decision then
-/// needs a majority of both sets. Learners receive the log and count in no quorum (§4.2.1). Each list is sorted and has
-/// no repetition; a learner is in neither set of voters.
+/// needs a majority of both sets. Learners receive the log and count in no quorum (§4.2.1). Each list is
+/// sorted and has no repetition; a learner is in neither set of voters.
 struct Membership {
     std::vector<ServerId> voters;
     std::vector<ServerId> voters_outgoing;
@@ -26,12 +27,13 @@ struct Membership {
     [[nodiscard]] bool contains(ServerId id) const { return is_voter(id) || is_learner(id); }
     /// Everyone, sorted, each once.
     [[nodiscard]] std::vector<ServerId> everyone() const;
-    /// The rules above hold, there is at least one voter, nobody has id zero, and no more than kMembersMax belong to it.
+    /// The rules above hold, there is at least one voter, nobody has id zero, and no more than kMembersMax
+    /// belong to it.
     [[nodiscard]] bool is_well_formed() const;
 };
 
-/// Bound of a configuration, voters and learners together. The engine serves voters up to 9; the rest is room for a joint
-/// change that replaces all of them.
+/// Bound of a configuration, voters and learners together. The engine serves voters up to 9; the rest is room
+/// for a joint change that replaces all of them.
 inline constexpr std::size_t kMembersMax = 32;
 
 /// A configuration and where in the log it stands.

@@ -1,7 +1,8 @@
 #pragma once
 
-// What servers say to each other. Every message carries the sender's term, and none a payload: AppendEntries names a range of
-// the log, to which the sender's caller attaches the entries and from which the receiver's caller keeps them.
+// What servers say to each other. Every message carries the sender's term, and none a payload: AppendEntries
+// names a range of the log, to which the sender's caller attaches the entries and from which the receiver's
+// caller keeps them.
 
 #include <cstdint>
 #include <variant>
@@ -62,9 +63,9 @@ struct AppendAccepted {
     bool operator==(const AppendAccepted&) const = default;
 };
 
-/// The log does not hold `rejected`. The hint lets the leader skip whole terms (thesis §3.5, end): everything that the
-/// follower holds from conflict.index on and through rejected.index has term conflict.term or later, and the follower's
-/// last entry is last_index. When the log is too short, conflict is its last entry.
+/// The log does not hold `rejected`. The hint lets the leader skip whole terms (thesis §3.5, end): everything
+/// that the follower holds from conflict.index on and through rejected.index has term conflict.term or later,
+/// and the follower's last entry is last_index. When the log is too short, conflict is its last entry.
 struct AppendRefused {
     Term term;
     EntryId rejected;
@@ -74,8 +75,8 @@ struct AppendRefused {
     bool operator==(const AppendRefused&) const = default;
 };
 
-/// "I still lead." Carries no log position, so it can be neither a wrong match nor a wrong commit; its round number also
-/// confirms reads, thesis §6.4.
+/// "I still lead." Carries no log position, so it can be neither a wrong match nor a wrong commit; its round
+/// number also confirms reads, thesis §6.4.
 struct Heartbeat {
     Term term;
     Round round;
@@ -83,8 +84,9 @@ struct Heartbeat {
     bool operator==(const Heartbeat&) const = default;
 };
 
-/// received_index is the highest index that this term's appends are known to match, durable or not: it tells the leader which
-/// appends were lost and never counts for commitment. commit_index tells it whether news of commitment was lost.
+/// received_index is the highest index that this term's appends are known to match, durable or not: it tells
+/// the leader which appends were lost and never counts for commitment. commit_index tells it whether news of
+/// commitment was lost.
 struct HeartbeatReply {
     Term term;
     Round round;
@@ -132,8 +134,9 @@ struct ReadIndexRefused {
     bool operator==(const ReadIndexRefused&) const = default;
 };
 
-/// The log up to last_entry is replaced by a snapshot, thesis §5.3. The caller streams its bytes; the receiver's caller passes
-/// this on only when all of them have arrived and are durable, together with the membership that it holds.
+/// The log up to last_entry is replaced by a snapshot, thesis §5.3. The caller streams its bytes; the
+/// receiver's caller passes this on only when all of them have arrived and are durable, together with the
+/// membership that it holds.
 struct InstallSnapshot {
     Term term;
     EntryId last_entry;
@@ -141,8 +144,8 @@ struct InstallSnapshot {
     bool operator==(const InstallSnapshot&) const = default;
 };
 
-using Message = std::variant<RequestVote, VoteGranted, VoteRefused, AppendEntries, AppendAccepted, AppendRefused, Heartbeat,
-                             HeartbeatReply, StaleTerm, TimeoutNow, ReadIndexRequest, ReadIndexReply, ReadIndexRefused,
-                             InstallSnapshot>;
+using Message = std::variant<RequestVote, VoteGranted, VoteRefused, AppendEntries, AppendAccepted,
+                             AppendRefused, Heartbeat, HeartbeatReply, StaleTerm, TimeoutNow,
+                             ReadIndexRequest, ReadIndexReply, ReadIndexRefused, InstallSnapshot>;
 
 }  // namespace quorate::engine

@@ -1,7 +1,7 @@
 #pragma once
 
-// Why the engine did what it did. Notes change nothing: traces print them, scenarios show them, and the set of
-// kinds that tests have reached measures what they cover.
+// Why the engine did what it did. Notes change nothing: traces print them, scenarios show them, and the set
+// of kinds that tests have reached measures what they cover.
 
 #include <cstdint>
 
@@ -10,70 +10,71 @@
 namespace quorate::engine {
 
 /// X-macro so that the kinds, their names and the coverage table cannot drift apart.
-#define QUORATE_NOTE_KINDS(X)                                                                                      \
-    /* roles: also the reasons of AnnounceRole */                                                                 \
-    X(Started)                                                                                                     \
-    X(ElectionTimeoutElapsed)                                                                                      \
-    X(PreVoteWon)                                                                                                  \
-    X(PreVoteLost)                                                                                                 \
-    X(ElectionWon)                                                                                                 \
-    X(ElectionLost)                                                                                                \
-    X(ElectionTimedOut)                                                                                            \
-    X(HigherTermSeen)                                                                                              \
-    X(LeaderOfTermFound)                                                                                           \
-    X(CandidateFoundLeaderOfItsTerm)                                                                               \
-    X(QuorumLost)                                                                                                  \
-    X(TransferOrderObeyed)                                                                                         \
-    /* votes */                                                                                                    \
-    X(VoteGiven)                                                                                                   \
-    X(PreVoteGiven)                                                                                                \
-    X(VoteRefusedLeaderIsAlive)                                                                                    \
-    X(VoteRefusedTermOver)                                                                                         \
-    X(VoteRefusedAlreadyVoted)                                                                                     \
-    X(VoteRefusedLogBehind)                                                                                        \
-    X(VoteCounted)                                                                                                 \
-    X(VoteIgnoredOtherCampaign)                                                                                    \
-    X(CampaignRefusedNotVoter)                                                                                     \
-    /* log */                                                                                                      \
-    X(EntriesAppended)                                                                                             \
-    X(EntriesAlreadyHeld)                                                                                          \
-    X(SuffixTruncated)                                                                                             \
-    X(AppendRefusedLogShort)                                                                                       \
-    X(AppendRefusedTermConflict)                                                                                   \
-    X(AppendBelowCommitAccepted)                                                                                   \
-    X(AppendConflictsWithCommitted)                                                                                \
-    X(LeaderMessageOfOldTerm)                                                                                      \
-    X(AnswerOfOldTermIgnored)                                                                                      \
-    X(AnswerIgnoredNotLeader)                                                                                      \
-    X(MessageOfStrangerIgnored)                                                                                    \
-    X(MessageMalformed)                                                                                            \
-    X(MatchAdvanced)                                                                                               \
-    X(MatchNotAdvanced)                                                                                            \
-    X(NextBackedOff)                                                                                               \
-    X(RefusalStale)                                                                                                \
-    X(AppendLostResent)                                                                                            \
-    X(PeerProbed)                                                                                                  \
-    X(PeerReplicating)                                                                                             \
-    X(WindowFull)                                                                                                  \
-    X(CommitAdvanced)                                                                                              \
-    X(CommitHeldOldTerm)                                                                                           \
-    X(AcknowledgementDroppedTermChanged)                                                                           \
-    /* proposals, reads, transfer, snapshots */                                                                    \
-    X(ProposalRefused)                                                                                             \
-    X(ReadWaitsForOwnTermCommit)                                                                                   \
-    X(ReadRoundStarted)                                                                                            \
-    X(ReadConfirmed)                                                                                               \
-    X(ReadForwarded)                                                                                               \
-    X(ReadRefused)                                                                                                 \
-    X(TransferStarted)                                                                                             \
-    X(TransferOrderSent)                                                                                           \
-    X(TransferAborted)                                                                                             \
-    X(TransferOrderIgnored)                                                                                        \
-    X(PeerNeedsSnapshot)                                                                                           \
-    X(SnapshotAccepted)                                                                                            \
-    X(SnapshotIgnoredOlder)                                                                                        \
-    X(LogCompacted)                                                                                                \
-    X(MembershipAdopted)                                                                                           \
+#define QUORATE_NOTE_KINDS(X)                     \
+    /* roles: also the reasons of AnnounceRole */ \
+    X(Started)                                    \
+    X(ElectionTimeoutElapsed)                     \
+    X(PreVoteWon)                                 \
+    X(PreVoteLost)                                \
+    X(ElectionWon)                                \
+    X(ElectionLost)                               \
+    X(ElectionTimedOut)                           \
+    X(HigherTermSeen)                             \
+    X(LeaderOfTermFound)                          \
+    X(CandidateFoundLeaderOfItsTerm)              \
+    X(QuorumLost)                                 \
+    X(DiskStalled)                                \
+    X(TransferOrderObeyed)                        \
+    /* votes */                                   \
+    X(VoteGiven)                                  \
+    X(PreVoteGiven)                               \
+    X(VoteRefusedLeaderIsAlive)                   \
+    X(VoteRefusedTermOver)                        \
+    X(VoteRefusedAlreadyVoted)                    \
+    X(VoteRefusedLogBehind)                       \
+    X(VoteCounted)                                \
+    X(VoteIgnoredOtherCampaign)                   \
+    X(CampaignRefusedNotVoter)                    \
+    /* log */                                     \
+    X(EntriesAppended)                            \
+    X(EntriesAlreadyHeld)                         \
+    X(SuffixTruncated)                            \
+    X(AppendRefusedLogShort)                      \
+    X(AppendRefusedTermConflict)                  \
+    X(AppendBelowCommitAccepted)                  \
+    X(AppendConflictsWithCommitted)               \
+    X(LeaderMessageOfOldTerm)                     \
+    X(AnswerOfOldTermIgnored)                     \
+    X(AnswerIgnoredNotLeader)                     \
+    X(MessageOfStrangerIgnored)                   \
+    X(MessageMalformed)                           \
+    X(MatchAdvanced)                              \
+    X(MatchNotAdvanced)                           \
+    X(NextBackedOff)                              \
+    X(RefusalStale)                               \
+    X(AppendLostResent)                           \
+    X(PeerProbed)                                 \
+    X(PeerReplicating)                            \
+    X(WindowFull)                                 \
+    X(CommitAdvanced)                             \
+    X(CommitHeldOldTerm)                          \
+    X(AcknowledgementDroppedTermChanged)          \
+    /* proposals, reads, transfer, snapshots */   \
+    X(ProposalRefused)                            \
+    X(ReadWaitsForOwnTermCommit)                  \
+    X(ReadRoundStarted)                           \
+    X(ReadConfirmed)                              \
+    X(ReadForwarded)                              \
+    X(ReadRefused)                                \
+    X(TransferStarted)                            \
+    X(TransferOrderSent)                          \
+    X(TransferAborted)                            \
+    X(TransferOrderIgnored)                       \
+    X(PeerNeedsSnapshot)                          \
+    X(SnapshotAccepted)                           \
+    X(SnapshotIgnoredOlder)                       \
+    X(LogCompacted)                               \
+    X(MembershipAdopted)                          \
     X(MembershipRolledBack)
 
 enum class NoteKind : std::uint8_t {

@@ -25,13 +25,13 @@ struct InflightAppend {
 };
 
 struct Progress {
-    ServerId id;
+    ServerId id{};
     ProgressState state = ProgressState::Probe;
-    LogIndex match_index;  ///< durable there, known to equal this log; never falls within a term
-    LogIndex next_index;   ///< next entry to send; > match_index
-    LogIndex sent_commit;  ///< highest commit_index that this server was told of
-    LogIndex snapshot_index;  ///< of the snapshot on its way, in state Snapshot
-    Round acknowledged_round;  ///< highest round that it answered
+    LogIndex match_index{};      ///< durable there, known to equal this log; never falls within a term
+    LogIndex next_index{};       ///< next entry to send; > match_index
+    LogIndex sent_commit{};      ///< highest commit_index that this server was told of
+    LogIndex snapshot_index{};   ///< of the snapshot on its way, in state Snapshot
+    Round acknowledged_round{};  ///< highest round that it answered
     std::uint32_t ticks_since_heard = 0;
     std::vector<InflightAppend> inflight;  ///< in order of sending; bounded by Config::inflight_appends_max
     std::uint64_t inflight_bytes = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
-// Majorities, thesis §3.4 and §4.3: in a joint configuration every decision needs one of both sets, never one of their union.
+// Majorities, thesis §3.4 and §4.3: in a joint configuration every decision needs one of both sets, never one
+// of their union.
 
 #include <algorithm>
 #include <array>

@@ -1,9 +1,9 @@
 #pragma once
 
-// The pure Raft core: events in, actions out. Ongaro, "Consensus: Bridging Theory and Practice", 2014 ("thesis").
+// The pure Raft core: events in, actions out. Ongaro, "Consensus: Bridging Theory and Practice", 2014
+// ("thesis").
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <span>
 #include <variant>
@@ -22,18 +22,19 @@ namespace quorate::engine {
 /// What recovery found on disk; all of it is durable.
 struct InitialState {
     HardState hard_state;
-    EntryId snapshot;                          ///< zero: no snapshot
-    std::optional<Membership> snapshot_membership;  ///< in force at `snapshot`; absent exactly when there is none
-    std::span<const EntryShape> entries{};          ///< from snapshot.index + 1 on
-    std::span<const MembershipAt> memberships{};    ///< of the Membership entries among them, ascending
+    EntryId snapshot;  ///< zero: no snapshot
+    std::optional<Membership>
+        snapshot_membership;                ///< in force at `snapshot`; absent exactly when there is none
+    std::span<const EntryShape> entries{};  ///< from snapshot.index + 1 on
+    std::span<const MembershipAt> memberships{};  ///< of the Membership entries among them, ascending
 };
 
 struct Follower {
-    ServerId leader;  ///< of current_term, as far as known
+    ServerId leader{};  ///< of current_term, as far as known
     std::uint32_t ticks_since_leader = 0;
     std::uint32_t election_ticks_left = 0;
     /// Highest index known to equal the leader's log in this term; zero until its first accepted append.
-    LogIndex received_index;
+    LogIndex received_index{};
 
     bool operator==(const Follower&) const = default;
 };
@@ -52,7 +53,6 @@ struct Candidate {
     CampaignKind kind = CampaignKind::Election;
     /// This server's own vote counts, and its requests leave, only when this is durable; zero once it is.
     PersistTicket own_vote;
-    EntryId last_entry;
     std::vector<ServerId> granted;
     std::vector<ServerId> refused;
     std::uint32_t election_ticks_left = 0;
@@ -67,7 +67,7 @@ struct ReadBatch {
         RequestId request;
         bool operator==(const Waiting&) const = default;
     };
-    Round round;           ///< zero while no round has been started for it
+    Round round;  ///< zero while no round has been started for it
     LogIndex read_index;
     std::vector<Waiting> waiting;
 
@@ -86,17 +86,19 @@ struct Leader {
     std::vector<Progress> progress;  ///< everyone else in the membership, sorted by id
     LogIndex term_start;             ///< the no-op of this term, thesis §6.4 step 1
     std::uint32_t heartbeat_ticks_left = 0;
-    Round round;             ///< of the last heartbeat sent
-    ReadBatch confirming;    ///< its round is on the way
-    ReadBatch gathering;     ///< waits for the next round
+    std::uint32_t ticks_since_persisted =
+        0;                 ///< since the disk last finished something while it had something to do
+    Round round;           ///< of the last heartbeat sent
+    ReadBatch confirming;  ///< its round is on the way
+    ReadBatch gathering;   ///< waits for the next round
     std::optional<Transfer> transfer;
     std::uint64_t uncommitted_bytes = 0;
 
     bool operator==(const Leader&) const = default;
 };
 
-/// One server's Raft state: a regular value. Copies are independent, equal values behave alike for ever, and digest() is the same on
-/// every platform. Not thread-safe, never blocks, throws nothing but bad_alloc.
+/// One server's Raft state: a regular value. Copies are independent, equal values behave alike for ever, and
+/// digest() is the same on every platform. Not thread-safe, never blocks, throws nothing but bad_alloc.
 class Raft {
  public:
     /// Requires config.is_valid(), well-formed memberships and at least one of them.
@@ -115,7 +117,8 @@ class Raft {
     [[nodiscard]] const HardState& hard_state() const { return hard_state_; }
     /// The leader of the current term as far as this server knows; itself when it leads.
     [[nodiscard]] ServerId leader() const;
-    /// Highest index known to be committed. Never falls while the process runs; restarts at the snapshot. Thesis §3.5.
+    /// Highest index known to be committed. Never falls while the process runs; restarts at the snapshot.
+    /// Thesis §3.5.
     [[nodiscard]] LogIndex commit_index() const { return commit_index_; }
     /// Through here the log is on this server's own disk.
     [[nodiscard]] LogIndex durable_index() const { return durable_index_; }
@@ -125,7 +128,8 @@ class Raft {
     [[nodiscard]] LogIndex membership_index() const { return memberships_.back().index; }
     /// Null unless this server leads.
     [[nodiscard]] const Leader* as_leader() const { return std::get_if<Leader>(&role_); }
-    /// Ticks since this server last knew of a live leader; zero when it leads.
+    /// Ticks since a leader was last heard; zero when this server leads, the largest number when none is
+    /// known.
     [[nodiscard]] std::uint32_t ticks_since_leader() const;
 
  private:
@@ -145,19 +149,24 @@ class Raft {
         bool operator==(const Persisting&) const = default;
     };
 
+    [[nodiscard]] Leader& leading() { return std::get<Leader>(role_); }
+    [[nodiscard]] Follower& following() { return std::get<Follower>(role_); }
+
     // raft.cc: dispatch, the term rule, persistence
     void dispatch(const Event& event, Output& output);
     void on_tick(Output& output);
     void on_message(const MessageReceived& received, Output& output);
     void on_persisted(PersistTicket ticket, Output& output);
-    [[nodiscard]] bool adopt_higher_term(const MessageReceived& received, Output& output);
+    [[nodiscard]] bool passes_term_rule(const MessageReceived& received, Output& output);
+    void answer_old_term(const MessageReceived& received, Output& output);
+    void truncate_log(LogIndex from, Output& output);
     void become_follower(Term term, ServerId leader, NoteKind reason, Output& output);
-    PersistTicket persist(std::optional<HardState> hard_state, LogIndex truncate_from, LogIndex first, LogIndex last, Output& output);
+    PersistTicket persist(std::optional<HardState> hard_state, LogIndex truncate_from, LogIndex first,
+                          LogIndex last, Output& output);
     void send(ServerId to, const Message& message, Output& output);
     void send_when_durable(ServerId to, const Message& message, Output& output);
-    void note(NoteKind kind, ServerId peer, Term term, LogIndex index, Output& output) const;
+    static void note(NoteKind kind, ServerId peer, Term term, LogIndex index, Output& output);
     void announce(NoteKind reason, Output& output) const;
-    void adopt_memberships(std::span<const MembershipAt> memberships, Output& output);
     void advance_commit(LogIndex to, Output& output);
 
     // election.cc: thesis §3.4, §3.6.1, §4.2.3, §9.6
@@ -165,22 +174,27 @@ class Raft {
     void on_vote_granted(ServerId from, const VoteGranted& granted, Output& output);
     void on_vote_refused(ServerId from, const VoteRefused& refused, Output& output);
     void on_follower_tick(Output& output);
-    void on_candidate_tick(std::uint32_t& ticks_left, Output& output);
-    void campaign(CampaignKind kind, NoteKind reason, Output& output);
-    void request_votes(CampaignKind kind, Term term, EntryId last_entry, Output& output);
+    void on_campaign_tick(std::uint32_t& ticks_left, Output& output);
+    void pre_vote(NoteKind reason, Output& output);
+    void stand_for_election(CampaignKind kind, NoteKind reason, Output& output);
     void decide_campaign(Output& output);
     void on_own_vote_durable(Output& output);
     void become_leader(Output& output);
-    [[nodiscard]] bool leader_is_alive() const;
+    [[nodiscard]] bool leader_other_than_is_alive(ServerId asking) const;
     [[nodiscard]] std::uint32_t draw_election_timeout();
 
-    // replication.cc: thesis §3.5, §3.6.2, §10.2.1
+    // replication.cc, a follower's part: thesis §3.5
     void on_append_entries(const MessageReceived& received, const AppendEntries& append, Output& output);
+    [[nodiscard]] bool conflicts_with_committed(const MessageReceived& received,
+                                                const AppendEntries& append) const;
     void store_entries(const MessageReceived& received, const AppendEntries& append, Output& output);
     void refuse_append(ServerId from, const AppendEntries& append, Output& output);
+    [[nodiscard]] bool follow_leader(ServerId from, Output& output);
+    void on_heartbeat(ServerId from, const Heartbeat& heartbeat, Output& output);
+
+    // leader.cc, a leader's part: thesis §3.5, §3.6.2, §10.2.1
     void on_append_accepted(ServerId from, const AppendAccepted& accepted, Output& output);
     void on_append_refused(ServerId from, const AppendRefused& refused, Output& output);
-    void on_heartbeat(ServerId from, const Heartbeat& heartbeat, Output& output);
     void on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output& output);
     void on_proposed(std::span<const ProposedEntry> entries, Output& output);
     void on_peer_unreachable(ServerId peer, Output& output);
@@ -190,8 +204,9 @@ class Raft {
     void replicate_to(Progress& progress, Output& output);
     void send_append(Progress& progress, Output& output);
     void maybe_commit(Output& output);
-    [[nodiscard]] bool follow_leader(ServerId from, Output& output);
-    void rebuild_progress(Leader& leader);
+    void probe(Progress& progress, Output& output);
+    void resume_after_match(Progress& progress, Output& output);
+    [[nodiscard]] Progress* progress_of(ServerId id);
 
     // reads.cc: thesis §6.4
     void on_read_requested(RequestId request, Output& output);
@@ -215,9 +230,15 @@ class Raft {
     void on_install_snapshot(const MessageReceived& received, const InstallSnapshot& install, Output& output);
     void on_snapshot_send_failed(ServerId peer, Output& output);
 
-    // invariants.cc
+    // invariants.cc: what holds after every step, and what may change in one
+    struct Before {
+        HardState hard_state;
+        LogIndex commit_index;
+        RoleName role = RoleName::Follower;
+        ServerId leader;
+    };
     void check_state() const;
-    void check_delta(const HardState& before, LogIndex commit_before, RoleName role_before) const;
+    void check_delta(const Before& before) const;
 
     Config config_;
     Random random_;

@@ -1,6 +1,7 @@
 #pragma once
 
-// The engine's own randomness: eight bytes of state, the same draws on every platform (splitmix64, Steele et al., OOPSLA 2014).
+// The engine's own randomness: eight bytes of state, the same draws on every platform (splitmix64, Steele et
+// al., OOPSLA 2014).
 
 #include <cstdint>
 

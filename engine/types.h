@@ -34,7 +34,9 @@ using Term = Ordinal<struct TermTag>;
 using LogIndex = Ordinal<struct LogIndexTag>;
 /// A server of the cluster. Zero names nobody.
 using ServerId = Ordinal<struct ServerIdTag>;
-/// The caller's name for a read or a transfer, handed back with the answer. The engine never looks into it.
+/// The caller's name for a read or a transfer, handed back with the answer. Never reused, not even by a
+/// server's next life: a late answer to a read of the last one would give an index from before the new one
+/// was asked.
 using RequestId = Ordinal<struct RequestIdTag>;
 /// Number of a PersistLog action; completes in order. Zero is before the first.
 using PersistTicket = Ordinal<struct PersistTicketTag>;
@@ -43,7 +45,8 @@ using Round = Ordinal<struct RoundTag>;
 
 inline constexpr ServerId kNobody{};
 
-/// What must survive a crash besides the log, thesis Fig. 3.1. Durable before any message that depends on it leaves.
+/// What must survive a crash besides the log, thesis Fig. 3.1. Durable before any message that depends on it
+/// leaves.
 struct HardState {
     Term current_term;
     ServerId voted_for;  ///< in current_term; kNobody when no vote was given

@@ -1,0 +1,207 @@
+// Who may lead: thesis §3.4 (elections), §3.6.1 (the log must be up to date), §4.2.3 (a live leader is left
+// alone), §9.6 (PreVote).
+
+#include <algorithm>
+
+#include "engine/check.h"
+#include "engine/quorum.h"
+#include "engine/raft.h"
+
+namespace quorate::engine {
+
+namespace {
+
+/// "If the logs have last entries with different terms, then the log with the later term is more up-to-date.
+/// If the logs end with the same term, then whichever log is longer is more up-to-date." Thesis §3.6.1.
+bool at_least_as_up_to_date(EntryId theirs, EntryId ours) {
+    return theirs.term != ours.term ? theirs.term > ours.term : theirs.index >= ours.index;
+}
+
+void insert_once(std::vector<ServerId>& ids, ServerId id) {
+    const auto place = std::ranges::lower_bound(ids, id);
+    if (place == ids.end() || *place != id) ids.insert(place, id);
+}
+
+}  // namespace
+
+// A server that was its leader and asks for votes does not lead any more, so it alone is heard while its
+// lease runs.
+bool Raft::leader_other_than_is_alive(ServerId asking) const {
+    if (std::holds_alternative<Leader>(role_))
+        return true;  // on_leader_tick() has it step down when it loses its quorum
+    const auto* follower = std::get_if<Follower>(&role_);
+    return follower != nullptr && follower->leader != kNobody && follower->leader != asking &&
+           follower->ticks_since_leader < config_.election_timeout_ticks_min;
+}
+
+// The term rule ran: an Election or Transfer request is of our term. A PreVote names the term after its
+// sender's.
+void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& output) {
+    const bool is_pre_vote = request.kind == CampaignKind::PreVote;
+    const auto refuse = [&](NoteKind why) {
+        note(why, from, request.term, request.last_entry.index, output);
+        send(from, VoteRefused{hard_state_.current_term, request.kind, request.term}, output);
+    };
+    if (is_pre_vote && request.term <= hard_state_.current_term) return refuse(NoteKind::VoteRefusedTermOver);
+    if (is_pre_vote && leader_other_than_is_alive(from)) return refuse(NoteKind::VoteRefusedLeaderIsAlive);
+    if (!is_pre_vote && hard_state_.voted_for != from) {
+        if (hard_state_.voted_for != kNobody) return refuse(NoteKind::VoteRefusedAlreadyVoted);
+        if (leader() != kNobody)
+            return refuse(NoteKind::VoteRefusedLeaderIsAlive);  // this term has its leader
+    }
+    if (!at_least_as_up_to_date(request.last_entry, log_.last_entry()))
+        return refuse(NoteKind::VoteRefusedLogBehind);
+
+    if (is_pre_vote) {
+        // No state changes and no timer restarts: servers that answer each other's pre-votes must not put off
+        // their own.
+        note(NoteKind::PreVoteGiven, from, request.term, request.last_entry.index, output);
+        return send(from, VoteGranted{request.term, request.kind}, output);
+    }
+    note(NoteKind::VoteGiven, from, request.term, request.last_entry.index, output);
+    if (hard_state_.voted_for != from) {
+        hard_state_.voted_for = from;
+        persist(hard_state_, {}, {}, {}, output);
+    }
+    if (auto* follower = std::get_if<Follower>(&role_))
+        follower->election_ticks_left = draw_election_timeout();
+    send_when_durable(from, VoteGranted{request.term, request.kind}, output);
+}
+
+void Raft::on_vote_granted(ServerId from, const VoteGranted& granted, Output& output) {
+    std::vector<ServerId>* votes = nullptr;
+    if (auto* pre = std::get_if<PreCandidate>(&role_); pre != nullptr &&
+                                                       granted.kind == CampaignKind::PreVote &&
+                                                       granted.term == hard_state_.current_term.next()) {
+        votes = &pre->granted;
+    } else if (auto* candidate = std::get_if<Candidate>(&role_); candidate != nullptr &&
+                                                                 granted.kind != CampaignKind::PreVote &&
+                                                                 granted.term == hard_state_.current_term) {
+        votes = &candidate->granted;
+    }
+    if (votes == nullptr) return note(NoteKind::VoteIgnoredOtherCampaign, from, granted.term, {}, output);
+    if (!membership().is_voter(from))
+        return note(NoteKind::MessageOfStrangerIgnored, from, granted.term, {}, output);
+    note(NoteKind::VoteCounted, from, granted.term, {}, output);
+    insert_once(*votes, from);
+    decide_campaign(output);
+}
+
+void Raft::on_vote_refused(ServerId from, const VoteRefused& refused, Output& output) {
+    std::vector<ServerId>* votes = nullptr;
+    if (auto* pre = std::get_if<PreCandidate>(&role_);
+        pre != nullptr && refused.kind == CampaignKind::PreVote &&
+        refused.request_term == hard_state_.current_term.next()) {
+        votes = &pre->refused;
+    } else if (auto* candidate = std::get_if<Candidate>(&role_);
+               candidate != nullptr && refused.kind != CampaignKind::PreVote &&
+               refused.request_term == hard_state_.current_term) {
+        votes = &candidate->refused;
+    }
+    if (votes == nullptr)
+        return note(NoteKind::VoteIgnoredOtherCampaign, from, refused.request_term, {}, output);
+    insert_once(*votes, from);
+    decide_campaign(output);
+}
+
+void Raft::on_follower_tick(Output& output) {
+    Follower& follower = following();
+    ++follower.ticks_since_leader;
+    const bool is_voter = membership().is_voter(config_.self);
+    // A cluster of one has nobody to wait for.
+    const bool is_alone =
+        is_voter && has_quorum(membership(), [this](ServerId id) { return id == config_.self; });
+    if (--follower.election_ticks_left > 0 && !is_alone) return;
+    if (!is_voter) {
+        follower.election_ticks_left = draw_election_timeout();
+        return note(NoteKind::CampaignRefusedNotVoter, kNobody, hard_state_.current_term, {}, output);
+    }
+    pre_vote(NoteKind::ElectionTimeoutElapsed, output);
+}
+
+// A campaign without outcome starts over with the question whether it could be won: a higher term alone helps
+// nobody.
+void Raft::on_campaign_tick(std::uint32_t& ticks_left, Output& output) {
+    if (--ticks_left == 0) pre_vote(NoteKind::ElectionTimedOut, output);
+}
+
+void Raft::pre_vote(NoteKind reason, Output& output) {
+    role_ = PreCandidate{
+        .granted = {config_.self}, .refused = {}, .election_ticks_left = draw_election_timeout()};
+    announce(reason, output);
+    const RequestVote request{hard_state_.current_term.next(), CampaignKind::PreVote, log_.last_entry()};
+    for (const ServerId id : membership().everyone()) {
+        if (id != config_.self && membership().is_voter(id)) send(id, request, output);
+    }
+    decide_campaign(output);
+}
+
+// The requests leave with our own vote on disk, and with it, since tickets complete in order, every entry
+// that they boast of.
+void Raft::stand_for_election(CampaignKind kind, NoteKind reason, Output& output) {
+    ENGINE_CHECK(kind != CampaignKind::PreVote);
+    hard_state_ = {hard_state_.current_term.next(), config_.self};
+    held_.clear();
+    const PersistTicket own_vote = persist(hard_state_, {}, {}, {}, output);
+    role_ = Candidate{.kind = kind,
+                      .own_vote = own_vote,
+                      .granted = {},
+                      .refused = {},
+                      .election_ticks_left = draw_election_timeout()};
+    announce(reason, output);
+    const RequestVote request{hard_state_.current_term, kind, log_.last_entry()};
+    for (const ServerId id : membership().everyone()) {
+        if (id != config_.self && membership().is_voter(id)) send_when_durable(id, request, output);
+    }
+}
+
+void Raft::on_own_vote_durable(Output& output) {
+    auto& candidate = std::get<Candidate>(role_);
+    candidate.own_vote = {};
+    insert_once(candidate.granted, config_.self);
+    decide_campaign(output);
+}
+
+void Raft::decide_campaign(Output& output) {
+    if (const auto* pre = std::get_if<PreCandidate>(&role_)) {
+        switch (count_votes(membership(), pre->granted, pre->refused)) {
+            case Verdict::Pending: return;
+            case Verdict::Won:
+                return stand_for_election(CampaignKind::Election, NoteKind::PreVoteWon, output);
+            case Verdict::Lost:
+                return become_follower(hard_state_.current_term, kNobody, NoteKind::PreVoteLost, output);
+        }
+    }
+    const auto& candidate = std::get<Candidate>(role_);
+    switch (count_votes(membership(), candidate.granted, candidate.refused)) {
+        case Verdict::Pending: return;
+        case Verdict::Won: return become_leader(output);
+        case Verdict::Lost:
+            return become_follower(hard_state_.current_term, kNobody, NoteKind::ElectionLost, output);
+    }
+}
+
+// The no-op commits what earlier terms left behind (thesis §3.6.2) and opens the term for reads (§6.4).
+void Raft::become_leader(Output& output) {
+    Leader leader;
+    for (const ServerId id : membership().everyone()) {
+        if (id != config_.self)
+            leader.progress.push_back({.id = id, .next_index = log_.last_index().next(), .inflight = {}});
+    }
+    leader.term_start = log_.last_index().next();
+    leader.heartbeat_ticks_left = config_.heartbeat_ticks;
+    for (LogIndex i = commit_index_.next(); i <= log_.last_index(); i = i.next())
+        leader.uncommitted_bytes += log_.bytes_at(i);
+    role_ = std::move(leader);
+    announce(NoteKind::ElectionWon, output);
+
+    log_.append({hard_state_.current_term, EntryKind::NoOp, 0});
+    persist(std::nullopt, {}, log_.last_index(), log_.last_index(), output);
+    replicate_to_all(output);
+}
+
+std::uint32_t Raft::draw_election_timeout() {
+    return random_.between(config_.election_timeout_ticks_min, config_.election_timeout_ticks_max);
+}
+
+}  // namespace quorate::engine
