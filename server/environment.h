@@ -36,6 +36,10 @@ class Environment {
     /// Answers a request. Exactly once for each, in any order; ignored when the client has gone.
     virtual void respond(HttpExchange exchange, HttpResponse response) = 0;
     virtual void log(LogLevel level, std::string_view line) = 0;
+    /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one turn should.
+    virtual void request_turn() = 0;
+    /// The process must stop now, with this exit code; `line` says why and what to do. The node does nothing more.
+    virtual void fail(int exit_code, std::string_view line) = 0;
 };
 
 }  // namespace quorate::server
