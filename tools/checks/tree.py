@@ -1,0 +1,104 @@
+"""Rules about the source tree that need no compiler: who may include whom, file lengths, words that must not be committed.
+
+Prints one line for each breach and exits 1 if there is any. Run from the repository's root.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+# Standard headers that bring a clock, a thread, a file, chance or an unspecified order.
+IMPURE = set(
+    """chrono ctime time.h thread stop_token mutex shared_mutex condition_variable future semaphore latch barrier
+    random fstream filesystem iostream istream ostream iomanip locale codecvt unordered_map unordered_set
+    csignal signal.h execution coroutine syncstream""".split()
+)
+# The same from libraries: their hash tables are seeded by an address, their clocks and mutexes are the system's.
+IMPURE_LIBRARY = re.compile(r"absl/(time|synchronization|random|flags|container/(flat|node)_hash)|fmt/(chrono|os)\.h")
+
+# For each room: the rooms or single headers of ours that it may include, the libraries, and whether it is pure.
+ROOMS = {
+    "engine": (["engine/"], [], True),
+    "wal": (["wal/", "engine/"], ["xxhash.h", "isa-l/", "isa-l.h"], True),
+    "server": (["server/", "wal/", "engine/"], ["fmt/", "nlohmann/", "absl/"], True),
+    "sim": (["sim/", "server/", "wal/", "engine/"], ["fmt/", "nlohmann/", "absl/", "xxhash.h"], True),
+    "io": (
+        ["io/", "wal/disk.h", "server/environment.h", "server/http_message.h", "engine/types.h", "engine/check.h"],
+        ["uv.h", "llhttp.h", "fmt/"],
+        False,
+    ),
+}
+
+# The only files of a pure room that meet the world, with what they may include besides; each with its reason.
+SHELLS = {
+    # Where everything meets: the loop, the log lines, the flags.
+    "server/main.cc": (["io/"], ["CLI/", "spdlog/", "uv.h"]),
+}
+
+# Files that nobody may include but their own room, since they are not pure.
+SHELL_HEADERS = {path for path in SHELLS if path.endswith(".h")}
+
+LINES_MAX = 500
+# A ratchet: a name is added only with its reason, and goes when the file has become short.
+LONGER_FILES: dict[str, str] = {}
+
+FORBIDDEN_WORDS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3]) + r")\b")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+BINARY = {".png", ".ico", ".bin"}
+
+
+def tracked_files():
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], capture_output=True, check=True, text=True
+    ).stdout
+    return [path for path in listed.split("\0") if path and pathlib.Path(path).is_file()]
+
+
+def include_breach(path, bracket, header):
+    """What is wrong with this include, or None."""
+    ours, libraries, pure = ROOMS[path.split("/")[0]]
+    more_ours, more_libraries = SHELLS.get(path, ([], []))
+    is_shell = path in SHELLS
+    if bracket == '"':
+        if header in SHELL_HEADERS and not is_shell:
+            return "belongs to the shell around this room"
+        if any(header.startswith(allowed) for allowed in ours + more_ours):
+            return None
+        return "this room may not know that one"
+    if any(header.startswith(library) for library in libraries + more_libraries):
+        return "reads the world: not in a pure room" if pure and not is_shell and IMPURE_LIBRARY.match(header) else None
+    if pure and not is_shell:
+        if not re.fullmatch(r"[a-z_0-9]+", header):
+            return "neither the standard library nor a library of this room"
+        return "reads the world or orders by chance: not in a pure room" if header in IMPURE else None
+    if "/" in header and not re.match(r"(sys|netinet|arpa|linux)/", header):
+        return "a library that this room does not use"
+    return None
+
+
+def breaches(path):
+    room = path.split("/")[0]
+    source = path.endswith((".cc", ".h"))
+    lines = pathlib.Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, start=1):
+        if word := FORBIDDEN_WORDS.search(line):
+            yield f"{path}:{number}: {word[0]}: finish it or file it"
+        if source and room in ROOMS and (found := INCLUDE.match(line)):
+            if breach := include_breach(path, *found.groups()):
+                yield f"{path}:{number}: {found[2]}: {breach}"
+    if source and room in ROOMS and len(lines) > LINES_MAX and path not in LONGER_FILES:
+        yield f"{path}: {len(lines)} lines, at most {LINES_MAX}: one idea a file"
+    if path in LONGER_FILES and len(lines) <= LINES_MAX:
+        yield f"{path}: short enough now, take it off the list of longer files"
+
+
+def main():
+    paths = [path for path in tracked_files() if pathlib.Path(path).suffix not in BINARY and "/corpus/" not in path]
+    found = [breach for path in paths for breach in breaches(path)]
+    print("\n".join(found) if found else f"{len(paths)} files keep the rules of the tree")
+    sys.exit(1 if found else 0)
+
+
+if __name__ == "__main__":
+    main()
