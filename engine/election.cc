@@ -120,9 +120,16 @@ void Raft::on_follower_tick(Output& output) {
 }
 
 // A campaign without outcome starts over with the question whether it could be won: a higher term alone helps
-// nobody.
+// nobody. While our own vote is not even on disk, a slow disk is the reason, and another vote to write would
+// make it slower.
 void Raft::on_campaign_tick(std::uint32_t& ticks_left, Output& output) {
-    if (--ticks_left == 0) pre_vote(NoteKind::ElectionTimedOut, output);
+    if (--ticks_left > 0) return;
+    const auto* candidate = std::get_if<Candidate>(&role_);
+    if (candidate != nullptr && candidate->own_vote > PersistTicket{}) {
+        ticks_left = draw_election_timeout();
+        return note(NoteKind::CampaignWaitsForDisk, kNobody, hard_state_.current_term, {}, output);
+    }
+    pre_vote(NoteKind::ElectionTimedOut, output);
 }
 
 void Raft::pre_vote(NoteKind reason, Output& output) {

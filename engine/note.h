@@ -35,6 +35,7 @@ namespace quorate::engine {
     X(VoteCounted)                                \
     X(VoteIgnoredOtherCampaign)                   \
     X(CampaignRefusedNotVoter)                    \
+    X(CampaignWaitsForDisk)                       \
     /* log */                                     \
     X(EntriesAppended)                            \
     X(EntriesAlreadyHeld)                         \
