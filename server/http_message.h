@@ -1,6 +1,7 @@
 #pragma once
 
-// A parsed HTTP request and a response to write, without any I/O: what the routes see, and what the transport carries.
+// A parsed HTTP request and a response to write, without any I/O: what the routes see, and what the transport
+// carries.
 
 #include <cstdint>
 #include <string>
@@ -29,8 +30,9 @@ struct HttpRequest {
 
 struct HttpResponse {
     int status = 200;
-    std::vector<HttpHeader> headers;  ///< without Content-Length, Date and Connection, which the transport adds
-    std::string body;                 ///< for HEAD: the body that GET would have; the transport sends only its length
+    std::vector<HttpHeader>
+        headers;       ///< without Content-Length, Date and Connection, which the transport adds
+    std::string body;  ///< for HEAD: the body that GET would have; the transport sends only its length
 
     bool operator==(const HttpResponse&) const = default;
 };

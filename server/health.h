@@ -1,0 +1,64 @@
+#pragma once
+
+// What a node says of itself to operators and to other nodes.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/action.h"
+
+namespace quorate::server {
+
+/// Numbers are part of the wire format: never renumber.
+enum class StorageState : std::uint8_t {
+    Ok = 1,
+    Full = 2,  ///< no room: reads only
+};
+
+/// The fields of GET /raft/health. An empty leader is an unknown one.
+struct NodeHealth {
+    bool up = false;  ///< false: it has not answered, and only node_id and addr are known
+    std::string node_id;
+    std::string addr;
+    engine::RoleName role = engine::RoleName::Follower;
+    std::uint64_t term = 0;
+    std::string leader_id;
+    std::string leader_addr;
+    std::uint64_t commit_index = 0;
+    std::uint64_t last_index = 0;
+    std::uint64_t durable_index = 0;  ///< on its own disk
+    std::uint64_t applied_index = 0;
+    std::uint64_t snapshot_index = 0;
+    std::uint64_t revision = 0;  ///< of the store
+    std::uint64_t keys = 0;
+    std::uint64_t bytes = 0;  ///< of keys and values
+    StorageState storage = StorageState::Ok;
+    std::string version;
+
+    [[nodiscard]] static NodeHealth down(std::string node_id, std::string addr);
+
+    bool operator==(const NodeHealth&) const = default;
+};
+
+/// Who leads, as one node knows it. An empty leader is an unknown one.
+struct LeaderView {
+    std::string cluster_id;
+    std::uint64_t term = 0;
+    std::string leader_id;
+    std::string leader_addr;
+    std::string source;  ///< the node that says so
+
+    bool operator==(const LeaderView&) const = default;
+};
+
+/// "leader", "follower", "candidate" or "pre-candidate".
+[[nodiscard]] std::string_view role_text(engine::RoleName role);
+
+/// Of a node that is up; texts are cut at 512 bytes.
+[[nodiscard]] std::string encode_health(const NodeHealth& health);
+/// Total and strict: nothing when the bytes are no health.
+[[nodiscard]] std::optional<NodeHealth> decode_health(std::string_view bytes);
+
+}  // namespace quorate::server

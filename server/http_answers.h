@@ -1,0 +1,50 @@
+#pragma once
+
+// The answer for each outcome, from plain values.
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "server/health.h"
+#include "server/http_message.h"
+#include "server/state_machine.h"
+
+namespace quorate::server {
+
+/// 200 with the revision as ETag.
+[[nodiscard]] HttpResponse put_ok(const ApplyResult& result);
+[[nodiscard]] HttpResponse delete_ok(const ApplyResult& result);
+[[nodiscard]] HttpResponse batch_ok(const ApplyResult& result);
+/// 412, with the key's present ETag unless it is absent.
+[[nodiscard]] HttpResponse condition_failed(const ApplyResult& result);
+[[nodiscard]] HttpResponse get_found(const Record& record, std::uint64_t revision);
+[[nodiscard]] HttpResponse key_not_found(std::uint64_t revision);
+/// A line of JSON for each entry. Quorate-Next is the last key, percent-encoded (percent.h) so that it can be
+/// pasted behind "after=", and is there only when the range goes on.
+[[nodiscard]] HttpResponse render_range(const RangePage& page, std::uint64_t revision);
+
+[[nodiscard]] HttpResponse whois(const NodeHealth& health);
+[[nodiscard]] HttpResponse render_health(const NodeHealth& health);
+/// 503 when no leader is known.
+[[nodiscard]] HttpResponse cluster_leader(const LeaderView& view);
+[[nodiscard]] HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHealth> nodes);
+
+/// 409 with "error" and "leader" beside the problem's fields; "leader" is null when it is unknown.
+[[nodiscard]] HttpResponse not_leader(const LeaderView& view);
+/// 503: nothing happened; an election is likely under way.
+[[nodiscard]] HttpResponse no_leader();
+/// 503: no quorum confirmed the read in time.
+[[nodiscard]] HttpResponse read_timed_out();
+/// 503: this server has too much to do; nothing happened.
+[[nodiscard]] HttpResponse overloaded();
+/// 503: this server is about to end; nothing happened.
+[[nodiscard]] HttpResponse shutting_down();
+/// 503: nothing happened, and nothing will.
+[[nodiscard]] HttpResponse not_applied();
+/// 503: it may have happened, or happen later.
+[[nodiscard]] HttpResponse outcome_unknown();
+/// 507: nothing happened.
+[[nodiscard]] HttpResponse disk_full();
+
+}  // namespace quorate::server

@@ -1,0 +1,100 @@
+#pragma once
+
+// What a request asks for: routes, methods, parameters and limits, without side effects.
+//
+// Paths are split before they are decoded, and decoded once: everything behind "/kv/" is the key, whatever it
+// contains. Dot segments, double and trailing slashes are part of it, '+' is a plus, and every byte from %00
+// to %FF may be written. "/kv/range" (GET, HEAD) and
+// "/kv/batch" (POST) are routes when they are written exactly so.
+// An Idempotency-Key on a write is refused with 501 until sessions exist: a client that sends one relies on
+// it.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <variant>
+
+#include "server/command.h"
+#include "server/http_message.h"
+#include "server/state_machine.h"
+
+namespace quorate::server {
+
+struct ApiLimits {
+    std::size_t key_bytes_max = 4096;
+    std::size_t value_bytes_max = std::size_t{4} << 20;
+    std::size_t batch_bytes_max = std::size_t{4} << 20;
+    std::size_t batch_operations_max = 10'000;
+    /// Of the keys and values in one answer of /kv/range, which then ends before its limit and names the next
+    /// key.
+    std::size_t range_bytes_max = std::size_t{8} << 20;
+
+    bool operator==(const ApiLimits&) const = default;
+};
+
+inline constexpr std::size_t kRangeLimitDefault = 1000;
+inline constexpr std::size_t kRangeLimitMax = 100'000;
+
+/// PUT /kv/<key>. The command has one operation, as that of DeleteCall.
+struct PutCall {
+    Command command;
+
+    bool operator==(const PutCall&) const = default;
+};
+/// DELETE /kv/<key>.
+struct DeleteCall {
+    Command command;
+
+    bool operator==(const DeleteCall&) const = default;
+};
+/// POST /kv/batch.
+struct BatchCall {
+    Command command;
+
+    bool operator==(const BatchCall&) const = default;
+};
+/// GET and HEAD /kv/<key>.
+struct GetCall {
+    std::string key;
+
+    bool operator==(const GetCall&) const = default;
+};
+/// GET and HEAD /kv/range.
+struct RangeCall {
+    RangeQuery range;
+
+    bool operator==(const RangeCall&) const = default;
+};
+struct WhoisCall {
+    bool operator==(const WhoisCall&) const = default;
+};
+struct HealthCall {
+    bool operator==(const HealthCall&) const = default;
+};
+struct ClusterLeaderCall {
+    bool operator==(const ClusterLeaderCall&) const = default;
+};
+struct ClusterNodesCall {
+    bool operator==(const ClusterNodesCall&) const = default;
+};
+
+enum class Consistency : std::uint8_t { Linearizable, Stale };
+
+struct ApiCall {
+    std::variant<WriteCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall, ClusterNodesCall>
+        action;
+    Consistency consistency = Consistency::Linearizable;  ///< of GetCall and RangeCall
+    bool forward = true;  ///< false: only the leader may answer, anyone else says who leads
+
+    bool operator==(const ApiCall&) const = default;
+};
+
+/// The call, or the answer that refuses it.
+[[nodiscard]] std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request,
+                                                              const ApiLimits& limits);
+
+/// Moves the command out of a PutCall, DeleteCall or BatchCall.
+[[nodiscard]] Command command_of(ApiCall&& call);
+
+}  // namespace quorate::server

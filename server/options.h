@@ -1,0 +1,48 @@
+#pragma once
+
+// How quorated is told what to do: a flag, else the environment, else a default.
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <string>
+
+#include "server/environment.h"
+#include "server/http_api.h"
+#include "server/members.h"
+
+namespace quorate::server {
+
+inline constexpr const char* kVersion = QUORATE_VERSION;
+
+struct Options {
+    std::string data_dir = "./data";
+    std::string host = "127.0.0.1";  ///< to listen on; IPv6 without brackets
+    std::uint16_t port = 7070;
+    std::string cluster_id = "quorate";
+    Member self;             ///< its address is the one that others reach it at
+    ClusterMembers members;  ///< of the cluster's first start, this node included
+    std::uint32_t heartbeat_ms = 100;
+    std::uint32_t election_min_ms = 500;
+    std::uint32_t election_max_ms = 1000;
+    ApiLimits limits;
+    LogLevel log_level = LogLevel::Info;
+
+    bool operator==(const Options&) const = default;
+};
+
+/// The process shall print this and end: --help and --version (code 0), or a mistake (code 2).
+struct OptionsExit {
+    int code = 0;
+    std::string text;
+    bool to_stdout = false;  ///< else to standard error
+};
+
+/// Null when the variable is not set; an empty one counts as not set.
+using EnvironmentLookup = std::function<const char*(const char* name)>;
+
+/// Pure: `lookup` stands for getenv. A mistake names the flag or variable, its value and what is allowed.
+[[nodiscard]] std::expected<Options, OptionsExit> parse_options(int argc, const char* const* argv,
+                                                                const EnvironmentLookup& lookup);
+
+}  // namespace quorate::server

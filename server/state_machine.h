@@ -1,0 +1,91 @@
+#pragma once
+
+// The key-value store as the log defines it: equal logs give equal stores, on every server and platform.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/command.h"
+
+namespace quorate::server {
+
+/// A key's value and where in the history it stands.
+struct Record {
+    std::string value;
+    std::uint64_t create_revision = 0;  ///< of the write that made the key, after it was absent
+    std::uint64_t mod_revision = 0;     ///< of its last write: the ETag
+    std::uint64_t version = 0;          ///< writes since it was made, 1 for the first
+
+    bool operator==(const Record&) const = default;
+};
+
+struct ApplyResult {
+    std::uint64_t revision = 0;  ///< of the store, after the command
+    std::uint32_t deleted = 0;   ///< keys that its Delete operations found
+    bool condition_failed = false;
+    std::uint64_t mod_revision =
+        0;  ///< of the key of a one-operation command, after it; 0 when absent or for a batch
+
+    bool operator==(const ApplyResult&) const = default;
+};
+
+struct RangeQuery {
+    std::optional<std::string> start;  ///< inclusive; absent: from the first key
+    std::optional<std::string> end;    ///< inclusive; absent: through the last key
+    std::optional<std::string> after;  ///< exclusive, beside `start`
+    std::size_t limit = 1000;          ///< entries, at least 1
+    /// Of keys and values: the page ends where one more entry would pass it, but never before the first.
+    std::size_t bytes_max = std::size_t{8} << 20;
+
+    bool operator==(const RangeQuery&) const = default;
+};
+
+/// Points into the store: valid until the next apply().
+struct RangeEntry {
+    std::string_view key;
+    const Record* record;
+};
+
+struct RangePage {
+    std::vector<RangeEntry> entries;  ///< in byte order of the keys
+    bool more = false;                ///< the range goes on behind the last entry
+};
+
+/// A regular value. Not thread-safe.
+class StateMachine {
+ public:
+    /// A command that changes something takes the next revision, all of its operations the same one. A
+    /// condition that does not hold, or deletes of absent keys alone, change nothing.
+    ApplyResult apply(const Command& command);
+
+    /// Of the last write that changed something; 0 in the beginning.
+    [[nodiscard]] std::uint64_t revision() const { return revision_; }
+    /// Null when absent. Valid until the next apply().
+    [[nodiscard]] const Record* get(std::string_view key) const;
+    [[nodiscard]] RangePage range(const RangeQuery& query) const;
+
+    /// Keys.
+    [[nodiscard]] std::size_t size() const { return records_.size(); }
+    /// Of all keys and values, without what the map adds.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    /// Of the whole content and the revision; equal on every platform. Costs a pass over everything.
+    [[nodiscard]] std::uint64_t digest() const;
+
+    bool operator==(const StateMachine&) const = default;
+
+ private:
+    void put(const Operation& operation, std::uint64_t revision);
+    [[nodiscard]] bool remove(const std::string& key);
+    [[nodiscard]] bool holds(const Condition& condition, const std::string& key) const;
+
+    std::map<std::string, Record, std::less<>> records_;
+    std::uint64_t revision_ = 0;
+    std::uint64_t bytes_ = 0;
+};
+
+}  // namespace quorate::server
