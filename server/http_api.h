@@ -82,8 +82,9 @@ struct ClusterNodesCall {
 enum class Consistency : std::uint8_t { Linearizable, Stale };
 
 struct ApiCall {
-    std::variant<WriteCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall, ClusterNodesCall>
-        action;
+    std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall,
+                 ClusterNodesCall>
+        call;
     Consistency consistency = Consistency::Linearizable;  ///< of GetCall and RangeCall
     bool forward = true;  ///< false: only the leader may answer, anyone else says who leads
 

@@ -13,8 +13,6 @@
 
 namespace quorate::server {
 
-inline constexpr const char* kVersion = QUORATE_VERSION;
-
 struct Options {
     std::string data_dir = "./data";
     std::string host = "127.0.0.1";  ///< to listen on; IPv6 without brackets
