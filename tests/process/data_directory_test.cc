@@ -1,0 +1,126 @@
+// Data directories that must not be used: each is refused with an exit code of its own and a line that says
+// what to do.
+
+#include <algorithm>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/process_cluster.h"
+
+namespace quorate::test {
+namespace {
+
+using testing::HasSubstr;
+
+// The exit codes that operators' scripts tell apart; wal/log.h has the same list, on purpose not included
+// here.
+constexpr int kDamage = 10;
+constexpr int kMetaUnreadable = 11;
+constexpr int kWrongIdentity = 12;
+constexpr int kLocked = 13;
+
+// A single node's data directory with some writes in it, and nobody using it.
+class UsedDirectory : public testing::Test {
+ protected:
+    UsedDirectory() : cluster_(1) {
+        (void)cluster_.wait_for_leader();
+        HttpClient client;
+        for (int i = 0; i < 200; ++i) {
+            EXPECT_EQ(
+                client.put(cluster_.address(0), "/kv/marked" + std::to_string(i), "a value to be damaged")
+                    .status,
+                200);
+        }
+        cluster_.terminate(0);
+        EXPECT_EQ(cluster_.wait(0), (Ending{0, 0}));
+    }
+
+    [[nodiscard]] std::string data() const { return cluster_.data_directory(0).string(); }
+
+    // The same flags as the node had, with some replaced.
+    [[nodiscard]] Outcome start_with(const std::vector<std::string>& replaced) const {
+        std::vector<std::string> flags = cluster_.flags_of(0);
+        for (std::size_t i = 0; i + 1 < replaced.size(); i += 2) {
+            const auto found = std::ranges::find(flags, replaced[i]);
+            if (found == flags.end()) {
+                flags.insert(flags.end(), {replaced[i], replaced[i + 1]});
+            } else {
+                *std::next(found) = replaced[i + 1];
+            }
+        }
+        return run_quorated(flags);
+    }
+
+    // Overwrites `replacement.size()` bytes where `text` first occurs, in the one file of the directory that
+    // holds it.
+    [[nodiscard]] bool damage(const std::string& text, const std::string& replacement) const {
+        for (const auto& entry : std::filesystem::directory_iterator(data())) {
+            std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+            const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+            const std::size_t at = bytes.find(text);
+            if (at == std::string::npos) continue;
+            file.clear();
+            file.seekp(static_cast<std::streamoff>(at));
+            file << replacement;
+            return true;
+        }
+        return false;
+    }
+
+    Cluster cluster_;
+};
+
+TEST_F(UsedDirectory, OfAnotherNode) {
+    const Outcome outcome = start_with({"--node-id", "someone-else"});
+    EXPECT_EQ(outcome.ending, (Ending{kWrongIdentity, 0})) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("someone-else"));
+    EXPECT_THAT(outcome.output, HasSubstr("n1"));
+}
+
+TEST_F(UsedDirectory, OfAnotherCluster) {
+    const Outcome outcome = start_with({"--cluster-id", "another"});
+    EXPECT_EQ(outcome.ending, (Ending{kWrongIdentity, 0})) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("another"));
+}
+
+TEST_F(UsedDirectory, WhileAnotherProcessUsesIt) {
+    cluster_.start(0);
+    (void)cluster_.wait_for_leader();
+    const Outcome outcome = start_with({"--port", std::to_string(free_ports(1).front())});
+    EXPECT_EQ(outcome.ending, (Ending{kLocked, 0})) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(data()));
+    EXPECT_TRUE(cluster_.health(0).is_object()) << "the first goes on";
+}
+
+TEST_F(UsedDirectory, WithADamagedRecordThatWasAcknowledged) {
+    ASSERT_TRUE(damage("marked77", "narked77"));
+    const Outcome outcome = start_with({});
+    EXPECT_EQ(outcome.ending, (Ending{kDamage, 0})) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("offset"));
+    EXPECT_THAT(outcome.output, testing::Not(HasSubstr("delete the directory")));
+    EXPECT_EQ(start_with({}).ending, (Ending{kDamage, 0}))
+        << "and it has changed nothing that hides the damage";
+}
+
+TEST_F(UsedDirectory, WithItsVoteRecordsGone) {
+    std::size_t wiped = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(data())) {
+        if (!entry.path().filename().string().starts_with("vote")) continue;
+        std::filesystem::resize_file(entry.path(), 0);
+        ++wiped;
+    }
+    ASSERT_EQ(wiped, 2U) << "vote and term are kept twice";
+    const Outcome outcome = start_with({});
+    EXPECT_EQ(outcome.ending, (Ending{kMetaUnreadable, 0})) << outcome.output;
+}
+
+TEST_F(UsedDirectory, UnchangedItStartsAgain) {
+    cluster_.start(0);
+    (void)cluster_.wait_for_leader();
+    EXPECT_EQ(cluster_.everything(0).size(), 200U);
+}
+
+}  // namespace
+}  // namespace quorate::test

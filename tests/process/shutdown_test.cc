@@ -1,0 +1,61 @@
+// Processes that are asked to stop.
+
+#include <iostream>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/process_load.h"
+
+namespace quorate::test {
+namespace {
+
+TEST(Shutdown, ALeaderAskedToStopUnderLoadHandsOverAndExitsWithZero) {
+    Cluster cluster(3);
+    (void)cluster.wait_for_leader();
+    Load load(cluster, 6);
+    for (int round = 0; round < 3; ++round) {
+        ASSERT_TRUE(load.wait_for(200));
+        const std::size_t leader = cluster.wait_for_leader();
+        cluster.terminate(leader);
+        EXPECT_EQ(cluster.wait(leader), (Ending{0, 0})) << cluster.log(leader);
+        const std::optional<std::chrono::milliseconds> taken = load.time_to_next_write();
+        ASSERT_TRUE(taken);
+        std::cout << "asked to stop: a write begun after its end succeeded within " << taken->count()
+                  << " ms\n";
+        cluster.start(leader);
+        ASSERT_TRUE(cluster.wait_until_caught_up(leader));
+    }
+    load.stop();
+    expect_exactly_the_attempts(cluster, load.attempts());
+}
+
+TEST(Shutdown, EveryNodeStopsByItselfWhenAllAreAsked) {
+    for (const std::size_t size : {1U, 3U}) {
+        Cluster cluster(size);
+        (void)cluster.wait_for_leader();
+        for (std::size_t node = 0; node < size; ++node) cluster.terminate(node);
+        for (std::size_t node = 0; node < size; ++node)
+            EXPECT_EQ(cluster.wait(node), (Ending{0, 0})) << cluster.log(node);
+    }
+}
+
+TEST(Shutdown, InterruptEndsItToo) {
+    Cluster cluster(1);
+    (void)cluster.wait_for_leader();
+    cluster.interrupt(0);
+    EXPECT_EQ(cluster.wait(0), (Ending{0, 0})) << cluster.log(0);
+}
+
+// A minority cannot hand over anything, and stops all the same.
+TEST(Shutdown, ALoneNodeOfThreeStops) {
+    Cluster cluster(3);
+    const std::size_t leader = cluster.wait_for_leader();
+    for (std::size_t node = 0; node < cluster.size(); ++node) {
+        if (node != leader) cluster.kill(node);
+    }
+    cluster.terminate(leader);
+    EXPECT_EQ(cluster.wait(leader), (Ending{0, 0})) << cluster.log(leader);
+}
+
+}  // namespace
+}  // namespace quorate::test
