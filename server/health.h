@@ -56,6 +56,9 @@ struct LeaderView {
 /// "leader", "follower", "candidate" or "pre-candidate".
 [[nodiscard]] std::string_view role_text(engine::RoleName role);
 
+/// "ok" or "full".
+[[nodiscard]] std::string_view storage_text(StorageState storage);
+
 /// Of a node that is up; texts are cut at 512 bytes.
 [[nodiscard]] std::string encode_health(const NodeHealth& health);
 /// Total and strict: nothing when the bytes are no health.

@@ -13,6 +13,10 @@ namespace quorate::server {
 struct HttpHeader {
     std::string name;
     std::string value;
+
+    /// Whether `other` names this header; names have no case.
+    [[nodiscard]] bool is(std::string_view other) const;
+
     bool operator==(const HttpHeader&) const = default;
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Who the servers are: names, addresses and ids, from --peers and in the log's Membership entries.
+// Who the servers are: names, addresses and ids, from --peers (peers.h) and in the log's Membership entries.
 //
 // Encoding of a Membership entry, little-endian:
 //   u8 version = 1 | u32 count of members | each: u64 id | u8 role | u32 name bytes | name | u32 address
@@ -8,7 +8,6 @@
 // with the members ascending by id.
 
 #include <cstdint>
-#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,24 +59,11 @@ struct ClusterMembers {
 /// the top bit set, so that the two cannot meet.
 [[nodiscard]] engine::ServerId server_id_of(std::string_view name);
 
+/// A host name or IPv4 address, or an IPv6 address in brackets.
+[[nodiscard]] bool is_host(std::string_view text);
 /// HOST:PORT, with IPv6 in brackets and a port from 1 to 65535 without leading zeros.
 [[nodiscard]] bool is_address(std::string_view text);
 /// 1 to 64 of A-Z a-z 0-9 . _ -
 [[nodiscard]] bool is_name(std::string_view text);
-
-/// This node and the cluster that it starts in, itself included.
-struct Peers {
-    Member self;
-    ClusterMembers members;
-
-    bool operator==(const Peers&) const = default;
-};
-
-/// Reads --peers: either NAME=HOST:PORT of every member, or HOST:PORT of every member, whose name is then its
-/// address; separated by commas. `node_id` is this node's name if one was given, `address` the one that it
-/// advertises. The node itself may be left out. An error says what to write instead.
-[[nodiscard]] std::expected<Peers, std::string> parse_peers(std::string_view peers,
-                                                            const std::optional<std::string>& node_id,
-                                                            const std::string& address);
 
 }  // namespace quorate::server

@@ -2,17 +2,24 @@
 
 // Error answers: RFC 9457, application/problem+json.
 
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "server/http_message.h"
 
 namespace quorate::server {
 
-/// `detail` is for a person, `code` for programs; both are told apart from the status alone, so that a client
-/// can act on the code.
-[[nodiscard]] HttpResponse problem(int status, std::string_view code, std::string_view detail);
+/// Members of a problem beside the standard ones, in order; null when absent.
+using ProblemExtras = std::vector<std::pair<std::string, std::optional<std::string>>>;
 
-/// The same with a Retry-After header: trying again in `retry_after_s` seconds may help.
+/// `detail` is for a person, `code` for programs, which can act on it where the status alone says too little.
+[[nodiscard]] HttpResponse problem(int status, std::string_view code, std::string_view detail,
+                                   const ProblemExtras& extras = {});
+
+/// The same with a Retry-After header: the same request may succeed in `retry_after_s` seconds.
 [[nodiscard]] HttpResponse retryable_problem(int status, std::string_view code, std::string_view detail,
                                              int retry_after_s);
 

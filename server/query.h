@@ -27,7 +27,6 @@ class Query {
 
     /// Null when it is not there.
     [[nodiscard]] const std::string* find(std::string_view name) const;
-    [[nodiscard]] const std::vector<QueryParameter>& parameters() const { return parameters_; }
 
  private:
     std::vector<QueryParameter> parameters_;

@@ -1,0 +1,111 @@
+#pragma once
+
+// Little-endian numbers and counted texts: how everything of this room is written to the log and to peers.
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/check.h"
+
+namespace quorate::server {
+
+/// Appends to a string.
+class ByteWriter {
+ public:
+    explicit ByteWriter(std::string& out) : out_(out) {}
+
+    ByteWriter& u8(std::uint8_t number) { return put(number); }
+    ByteWriter& u32(std::uint32_t number) { return put(number); }
+    ByteWriter& u64(std::uint64_t number) { return put(number); }
+    /// A u32 count of bytes, then the bytes.
+    ByteWriter& text(std::string_view bytes) {
+        ENGINE_CHECK(bytes.size() <= UINT32_MAX);
+        put(static_cast<std::uint32_t>(bytes.size()));
+        out_.append(bytes);
+        return *this;
+    }
+
+ private:
+    template <std::unsigned_integral Number>
+    ByteWriter& put(Number number) {
+        for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
+            out_.push_back(static_cast<char>(number >> (8 * byte)));
+        return *this;
+    }
+
+    std::string& out_;
+};
+
+/// Reads foreign bytes. The first read past the end, or fail(), makes it fail for good: every later read
+/// gives zero or nothing, so a decoder reads straight on and asks once at the end.
+class ByteReader {
+ public:
+    explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
+
+    [[nodiscard]] std::uint8_t u8() { return get<std::uint8_t>(); }
+    [[nodiscard]] std::uint16_t u16() { return get<std::uint16_t>(); }
+    [[nodiscard]] std::uint32_t u32() { return get<std::uint32_t>(); }
+    [[nodiscard]] std::uint64_t u64() { return get<std::uint64_t>(); }
+    /// A text of at most `bytes_max` bytes, as ByteWriter::text writes it; points into what is read.
+    [[nodiscard]] std::string_view text(std::size_t bytes_max) {
+        const std::uint32_t size = u32();
+        if (size > bytes_max || size > rest_.size()) {
+            fail();
+            return {};
+        }
+        const std::string_view read = rest_.substr(0, size);
+        rest_.remove_prefix(size);
+        return read;
+    }
+    /// A count of things of at least `bytes_each` bytes: refused when what is left cannot hold so many, so
+    /// that nobody reserves memory for a lie.
+    [[nodiscard]] std::uint32_t count(std::size_t bytes_each) {
+        const std::uint32_t number = u32();
+        if (number > rest_.size() / bytes_each) fail();
+        return failed_ ? 0 : number;
+    }
+    /// An enumerator between `first` and `last`.
+    template <class Enum>
+    [[nodiscard]] Enum enumerator(Enum first, Enum last) {
+        const std::uint8_t number = u8();
+        if (number < static_cast<std::uint8_t>(first) || number > static_cast<std::uint8_t>(last)) fail();
+        return failed_ ? first : static_cast<Enum>(number);
+    }
+    /// 0 or 1.
+    [[nodiscard]] bool boolean() {
+        const std::uint8_t number = u8();
+        if (number > 1) fail();
+        return number == 1;
+    }
+
+    void fail() {
+        failed_ = true;
+        rest_ = {};
+    }
+    [[nodiscard]] bool failed() const { return failed_; }
+    [[nodiscard]] std::size_t rest_bytes() const { return rest_.size(); }
+    /// Nothing failed and nothing is left.
+    [[nodiscard]] bool finished() const { return !failed_ && rest_.empty(); }
+
+ private:
+    template <std::unsigned_integral Number>
+    Number get() {
+        if (rest_.size() < sizeof(Number)) {
+            fail();
+            return 0;
+        }
+        std::uint64_t number = 0;
+        for (std::size_t byte = 0; byte < sizeof(Number); ++byte) {
+            number |= std::uint64_t{static_cast<std::uint8_t>(rest_[byte])} << (8 * byte);
+        }
+        rest_.remove_prefix(sizeof(Number));
+        return static_cast<Number>(number);
+    }
+
+    std::string_view rest_;
+    bool failed_ = false;
+};
+
+}  // namespace quorate::server

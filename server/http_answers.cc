@@ -1,0 +1,190 @@
+#include "server/http_answers.h"
+
+#include <absl/strings/escaping.h>
+#include <nlohmann/json.hpp>
+
+#include "server/json_text.h"
+#include "server/percent.h"
+#include "server/precondition.h"
+#include "server/problem.h"
+
+namespace quorate::server {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr int kRetryAfterS = 1;  // an election at default settings takes less
+
+HttpHeader revision_header(std::uint64_t revision) { return {"Quorate-Revision", std::to_string(revision)}; }
+
+HttpResponse ok(const ApplyResult& result) {
+    return {200, {{"Content-Type", "text/plain"}, revision_header(result.revision)}, "OK\n"};
+}
+
+HttpResponse json_response(const Json& json) {
+    return {200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, json_line(json)};
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+Json to_json(const NodeHealth& health) {
+    if (!health.up) return {{"up", false}, {"nodeId", health.node_id}, {"addr", health.addr}};
+    return {
+        {"nodeId", health.node_id},
+        {"addr", health.addr},
+        {"role", role_text(health.role)},
+        {"term", health.term},
+        {"leaderId", text_or_null(health.leader_id)},
+        {"leaderAddr", text_or_null(health.leader_addr)},
+        {"commitIndex", health.commit_index},
+        {"lastIndex", health.last_index},
+        {"durableIndex", health.durable_index},
+        {"appliedIndex", health.applied_index},
+        {"snapshotIndex", health.snapshot_index},
+        {"revision", health.revision},
+        {"keys", health.keys},
+        {"bytes", health.bytes},
+        {"storage", storage_text(health.storage)},
+        {"version", health.version},
+    };
+}
+
+// "name": the bytes as a string, or "name_b64" when they are no text.
+void append_member(std::string& out, std::string_view name, std::string_view bytes) {
+    out.push_back('"');
+    out.append(name);
+    if (is_utf8(bytes)) {
+        out.append("\":");
+        append_json_string(out, bytes);
+    } else {
+        out.append("_b64\":\"")
+            .append(absl::Base64Escape(absl::string_view(bytes.data(), bytes.size())))
+            .push_back('"');
+    }
+}
+
+}  // namespace
+
+HttpResponse put_ok(const ApplyResult& result) {
+    HttpResponse response = ok(result);
+    response.headers.push_back({"ETag", etag_of(result.mod_revision)});
+    return response;
+}
+
+HttpResponse delete_ok(const ApplyResult& result) {
+    HttpResponse response = ok(result);
+    response.headers.push_back({"Quorate-Deleted", std::to_string(result.deleted)});
+    return response;
+}
+
+HttpResponse batch_ok(const ApplyResult& result) { return delete_ok(result); }
+
+HttpResponse condition_failed(const ApplyResult& result) {
+    HttpResponse response =
+        problem(412, "condition_failed", "If-Match or If-None-Match did not hold; nothing was written");
+    response.headers.push_back(revision_header(result.revision));
+    if (result.mod_revision != 0) response.headers.push_back({"ETag", etag_of(result.mod_revision)});
+    return response;
+}
+
+HttpResponse get_found(const Record& record, std::uint64_t revision) {
+    return {200,
+            {{"Content-Type", "application/octet-stream"},
+             {"ETag", etag_of(record.mod_revision)},
+             revision_header(revision)},
+            record.value};
+}
+
+HttpResponse key_not_found(std::uint64_t revision) {
+    HttpResponse response = problem(404, "key_not_found", "there is no such key");
+    response.headers.push_back(revision_header(revision));
+    return response;
+}
+
+HttpResponse render_range(const RangePage& page, std::uint64_t revision) {
+    HttpResponse response{200, {{"Content-Type", "application/x-ndjson"}, revision_header(revision)}, {}};
+    for (const RangeEntry& entry : page.entries) {
+        response.body.push_back('{');
+        append_member(response.body, "k", entry.key);
+        response.body.push_back(',');
+        append_member(response.body, "v", entry.record->value);
+        response.body.append("}\n");
+    }
+    if (page.more) response.headers.push_back({"Quorate-Next", percent_encode(page.entries.back().key)});
+    return response;
+}
+
+HttpResponse whois(const NodeHealth& health) {
+    return json_response({{"role", role_text(health.role)},
+                          {"term", health.term},
+                          {"leaderId", text_or_null(health.leader_id)},
+                          {"leaderAddr", text_or_null(health.leader_addr)}});
+}
+
+HttpResponse render_health(const NodeHealth& health) { return json_response(to_json(health)); }
+
+HttpResponse cluster_leader(const LeaderView& view) {
+    if (view.leader_id.empty()) return no_leader();
+    return json_response({{"clusterId", view.cluster_id},
+                          {"leaderAddr", view.leader_addr},
+                          {"leaderId", view.leader_id},
+                          {"term", view.term},
+                          {"source", view.source}});
+}
+
+HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHealth> nodes) {
+    Json list = Json::array();
+    for (const NodeHealth& health : nodes) {
+        Json node{{"up", health.up}};
+        node.update(to_json(health));
+        list.push_back(std::move(node));
+    }
+    return json_response({{"clusterId", cluster_id}, {"nodes", std::move(list)}});
+}
+
+HttpResponse not_leader(const LeaderView& view) {
+    const auto leader = view.leader_addr.empty() ? std::nullopt : std::optional(view.leader_addr);
+    return problem(409, "not_leader", "this node does not lead, and forward=false forbids it to ask the one that does",
+                   {{"error", "not_leader"}, {"leader", leader}});
+}
+
+HttpResponse no_leader() {
+    return retryable_problem(503, "no_leader", "no leader is known at present; nothing happened",
+                             kRetryAfterS);
+}
+
+HttpResponse read_timed_out() {
+    return retryable_problem(503, "read_timed_out",
+                             "no majority of the cluster confirmed in time that the read would be current",
+                             kRetryAfterS);
+}
+
+HttpResponse overloaded() {
+    return retryable_problem(503, "overloaded", "this server has too much to do; nothing happened",
+                             kRetryAfterS);
+}
+
+HttpResponse shutting_down() {
+    return retryable_problem(503, "shutting_down",
+                             "this server is about to stop; nothing happened. Ask another one", kRetryAfterS);
+}
+
+HttpResponse not_applied() {
+    return retryable_problem(
+        503, "not_applied",
+        "the leader changed before the write was decided; it did not happen and never will", kRetryAfterS);
+}
+
+HttpResponse outcome_unknown() {
+    return retryable_problem(503, "outcome_unknown",
+                             "the write was not decided in time: it may have happened, may happen later, or "
+                             "never. Read before writing again",
+                             kRetryAfterS);
+}
+
+HttpResponse disk_full() {
+    return problem(507, "disk_full", "the leader's disk has no room for the log; nothing happened");
+}
+
+}  // namespace quorate::server

@@ -1,0 +1,240 @@
+#include "server/http_api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <initializer_list>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/check.h"
+#include "engine/overloaded.h"
+#include "server/batch.h"
+#include "server/percent.h"
+#include "server/precondition.h"
+#include "server/problem.h"
+#include "server/query.h"
+
+namespace quorate::server {
+
+namespace {
+
+using CallOrRefusal = std::expected<ApiCall, HttpResponse>;
+
+constexpr std::string_view kKeyPrefix = "/kv/";
+
+std::unexpected<HttpResponse> refuse(int status, std::string_view code, std::string_view detail) {
+    return std::unexpected(problem(status, code, detail));
+}
+
+struct Target {
+    std::string_view path;   ///< not decoded
+    std::string_view query;  ///< behind the '?'
+};
+
+// The origin form, or the absolute form that a client sends to a proxy (RFC 9112 section 3.2.2), whose
+// authority says nothing to us.
+std::optional<Target> split_target(std::string_view target) {
+    if (target.contains('#')) return std::nullopt;
+    if (target.starts_with("http://")) {
+        const std::size_t path = target.find('/', 7);
+        target.remove_prefix(std::min(path, target.size()));
+    }
+    if (!target.starts_with('/')) return std::nullopt;
+    const std::size_t mark = target.find('?');
+    return Target{target.substr(0, mark),
+                  mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1)};
+}
+
+bool reads(std::string_view method) { return method == "GET" || method == "HEAD"; }
+
+HttpResponse method_not_allowed(std::string_view method, std::string_view allowed) {
+    HttpResponse response =
+        problem(405, "method_not_allowed",
+                fmt::format("{} is not among the methods of this path: {}", percent_encode(method), allowed));
+    response.headers.push_back({"Allow", std::string(allowed)});
+    return response;
+}
+
+std::expected<Query, HttpResponse> parse_query(std::string_view text,
+                                               std::initializer_list<std::string_view> known) {
+    auto query = Query::parse(text, known);
+    if (!query) return refuse(400, "invalid_query", query.error());
+    return *std::move(query);
+}
+
+// The options that a query may carry beside a call's own parameters.
+CallOrRefusal with_options(ApiCall call, const Query& query) {
+    if (const std::string* forward = query.find("forward")) {
+        if (*forward != "true" && *forward != "false") {
+            return refuse(400, "invalid_parameter", "forward is either true or false");
+        }
+        call.forward = *forward == "true";
+    }
+    if (const std::string* consistency = query.find("consistency")) {
+        if (*consistency == "lease") {
+            return refuse(400, "lease_not_configured",
+                          "consistency=lease needs a bound on the drift of clocks, and this server has none; "
+                          "use linearizable or stale");
+        }
+        if (*consistency != "linearizable" && *consistency != "stale") {
+            return refuse(400, "invalid_parameter", "consistency is either linearizable or stale");
+        }
+        call.consistency = *consistency == "stale" ? Consistency::Stale : Consistency::Linearizable;
+    }
+    return call;
+}
+
+std::expected<std::string, HttpResponse> parse_key(std::string_view encoded, const ApiLimits& limits) {
+    auto key = percent_decode(encoded);
+    if (!key) return refuse(400, "invalid_key", "the key has a '%' that two hex digits do not follow");
+    if (key->empty()) return refuse(400, "invalid_key", "the key is empty; it is everything behind /kv/");
+    if (key->size() > limits.key_bytes_max) {
+        return refuse(400, "key_too_long",
+                      fmt::format("the key has {} bytes, at most {}", key->size(), limits.key_bytes_max));
+    }
+    return *std::move(key);
+}
+
+// What no write may carry yet: nobody who sends it expects that it is ignored.
+std::optional<HttpResponse> unsupported_write_header(const HttpRequest& request) {
+    if (request.header("Idempotency-Key") == nullptr) return std::nullopt;
+    return problem(501, "idempotency_key_unsupported",
+                   "this version does not remember writes by their Idempotency-Key; nothing was written. "
+                   "Send the write without it, and "
+                   "If-Match or If-None-Match to make a retry safe");
+}
+
+CallOrRefusal parse_write(const HttpRequest& request, std::string key, const Query& query,
+                          const ApiLimits& limits) {
+    if (auto unsupported = unsupported_write_header(request)) return std::unexpected(std::move(*unsupported));
+    auto condition = parse_precondition(request);
+    if (!condition) return refuse(400, "invalid_condition", condition.error());
+    if (request.method == "DELETE") {
+        Operation operation{Operation::Kind::Delete, std::move(key), {}};
+        return with_options({DeleteCall{{{std::move(operation)}, std::move(*condition)}}}, query);
+    }
+    if (request.body.size() > limits.value_bytes_max) {
+        return refuse(
+            413, "value_too_large",
+            fmt::format("the value has {} bytes, at most {}", request.body.size(), limits.value_bytes_max));
+    }
+    Operation operation{Operation::Kind::Put, std::move(key), request.body};
+    return with_options({PutCall{{{std::move(operation)}, std::move(*condition)}}}, query);
+}
+
+CallOrRefusal parse_key_call(const HttpRequest& request, const Target& target, const ApiLimits& limits) {
+    const bool is_write = request.method == "PUT" || request.method == "DELETE";
+    if (!is_write && !reads(request.method)) {
+        const bool is_batch_path = target.path == "/kv/batch";
+        return std::unexpected(method_not_allowed(
+            request.method, is_batch_path ? "GET, HEAD, PUT, DELETE, POST" : "GET, HEAD, PUT, DELETE"));
+    }
+    auto query = is_write ? parse_query(target.query, {"forward"})
+                          : parse_query(target.query, {"consistency", "forward"});
+    if (!query) return std::unexpected(std::move(query.error()));
+    auto key = parse_key(target.path.substr(kKeyPrefix.size()), limits);
+    if (!key) return std::unexpected(std::move(key.error()));
+    if (is_write) return parse_write(request, std::move(*key), *query, limits);
+    return with_options({GetCall{std::move(*key)}}, *query);
+}
+
+// An empty bound is no bound: no key is empty.
+std::optional<std::string> parse_bound(const Query& query, std::string_view name) {
+    const std::string* value = query.find(name);
+    return value != nullptr && !value->empty() ? std::optional(*value) : std::nullopt;
+}
+
+CallOrRefusal parse_range_call(const Target& target, const ApiLimits& limits) {
+    const auto query =
+        parse_query(target.query, {"start", "end", "after", "limit", "consistency", "forward"});
+    if (!query) return std::unexpected(query.error());
+    RangeCall call{{parse_bound(*query, "start"), parse_bound(*query, "end"), parse_bound(*query, "after"),
+                    kRangeLimitDefault, limits.range_bytes_max}};
+    if (const std::string* limit = query->find("limit")) {
+        const char* end = limit->data() + limit->size();
+        const auto [stop, error] = std::from_chars(limit->data(), end, call.range.limit);
+        const bool in_range = call.range.limit >= 1 && call.range.limit <= kRangeLimitMax;
+        if (error != std::errc() || stop != end || !in_range) {
+            return refuse(400, "invalid_limit",
+                          fmt::format("limit is a number from 1 to {}", kRangeLimitMax));
+        }
+    }
+    return with_options({std::move(call)}, *query);
+}
+
+bool is_json(const HttpRequest& request) {
+    constexpr std::string_view kJson = "application/json";
+    const std::string* type = request.header("Content-Type");
+    if (type == nullptr) return false;
+    const std::string_view essence = std::string_view(*type).substr(0, type->find_first_of("; \t"));
+    return HttpHeader{std::string(essence), {}}.is(kJson);
+}
+
+CallOrRefusal parse_batch_call(const HttpRequest& request, const Target& target, const ApiLimits& limits) {
+    const auto query = parse_query(target.query, {"forward"});
+    if (!query) return std::unexpected(query.error());
+    if (auto unsupported = unsupported_write_header(request)) return std::unexpected(std::move(*unsupported));
+    if (request.header("If-Match") != nullptr || request.header("If-None-Match") != nullptr) {
+        return refuse(400, "invalid_condition",
+                      "If-Match and If-None-Match belong to a PUT or DELETE of one key, not to a batch");
+    }
+    if (is_json(request)) {
+        return refuse(415, "json_batch_unsupported",
+                      "this version takes a batch as lines 'PUT <key> <value>' and 'DEL <key>', not as JSON");
+    }
+    if (request.body.size() > limits.batch_bytes_max) {
+        return refuse(
+            413, "batch_too_large",
+            fmt::format("the batch has {} bytes, at most {}", request.body.size(), limits.batch_bytes_max));
+    }
+    auto command = parse_batch(request.body,
+                               {limits.batch_operations_max, limits.key_bytes_max, limits.value_bytes_max});
+    if (!command) return refuse(400, "invalid_batch", command.error());
+    return with_options({BatchCall{std::move(*command)}}, *query);
+}
+
+// The call of a path that only tells something about the server, or nothing for any other path.
+std::optional<ApiCall> status_call(std::string_view path) {
+    if (path == "/raft/whois") return ApiCall{WhoisCall{}};
+    if (path == "/raft/health") return ApiCall{HealthCall{}};
+    if (path == "/cluster/leader") return ApiCall{ClusterLeaderCall{}};
+    if (path == "/cluster/nodes") return ApiCall{ClusterNodesCall{}};
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, const ApiLimits& limits) {
+    const auto target = split_target(request.target);
+    if (!target)
+        return refuse(400, "invalid_target", "the target of the request is no path that begins with '/'");
+    if (target->path == "/kv/range" && reads(request.method)) return parse_range_call(*target, limits);
+    if (target->path == "/kv/batch" && request.method == "POST")
+        return parse_batch_call(request, *target, limits);
+    if (target->path.starts_with(kKeyPrefix)) return parse_key_call(request, *target, limits);
+
+    const auto call = status_call(target->path);
+    if (!call) return refuse(404, "no_such_route", "nothing is here; keys are under /kv/");
+    if (!reads(request.method)) return std::unexpected(method_not_allowed(request.method, "GET, HEAD"));
+    const auto query = parse_query(target->query, {});
+    if (!query) return std::unexpected(query.error());
+    return *call;
+}
+
+Command command_of(ApiCall&& call) {
+    return std::visit(engine::Overloaded{
+                          [](PutCall& put) { return std::move(put.command); },
+                          [](DeleteCall& remove) { return std::move(remove.command); },
+                          [](BatchCall& batch) { return std::move(batch.command); },
+                          [](auto&) {
+                              ENGINE_CHECK(!"a call that writes");
+                              return Command{};
+                          },
+                      },
+                      call.call);
+}
+
+}  // namespace quorate::server

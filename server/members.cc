@@ -1,0 +1,128 @@
+#include "server/members.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "engine/check.h"
+#include "server/bytes.h"
+#include "server/hash.h"
+
+namespace quorate::server {
+
+using engine::ServerId;
+
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kMemberBytesMin = 8 + 1 + 4 + 1 + 4 + 1;
+/// Above every number that names itself.
+constexpr std::uint64_t kHashedIdBit = std::uint64_t{1} << 63U;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_name_character(char c) { return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-'; }
+bool is_ipv6_character(char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+}
+
+// A decimal number without leading zeros, so that no two texts mean the same.
+std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t max) {
+    if (text.empty() || text.front() == '0') return std::nullopt;
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error != std::errc() || end != text.data() + text.size() || number > max) return std::nullopt;
+    return number;
+}
+
+// What the decoder and the digest rely on.
+bool is_well_formed(const std::vector<Member>& members) {
+    const auto descends = [](const Member& a, const Member& b) { return a.id >= b.id; };
+    if (std::ranges::adjacent_find(members, descends) != members.end()) return false;
+    std::vector<std::string_view> names;
+    for (const Member& member : members) names.push_back(member.name);
+    std::ranges::sort(names);
+    return std::ranges::adjacent_find(names) == names.end() &&
+           ClusterMembers{members}.membership().is_well_formed();
+}
+
+Member read_member(ByteReader& reader) {
+    Member member;
+    member.id = ServerId(reader.u64());
+    member.role = reader.enumerator(MemberRole::Voter, MemberRole::Learner);
+    member.name = reader.text(kAddressBytesMax);
+    member.address = reader.text(kAddressBytesMax);
+    if (!(is_name(member.name) || is_address(member.name)) || !is_address(member.address)) reader.fail();
+    return member;
+}
+
+}  // namespace
+
+engine::Membership ClusterMembers::membership() const {
+    engine::Membership membership;
+    for (const Member& member : members) {
+        switch (member.role) {
+            case MemberRole::Voter: membership.voters.push_back(member.id); break;
+            case MemberRole::OutgoingVoter: membership.voters_outgoing.push_back(member.id); break;
+            case MemberRole::ContinuingVoter:
+                membership.voters.push_back(member.id);
+                membership.voters_outgoing.push_back(member.id);
+                break;
+            case MemberRole::Learner: membership.learners.push_back(member.id); break;
+        }
+    }
+    return membership;
+}
+
+std::uint64_t ClusterMembers::digest() const { return hash64(encode_members(*this)); }
+
+std::string encode_members(const ClusterMembers& members) {
+    ENGINE_CHECK(is_well_formed(members.members));
+    std::string bytes;
+    ByteWriter writer(bytes);
+    writer.u8(kVersion).u32(static_cast<std::uint32_t>(members.members.size()));
+    for (const Member& member : members.members) {
+        writer.u64(member.id.value)
+            .u8(static_cast<std::uint8_t>(member.role))
+            .text(member.name)
+            .text(member.address);
+    }
+    return bytes;
+}
+
+std::optional<ClusterMembers> decode_members(std::string_view bytes) {
+    ByteReader reader(bytes);
+    if (reader.u8() != kVersion) return std::nullopt;
+    const std::uint32_t count = reader.count(kMemberBytesMin);
+    if (count > engine::kMembersMax) return std::nullopt;
+    ClusterMembers members;
+    for (std::uint32_t i = 0; i < count && !reader.failed(); ++i)
+        members.members.push_back(read_member(reader));
+    if (!reader.finished() || !is_well_formed(members.members)) return std::nullopt;
+    return members;
+}
+
+ServerId server_id_of(std::string_view name) {
+    if (const auto number = parse_number(name, UINT32_MAX)) return ServerId(*number);
+    return ServerId(hash64(name) | kHashedIdBit);
+}
+
+bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= kNameBytesMax && std::ranges::all_of(text, is_name_character);
+}
+
+bool is_host(std::string_view text) {
+    if (text.starts_with('[')) {
+        return text.size() > 4 && text.size() <= 47 && text.ends_with(']') && text.contains(':') &&
+               std::ranges::all_of(text.substr(1, text.size() - 2), is_ipv6_character);
+    }
+    return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, is_name_character);
+}
+
+bool is_address(std::string_view text) {
+    const std::size_t colon = text.rfind(':');
+    return colon != std::string_view::npos && is_host(text.substr(0, colon)) &&
+           parse_number(text.substr(colon + 1), 65535).has_value();
+}
+
+}  // namespace quorate::server

@@ -1,0 +1,236 @@
+#include "server/options.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "server/peers.h"
+
+namespace quorate::server {
+
+namespace {
+
+constexpr int kExitUsage = 2;
+
+// One setting: what was said about it, and where.
+struct Setting {
+    const char* flag;
+    const char* variable;
+    const char* type;
+    const char* help;
+    std::string text;      ///< the default until something is said
+    bool is_set = false;   ///< by flag or environment
+    std::string source{};  ///< for messages: the flag, or the variable that it came from
+};
+
+// In the order of --help.
+enum Index : std::size_t {
+    DataDir,
+    Host,
+    Port,
+    AdvertiseAddr,
+    NodeId,
+    ClusterId,
+    PeerList,
+    HeartbeatMs,
+    ElectionMinMs,
+    ElectionMaxMs,
+    KeyBytesMax,
+    ValueBytesMax,
+    LogLevelName,
+    kSettings,
+};
+
+using Settings = std::array<Setting, kSettings>;
+
+Settings defaults() {
+    return {{
+        {"--data-dir", "DATA_DIR", "DIR", "Where the log and the vote are kept", "./data"},
+        {"--host", "HOST", "HOST", "Address to listen on", "127.0.0.1"},
+        {"--port", "PORT", "PORT", "Port to listen on, for clients and other nodes", "7070"},
+        {"--advertise-addr", "ADVERTISE_ADDR", "HOST:PORT",
+         "Where others reach this node; HOST:PORT of the two above unless given", ""},
+        {"--node-id", "NODE_ID", "NAME",
+         "This node's name, for the life of its data; the advertised address unless given", ""},
+        {"--cluster-id", "CLUSTER_ID", "NAME", "The cluster's name, the same on all of its nodes", "quorate"},
+        {"--peers", "PEERS", "LIST",
+         "The cluster at its first start: NAME=HOST:PORT,... or HOST:PORT,...; alone unless given", ""},
+        {"--heartbeat-ms", "HEARTBEAT_MS", "MS", "How often a leader says that it leads", "100"},
+        {"--election-min-ms", "ELECTION_MIN_MS", "MS",
+         "A follower that hears no leader for a random time between this", "500"},
+        {"--election-max-ms", "ELECTION_MAX_MS", "MS", "... and this stands for election", "1000"},
+        {"--key-bytes-max", "KEY_BYTES_MAX", "BYTES", "Longest key", "4096"},
+        {"--value-bytes-max", "VALUE_BYTES_MAX", "BYTES", "Longest value", "4194304"},
+        {"--log-level", "LOG_LEVEL", "LEVEL", "debug, info, warning or error", "info"},
+    }};
+}
+
+OptionsExit mistake(std::string_view text) {
+    return {kExitUsage, fmt::format("quorated: {}\nquorated --help lists every flag\n", text), false};
+}
+
+std::unexpected<OptionsExit> refuse(const Setting& setting, std::string_view allowed) {
+    return std::unexpected(
+        mistake(fmt::format("{}: '{}' is not allowed: {}", setting.source, setting.text, allowed)));
+}
+
+std::string footer() {
+    std::string text = "Each flag can be given by the environment instead: ";
+    std::string_view separator;
+    for (const Setting& setting : defaults()) {
+        text.append(std::exchange(separator, ", ")).append(setting.variable);
+    }
+    return text;
+}
+
+std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Settings& settings) {
+    CLI::App app{"A replicated key-value store: one node of a cluster, or all of it.", "quorated"};
+    app.set_version_flag("--version", "quorated " QUORATE_VERSION, "Say which version this is");
+    app.footer(footer());
+    std::array<CLI::Option*, kSettings> options{};
+    for (std::size_t i = 0; i < kSettings; ++i) {
+        Setting& setting = settings[i];
+        options[i] = app.add_option(setting.flag, setting.text, setting.help)->type_name(setting.type);
+        if (!setting.text.empty()) options[i]->default_str(setting.text);
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        return OptionsExit{0, app.help(), true};
+    } catch (const CLI::CallForVersion& version) {
+        return OptionsExit{0, fmt::format("{}\n", version.what()), true};
+    } catch (const CLI::ParseError& error) {
+        return mistake(error.what());
+    }
+    for (std::size_t i = 0; i < kSettings; ++i) {
+        settings[i].source = settings[i].flag;
+        settings[i].is_set = options[i]->count() > 0;
+    }
+    return std::nullopt;
+}
+
+void read_environment(const EnvironmentLookup& lookup, Settings& settings) {
+    for (Setting& setting : settings) {
+        const char* text = setting.is_set ? nullptr : lookup(setting.variable);
+        if (text == nullptr || *text == '\0') continue;
+        setting.text = text;
+        setting.source = fmt::format("{} (in the environment)", setting.variable);
+        setting.is_set = true;
+    }
+}
+
+template <class Number>
+std::expected<void, OptionsExit> read_number(const Setting& setting, std::uint64_t min, std::uint64_t max,
+                                             Number& number) {
+    std::uint64_t read = 0;
+    const char* end = setting.text.data() + setting.text.size();
+    const auto [stop, error] = std::from_chars(setting.text.data(), end, read);
+    if (error != std::errc() || stop != end || read < min || read > max) {
+        return refuse(setting, fmt::format("a number from {} to {}", min, max));
+    }
+    number = static_cast<Number>(read);
+    return {};
+}
+
+std::expected<void, OptionsExit> read_level(const Setting& setting, LogLevel& level) {
+    constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kLevels{{{"debug", LogLevel::Debug},
+                                                                            {"info", LogLevel::Info},
+                                                                            {"warning", LogLevel::Warning},
+                                                                            {"error", LogLevel::Error}}};
+    const auto found =
+        std::ranges::find(kLevels, setting.text, &std::pair<std::string_view, LogLevel>::first);
+    if (found == kLevels.end()) return refuse(setting, "debug, info, warning or error");
+    level = found->second;
+    return {};
+}
+
+std::expected<void, OptionsExit> read_timing(const Settings& settings, Options& options) {
+    // In ticks of 10 ms. One lost heartbeat shall not start an election, and waits must differ.
+    if (auto read = read_number(settings[HeartbeatMs], 10, 60'000, options.heartbeat_ms); !read) return read;
+    if (auto read =
+            read_number(settings[ElectionMinMs], 2 * options.heartbeat_ms, 600'000, options.election_min_ms);
+        !read)
+        return read;
+    return read_number(settings[ElectionMaxMs], options.election_min_ms + 10, 1'200'000,
+                       options.election_max_ms);
+}
+
+std::expected<void, OptionsExit> read_address(const Settings& settings, Options& options,
+                                              std::string& advertised) {
+    const Setting& host = settings[Host];
+    options.host = host.text;
+    if (options.host.starts_with('[') && options.host.ends_with(']'))
+        options.host = options.host.substr(1, options.host.size() - 2);
+    const std::string bracketed =
+        options.host.contains(':') ? fmt::format("[{}]", options.host) : options.host;
+    if (!is_host(bracketed)) return refuse(host, "a host name or an IP address");
+    if (auto read = read_number(settings[Port], 1, 65'535, options.port); !read) return read;
+
+    const Setting& advertise = settings[AdvertiseAddr];
+    advertised = advertise.is_set ? advertise.text : fmt::format("{}:{}", bracketed, options.port);
+    if (!is_address(advertised)) return refuse(advertise, "HOST:PORT (IPv6 as [ADDRESS]:PORT)");
+    const bool is_wildcard = options.host == "0.0.0.0" || options.host == "::";
+    if (is_wildcard && !advertise.is_set && !settings[PeerList].text.empty()) {
+        return refuse(host,
+                      "listening on every address with --peers needs --advertise-addr HOST:PORT, where the "
+                      "others reach this node");
+    }
+    return {};
+}
+
+std::expected<void, OptionsExit> read_cluster(const Settings& settings, const std::string& advertised,
+                                              Options& options) {
+    const Setting& cluster_id = settings[ClusterId];
+    if (!is_name(cluster_id.text))
+        return refuse(cluster_id, fmt::format("1 to {} of A-Z a-z 0-9 . _ -", kNameBytesMax));
+    options.cluster_id = cluster_id.text;
+
+    const Setting& node_id = settings[NodeId];
+    if (node_id.is_set && !is_name(node_id.text))
+        return refuse(node_id, fmt::format("1 to {} of A-Z a-z 0-9 . _ -", kNameBytesMax));
+    if (!node_id.is_set && advertised.size() > kNameBytesMax) {
+        return refuse(node_id,
+                      fmt::format("'{}' is too long to be a name, so write --node-id NAME", advertised));
+    }
+    auto peers = parse_peers(settings[PeerList].text,
+                             node_id.is_set ? std::optional(node_id.text) : std::nullopt, advertised);
+    if (!peers) return refuse(settings[PeerList], peers.error());
+    options.self = std::move(peers->self);
+    options.members = std::move(peers->members);
+    return {};
+}
+
+}  // namespace
+
+std::expected<Options, OptionsExit> parse_options(int argc, const char* const* argv,
+                                                  const EnvironmentLookup& lookup) {
+    Settings settings = defaults();
+    if (auto exit = read_flags(argc, argv, settings)) return std::unexpected(std::move(*exit));
+    read_environment(lookup, settings);
+
+    Options options;
+    std::string advertised;
+    const Setting& data_dir = settings[DataDir];
+    if (data_dir.text.empty()) return refuse(data_dir, "a directory");
+    options.data_dir = data_dir.text;
+    std::expected<void, OptionsExit> read = read_address(settings, options, advertised);
+    if (read) read = read_cluster(settings, advertised, options);
+    if (read) read = read_timing(settings, options);
+    if (read) read = read_number(settings[KeyBytesMax], 1, 4096, options.limits.key_bytes_max);
+    if (read)
+        read =
+            read_number(settings[ValueBytesMax], 1, std::uint64_t{4} << 20, options.limits.value_bytes_max);
+    if (read) read = read_level(settings[LogLevelName], options.log_level);
+    if (!read) return std::unexpected(std::move(read.error()));
+    return options;
+}
+
+}  // namespace quorate::server
