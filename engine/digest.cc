@@ -71,7 +71,9 @@ class StateDigest {
     void add(const AppendAccepted& m) { all(m.term, m.match_index); }
     void add(const AppendRefused& m) { all(m.term, m.rejected, m.conflict, m.last_index); }
     void add(const Heartbeat& m) { all(m.term, m.round); }
-    void add(const HeartbeatReply& m) { all(m.term, m.round, m.received_index, m.commit_index); }
+    void add(const HeartbeatReply& m) {
+        all(m.term, m.round, m.received_index, m.match_index, m.commit_index);
+    }
     void add(const StaleTerm& m) { add(m.term); }
     void add(const TimeoutNow& m) { add(m.term); }
     void add(const ReadIndexRequest& m) { all(m.term, m.request); }

@@ -184,6 +184,12 @@ void Raft::on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output
         return note(NoteKind::AnswerIgnoredNotLeader, from, reply.term, reply.received_index, output);
     if (reply.round > leading().round) return note(NoteKind::MessageMalformed, from, reply.term, {}, output);
     progress->acknowledged_round = std::max(progress->acknowledged_round, reply.round);
+    // The reply repeats the follower's last acknowledgement, should that one have been lost.
+    const bool ends_probe = progress->state == ProgressState::Probe && !progress->inflight.empty() &&
+                            reply.match_index >= progress->inflight.front().last_index;
+    if (reply.match_index > progress->match_index || ends_probe) {
+        on_append_accepted(from, {reply.term, reply.match_index}, output);
+    }
     // An append that was sent before the heartbeat and has not arrived with it is lost. (Should the network
     // have swapped them, it is sent twice, which harms nobody.)
     const bool is_lost = !progress->inflight.empty() && progress->inflight.front().round < reply.round &&

@@ -85,12 +85,14 @@ struct Heartbeat {
 };
 
 /// received_index is the highest index that this term's appends are known to match, durable or not: it tells
-/// the leader which appends were lost and never counts for commitment. commit_index tells it whether news of
+/// the leader which appends were lost, and never counts for commitment. match_index is what of it is durable:
+/// it repeats the last acknowledgement, which may have been lost. commit_index tells whether news of
 /// commitment was lost.
 struct HeartbeatReply {
     Term term;
     Round round;
     LogIndex received_index;
+    LogIndex match_index;
     LogIndex commit_index;
 
     bool operator==(const HeartbeatReply&) const = default;

@@ -129,8 +129,9 @@ void Raft::refuse_append(ServerId from, const AppendEntries& append, Output& out
 
 void Raft::on_heartbeat(ServerId from, const Heartbeat& heartbeat, Output& output) {
     if (!follow_leader(from, output)) return;
-    send(from, HeartbeatReply{heartbeat.term, heartbeat.round, following().received_index, commit_index_},
-         output);
+    const LogIndex received = following().received_index;
+    const LogIndex match = std::min(received, durable_index_);
+    send(from, HeartbeatReply{heartbeat.term, heartbeat.round, received, match, commit_index_}, output);
 }
 
 }  // namespace quorate::engine
