@@ -52,21 +52,64 @@ enum class OutcomeCode : std::uint8_t {
     Unknown = 6,
 };
 
-// Every message is the list of its fields in the order of `fields`, so that writer and reader cannot differ.
-auto fields(engine::RequestVote& m) { return std::tie(m.term, m.kind, m.last_entry); }
-auto fields(engine::VoteGranted& m) { return std::tie(m.term, m.kind); }
-auto fields(engine::VoteRefused& m) { return std::tie(m.term, m.kind, m.request_term); }
-auto fields(engine::AppendEntries& m) { return std::tie(m.term, m.previous, m.leader_commit, m.entry_count); }
-auto fields(engine::AppendAccepted& m) { return std::tie(m.term, m.match_index); }
-auto fields(engine::AppendRefused& m) { return std::tie(m.term, m.rejected, m.conflict, m.last_index); }
-auto fields(engine::Heartbeat& m) { return std::tie(m.term, m.round); }
-auto fields(engine::HeartbeatReply& m) { return std::tie(m.term, m.round, m.received_index, m.commit_index); }
-auto fields(engine::StaleTerm& m) { return std::tie(m.term); }
-auto fields(engine::TimeoutNow& m) { return std::tie(m.term); }
-auto fields(engine::ReadIndexRequest& m) { return std::tie(m.term, m.request); }
-auto fields(engine::ReadIndexReply& m) { return std::tie(m.term, m.request, m.read_index); }
-auto fields(engine::ReadIndexRefused& m) { return std::tie(m.term, m.request); }
-auto fields(engine::InstallSnapshot& m) { return std::tie(m.term, m.last_entry); }
+// A message on the wire is its fields in this order, for the writer and the reader alike. Structured bindings
+// name all of them, so that a message that gains a field does not compile until it is listed here.
+auto fields(engine::RequestVote& message) {
+    auto& [term, kind, last_entry] = message;
+    return std::tie(term, kind, last_entry);
+}
+auto fields(engine::VoteGranted& message) {
+    auto& [term, kind] = message;
+    return std::tie(term, kind);
+}
+auto fields(engine::VoteRefused& message) {
+    auto& [term, kind, request_term] = message;
+    return std::tie(term, kind, request_term);
+}
+auto fields(engine::AppendEntries& message) {
+    auto& [term, previous, entry_count, leader_commit] = message;
+    return std::tie(term, previous, entry_count, leader_commit);
+}
+auto fields(engine::AppendAccepted& message) {
+    auto& [term, match_index] = message;
+    return std::tie(term, match_index);
+}
+auto fields(engine::AppendRefused& message) {
+    auto& [term, rejected, conflict, last_index] = message;
+    return std::tie(term, rejected, conflict, last_index);
+}
+auto fields(engine::Heartbeat& message) {
+    auto& [term, round] = message;
+    return std::tie(term, round);
+}
+auto fields(engine::HeartbeatReply& message) {
+    auto& [term, round, received_index, match_index, commit_index] = message;
+    return std::tie(term, round, received_index, match_index, commit_index);
+}
+auto fields(engine::StaleTerm& message) {
+    auto& [term] = message;
+    return std::tie(term);
+}
+auto fields(engine::TimeoutNow& message) {
+    auto& [term] = message;
+    return std::tie(term);
+}
+auto fields(engine::ReadIndexRequest& message) {
+    auto& [term, request] = message;
+    return std::tie(term, request);
+}
+auto fields(engine::ReadIndexReply& message) {
+    auto& [term, request, read_index] = message;
+    return std::tie(term, request, read_index);
+}
+auto fields(engine::ReadIndexRefused& message) {
+    auto& [term, request] = message;
+    return std::tie(term, request);
+}
+auto fields(engine::InstallSnapshot& message) {
+    auto& [term, last_entry] = message;
+    return std::tie(term, last_entry);
+}
 
 constexpr FrameType type_of(const engine::RequestVote&) { return FrameType::RequestVote; }
 constexpr FrameType type_of(const engine::VoteGranted&) { return FrameType::VoteGranted; }

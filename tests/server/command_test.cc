@@ -1,0 +1,60 @@
+#include "server/command.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "tests/server/generators.h"
+
+namespace quorate::server::test {
+namespace {
+
+RC_GTEST_PROP(Command, DecodesToWhatWasEncoded, ()) {
+    const Command command = any_command();
+    RC_ASSERT(decode_command(encode_command(command)) == command);
+}
+
+RC_GTEST_PROP(Command, IsRefusedWhenCutOrContinued, ()) {
+    const std::string bytes = encode_command(any_command());
+    for (std::size_t size = 0; size < bytes.size(); ++size)
+        RC_ASSERT(!decode_command(std::string_view(bytes).substr(0, size)));
+    RC_ASSERT(!decode_command(bytes + '\0'));
+}
+
+// What decodes at all is a command that can be applied and encoded: no second spelling, nothing out of
+// bounds.
+RC_GTEST_PROP(Command, ForeignBytesGiveACommandOrNothing, ()) {
+    const std::string bytes = with_flipped_bit(encode_command(any_command()));
+    if (const auto command = decode_command(bytes)) RC_ASSERT(encode_command(*command) == bytes);
+    static_cast<void>(decode_command(any_bytes()));
+}
+
+TEST(Command, BytesAreThoseOfTheTable) {
+    const Command command{{{Operation::Kind::Put, "k", "vv"}}, {Condition::Kind::RevisionIn, {7}}};
+    const std::string expected("\x01\x03\x01\x07\0\0\0\0\0\0\0\x01\0\0\0\x01\x01\0\0\0k\x02\0\0\0vv", 27);
+    EXPECT_EQ(encode_command(command), expected);
+}
+
+TEST(Command, RefusesWhatNoLogMayHold) {
+    const std::string good = encode_command({{{Operation::Kind::Delete, "k", {}}}, {}});
+    ASSERT_TRUE(decode_command(good));
+    const auto with = [&](std::size_t at, char byte) {
+        std::string bytes = good;
+        bytes[at] = byte;
+        return bytes;
+    };
+    EXPECT_FALSE(decode_command(with(0, 2))) << "another version";
+    EXPECT_FALSE(decode_command(with(1, 5))) << "an unknown condition";
+    EXPECT_FALSE(decode_command(with(2, 1))) << "revisions for a condition that has none";
+    EXPECT_FALSE(decode_command(with(3, 0))) << "no operation";
+    EXPECT_FALSE(decode_command(with(6, '\x7f'))) << "two thousand million operations in ten bytes";
+    EXPECT_FALSE(decode_command(with(7, 3))) << "an unknown operation";
+    EXPECT_FALSE(decode_command(std::string("\x01\0\0\x01\0\0\0\x02\0\0\0\0", 12))) << "an empty key";
+    const std::string two =
+        encode_command({{{Operation::Kind::Delete, "k", {}}, {Operation::Kind::Delete, "l", {}}}, {}});
+    std::string conditional = two;
+    conditional[1] = 1;
+    EXPECT_FALSE(decode_command(conditional)) << "a condition on two operations";
+}
+
+}  // namespace
+}  // namespace quorate::server::test
