@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "engine/check.h"
-#include "engine/overloaded.h"
 #include "server/batch.h"
 #include "server/percent.h"
 #include "server/precondition.h"
@@ -225,16 +224,11 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
 }
 
 Command command_of(ApiCall&& call) {
-    return std::visit(engine::Overloaded{
-                          [](PutCall& put) { return std::move(put.command); },
-                          [](DeleteCall& remove) { return std::move(remove.command); },
-                          [](BatchCall& batch) { return std::move(batch.command); },
-                          [](auto&) {
-                              ENGINE_CHECK(!"a call that writes");
-                              return Command{};
-                          },
-                      },
-                      call.call);
+    if (auto* put = std::get_if<PutCall>(&call.call)) return std::move(put->command);
+    if (auto* remove = std::get_if<DeleteCall>(&call.call)) return std::move(remove->command);
+    auto* batch = std::get_if<BatchCall>(&call.call);
+    ENGINE_CHECK(batch != nullptr);
+    return std::move(batch->command);
 }
 
 }  // namespace quorate::server
