@@ -1,6 +1,7 @@
 #pragma once
 
-// The port through which a node reaches the world, disk aside. main implements it with io, the simulator with virtual links.
+// The port through which a node reaches the world, disk aside. main implements it with io, the simulator with
+// virtual links.
 
 #include <cstdint>
 #include <string>
@@ -31,14 +32,17 @@ class Environment {
 
     /// The other members have changed: keep a link to each of these and drop the rest.
     virtual void set_peers(const std::vector<PeerAddress>& peers) = 0;
-    /// Sends one frame (peer_codec.h); best effort: it is dropped when the link is down or its bounded queue is full.
-    virtual void send_frame(engine::ServerId to, std::string frame) = 0;
+    /// Sends one frame (peer_codec.h), best effort. False: it was dropped at once, since the link is down or
+    /// its bounded queue full. A link that breaks later is reported to Node::peer_lost().
+    virtual bool send_frame(engine::ServerId to, std::string frame) = 0;
     /// Answers a request. Exactly once for each, in any order; ignored when the client has gone.
     virtual void respond(HttpExchange exchange, HttpResponse response) = 0;
     virtual void log(LogLevel level, std::string_view line) = 0;
-    /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one turn should.
+    /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one
+    /// turn should.
     virtual void request_turn() = 0;
-    /// The process must stop now, with this exit code; `line` says why and what to do. The node does nothing more.
+    /// The process must stop now, with this exit code; `line` says why and what to do. The node does nothing
+    /// more.
     virtual void fail(int exit_code, std::string_view line) = 0;
 };
 

@@ -1,0 +1,358 @@
+// Events to steps, actions to deeds.
+
+#include "server/node.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/check.h"
+#include "engine/format.h"
+#include "engine/overloaded.h"
+#include "server/command.h"
+#include "server/http_answers.h"
+
+namespace quorate::server {
+
+using engine::LogIndex;
+using engine::ServerId;
+
+namespace {
+
+// The first entry of every log. Term 1 is nobody's: the first election is in term 2.
+constexpr engine::HardState kFirstHardState{engine::Term(1), engine::kNobody};
+
+wal::LogEntry membership_entry(const ClusterMembers& members) {
+    return {kFirstHardState.current_term, engine::EntryKind::Membership, encode_members(members)};
+}
+
+wal::Refusal unreadable_entry(LogIndex index, std::string_view what) {
+    return {wal::RefusalCode::UnknownFormat,
+            fmt::format(
+                "log entry {}: its {} cannot be read by this version ({}); start the version that wrote it",
+                index.value, what, QUORATE_VERSION)};
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
+                                                              Environment& environment) {
+    const wal::LogOptions options{{config.cluster_id, config.self.name}, config.segment_bytes};
+    auto opened = wal::Log::open(disk, options);
+    if (!opened) return std::unexpected(opened.error());
+    wal::Recovered& recovered = opened->recovered;
+    for (const std::string& warning : recovered.warnings) environment.log(LogLevel::Warning, warning);
+
+    if (recovered.entries.empty() && recovered.hard_state.current_term > kFirstHardState.current_term) {
+        return std::unexpected(wal::Refusal{
+            wal::RefusalCode::Damage,
+            fmt::format("the log is empty, yet its node has been in term {}: entries are missing; "
+                        "rebuild this node from its peers as docs/log-format.md describes",
+                        recovered.hard_state.current_term.value)});
+    }
+    if (recovered.entries.empty()) {
+        const wal::LogEntry first = membership_entry(config.members);
+        if (auto written = opened->log->bootstrap(kFirstHardState, first); !written)
+            return std::unexpected(written.error());
+        recovered.hard_state = kFirstHardState;
+        recovered.entries.push_back(first.shape());
+        recovered.memberships.push_back(LogIndex(1));
+    }
+
+    std::vector<engine::MembershipAt> memberships;
+    ClusterMembers first_members;
+    for (const LogIndex index : recovered.memberships) {
+        auto entries = opened->log->read(index, index, wal::kPayloadBytesMax);
+        if (!entries) return std::unexpected(entries.error());
+        const auto members = decode_members(entries->front().payload);
+        if (!members) return std::unexpected(unreadable_entry(index, "list of members"));
+        if (memberships.empty()) first_members = *members;
+        memberships.push_back({index, members->membership()});
+    }
+    engine::InitialState initial;
+    initial.hard_state = recovered.hard_state;
+    initial.entries = recovered.entries;
+    initial.memberships = memberships;
+    return std::unique_ptr<Node>(new Node(config, environment, std::move(*opened), initial, first_members));
+}
+
+Node::Node(const NodeConfig& config, Environment& environment, wal::Opened opened,
+           const engine::InitialState& initial, const ClusterMembers& first_members)
+    : config_(config),
+      environment_(environment),
+      log_(std::move(opened.log)),
+      raft_(config.raft, initial),
+      cache_(raft_.log().last_index().next()),
+      first_members_digest_(first_members.digest()),
+      operations_(config.incarnation, config.operation_timeout_ms),
+      nodes_queries_(config.incarnation, config.health_timeout_ms),
+      next_request_(config.incarnation) {
+    adopt_members();
+    if (members_ != config_.members) {
+        environment_.log(LogLevel::Warning, "--peers differs from the members in the log; the log decides");
+    }
+}
+
+void Node::tick(std::uint64_t now_ms) {
+    if (has_failed_) return;
+    now_ms_ = now_ms;
+    step(engine::TickElapsed{});
+    expire_operations();
+    yield_for_space();
+    // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
+    // taken for a torn write.
+    if (!idle_told_ && log_->idle() && now_ms_ - last_write_ms_ >= 50) {
+        idle_told_ = true;
+        log_->on_idle();
+    }
+}
+
+void Node::peer_lost(ServerId peer) {
+    if (has_failed_) return;
+    step(engine::PeerUnreachable{peer});
+    for (const Pending& lost : operations_.take_if([&](const Pending& pending) {
+             const auto* client = std::get_if<ClientCall>(&pending);
+             return client != nullptr && client->forwarded_to == peer;
+         })) {
+        environment_.respond(std::get<ClientCall>(lost).exchange, outcome_unknown());
+    }
+    if (peer == raft_.leader()) retry_unconfirmed_reads();
+}
+
+void Node::disk_completed(const wal::DiskCompletion& completion) {
+    if (has_failed_) return;
+    const auto ticket = log_->on_completed(completion);
+    if (!ticket) return fail(ticket.error());
+    if (*ticket > engine::PersistTicket{}) step(engine::PersistCompleted{*ticket});
+}
+
+void Node::turn_ended() {
+    if (has_failed_) return;
+    propose_queued();
+    request_queued_reads();
+    if (!has_failed_) log_->flush();
+    apply_committed();
+}
+
+void Node::begin_stop() {
+    if (is_stopping_ || has_failed_) return;
+    is_stopping_ = true;
+    if (raft_.role() != engine::RoleName::Leader) return;
+    is_transferring_ = true;
+    step(engine::TransferRequested{engine::RequestId(next_request_++), engine::kNobody});
+}
+
+bool Node::is_quiet() const {
+    return has_failed_ ||
+           (operations_.empty() && nodes_queries_.empty() && !is_transferring_ && log_->idle());
+}
+
+void Node::step(const engine::Event& event, Payloads payloads) {
+    // An action may lead to another step (a refused proposal answers, a transfer ends): each has its own
+    // output.
+    engine::Output output = std::exchange(output_, {});
+    output.clear();
+    raft_.step(event, output);
+    for (const engine::Action& action : output.actions) {
+        if (has_failed_) break;
+        std::visit([&](const auto& a) { perform(a, payloads); }, action);
+    }
+    output_ = std::move(output);
+}
+
+void Node::perform(const engine::SendMessage& action, Payloads&) {
+    std::vector<wal::LogEntry> entries;
+    const auto* append = std::get_if<engine::AppendEntries>(&action.message);
+    if (append != nullptr && !attach_entries(*append, entries)) return;
+    environment_.send_frame(action.to, encode_frame(action.message, entries));
+}
+
+void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
+    if (action.truncate_from > LogIndex{}) cache_.truncate_from(action.truncate_from);
+    wal::LogEntry no_op{raft_.current_term(), engine::EntryKind::NoOp, {}};
+    std::span<wal::LogEntry> entries;
+    if (action.first > LogIndex{} && action.first <= action.last) {
+        entries = payloads.entries.empty() ? std::span(&no_op, 1)
+                                           : payloads.entries.subspan(action.first.past(payloads.first));
+        ENGINE_CHECK(entries.size() == action.last.past(action.first) + 1);
+        ENGINE_CHECK(action.first == cache_.end_index());
+    }
+    log_->persist(action.ticket, action.hard_state, action.truncate_from, action.first, entries);
+    for (wal::LogEntry& entry : entries) cache_.append(std::move(entry));
+    if (raft_.membership_index() != members_index_) adopt_members();
+    last_write_ms_ = now_ms_;
+    idle_told_ = false;
+}
+
+void Node::perform(const engine::AcceptProposal& action, Payloads& payloads) {
+    payloads.first = action.first;
+    for (std::size_t i = 0; i < payloads.entries.size(); ++i) {
+        payloads.entries[i].term = action.term;
+        const LogIndex index = action.first.plus(i);
+        // A write of an earlier term that stood here was cut from our log: it may live on in another's.
+        if (const auto old = undecided_.find(index); old != undecided_.end()) {
+            decide_write(old->second.operation, WriteUnknown{});
+        }
+        undecided_[index] = {action.term, payloads.proposers[i]};
+    }
+}
+
+void Node::perform(const engine::RefuseProposal& action, Payloads& payloads) {
+    for (const OperationId id : payloads.proposers) {
+        switch (action.reason) {
+            case engine::RefusalReason::NotLeader:
+            case engine::RefusalReason::Transferring: decide_write(id, WriteNotLeader{}); break;
+            case engine::RefusalReason::Overloaded: decide_write(id, WriteOverloaded{}); break;
+        }
+    }
+}
+
+void Node::perform(const engine::CommitEntries& action, Payloads&) { commit_index_ = action.last; }
+
+void Node::perform(const engine::AnswerRead& action, Payloads&) {
+    const auto confirmed = unconfirmed_reads_.extract(action.request);
+    if (confirmed.empty()) return;
+    for (const OperationId id : confirmed.mapped()) unapplied_reads_.emplace(action.read_index, id);
+}
+
+void Node::perform(const engine::RefuseRead& action, Payloads&) {
+    const auto refused = unconfirmed_reads_.extract(action.request);
+    if (refused.empty()) return;
+    for (const OperationId id : refused.mapped()) refuse_read(id, action);
+}
+
+void Node::perform(const engine::AnswerTransfer& action, Payloads&) {
+    is_transferring_ = false;
+    environment_.log(LogLevel::Info,
+                     fmt::format("leadership transfer: {}", engine::to_string(action.outcome)));
+}
+
+void Node::perform(const engine::AnnounceRole& action, Payloads&) {
+    retry_unconfirmed_reads();
+    const Member* leader = member(action.leader);
+    environment_.log(LogLevel::Info,
+                     fmt::format("role={} term={} leader={} reason={} last_index={} commit_index={}",
+                                 engine::to_string(action.role), action.term.value,
+                                 leader != nullptr ? leader->name : "none", engine::to_string(action.reason),
+                                 raft_.log().last_index().value, raft_.commit_index().value));
+}
+
+// The log is kept whole, so nobody can need a snapshot, and on_frame() lets none in.
+void Node::perform(const engine::SendSnapshot&, Payloads&) {
+    ENGINE_CHECK(raft_.log().base().index > LogIndex{});
+}
+void Node::perform(const engine::InstallReceivedSnapshot&, Payloads&) {
+    ENGINE_CHECK(raft_.log().base().index > LogIndex{});
+}
+
+void Node::propose_queued() {
+    if (queued_writes_.empty()) return;
+    std::vector<OperationId> proposers = std::exchange(queued_writes_, {});
+    std::vector<wal::LogEntry> entries = std::exchange(queued_entries_, {});
+    std::vector<engine::ProposedEntry> proposals;
+    proposals.reserve(entries.size());
+    for (const wal::LogEntry& entry : entries) {
+        proposals.push_back({engine::EntryKind::Command, entry.shape().bytes});
+    }
+    step(engine::EntriesProposed{proposals}, {{}, entries, proposers});
+}
+
+void Node::request_queued_reads() {
+    if (queued_reads_.empty()) return;
+    const engine::RequestId request(next_request_++);
+    unconfirmed_reads_[request] = std::exchange(queued_reads_, {});
+    step(engine::ReadRequested{request});
+}
+
+void Node::apply_committed() {
+    std::uint64_t bytes = 0;
+    while (!has_failed_ && applied_index_ < commit_index_ && bytes < config_.apply_bytes_max) {
+        const LogIndex next = applied_index_.next();
+        if (cache_.holds(next)) {
+            bytes += cache_.at(next).payload.size() + 1;
+            if (!apply(next, cache_.at(next))) return;
+            continue;
+        }
+        const LogIndex last = std::min(commit_index_, cache_.first_index().previous());
+        const auto entries = log_->read(next, last, config_.apply_bytes_max);
+        if (!entries) return fail(entries.error());
+        for (const wal::LogEntry& entry : *entries) {
+            bytes += entry.payload.size() + 1;
+            if (!apply(applied_index_.next(), entry)) return;
+        }
+    }
+    if (has_failed_) return;
+    if (applied_index_ < commit_index_) environment_.request_turn();
+    cache_.shrink(config_.cache_bytes_max, std::min(applied_index_, raft_.durable_index()));
+    while (!unapplied_reads_.empty() && unapplied_reads_.begin()->first <= applied_index_) {
+        const OperationId id = unapplied_reads_.extract(unapplied_reads_.begin()).mapped();
+        if (const auto operation = operations_.take(id)) serve_read(std::get<ClientCall>(*operation));
+    }
+}
+
+// False: this version cannot read the entry, and going on without it would make this store differ from the
+// others.
+bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
+    std::optional<ApplyResult> result;
+    if (entry.kind == engine::EntryKind::Command) {
+        const auto command = decode_command(entry.payload);
+        if (!command) {
+            fail(unreadable_entry(index, "command"));
+            return false;
+        }
+        result = store_.apply(*command);
+    }
+    applied_index_ = index;
+    const auto undecided = undecided_.find(index);
+    if (undecided == undecided_.end()) return true;
+    // Another term's entry has taken the place of the write that waits here: that write can never commit.
+    const bool is_ours = undecided->second.term == entry.term && result;
+    const OperationId operation = undecided->second.operation;
+    undecided_.erase(undecided);
+    if (is_ours) {
+        decide_write(operation, WriteApplied{*result});
+    } else {
+        decide_write(operation, WriteNotApplied{});
+    }
+    return true;
+}
+
+// A configuration is in force as soon as it is in the log, thesis §4.1, and out of force when it is cut off
+// again.
+void Node::adopt_members() {
+    members_index_ = raft_.membership_index();
+    wal::LogEntry entry;
+    if (cache_.holds(members_index_)) {
+        entry = cache_.at(members_index_);
+    } else {
+        auto entries = log_->read(members_index_, members_index_, wal::kPayloadBytesMax);
+        if (!entries) return fail(entries.error());
+        entry = std::move(entries->front());
+    }
+    auto members = decode_members(entry.payload);
+    if (!members) return fail(unreadable_entry(members_index_, "list of members"));
+    members_ = std::move(*members);
+    std::vector<PeerAddress> peers;
+    for (const Member& m : members_.members) {
+        if (m.id != config_.self.id) peers.push_back({m.id, m.name, m.address});
+    }
+    environment_.set_peers(peers);
+}
+
+// A leader without room for the log cannot lead: another one may have room.
+void Node::yield_for_space() {
+    if (!log_->out_of_space() || raft_.role() != engine::RoleName::Leader || now_ms_ - last_yield_ms_ < 1000)
+        return;
+    last_yield_ms_ = now_ms_;
+    environment_.log(LogLevel::Error,
+                     "no room for the log on the disk: writes are refused, handing leadership over");
+    step(engine::TransferRequested{engine::RequestId(next_request_++), engine::kNobody});
+}
+
+void Node::fail(const wal::Refusal& refusal) {
+    has_failed_ = true;
+    environment_.fail(static_cast<int>(refusal.code), refusal.message);
+}
+
+}  // namespace quorate::server

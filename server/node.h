@@ -1,0 +1,200 @@
+#pragma once
+
+// One server of the cluster: joins the engine, the log on disk and the key-value store, and answers clients
+// and peers.
+
+#include <cstdint>
+#include <expected>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/raft.h"
+#include "server/entry_cache.h"
+#include "server/environment.h"
+#include "server/http_api.h"
+#include "server/http_message.h"
+#include "server/members.h"
+#include "server/operations.h"
+#include "server/peer_codec.h"
+#include "server/state_machine.h"
+#include "wal/disk.h"
+#include "wal/log.h"
+
+namespace quorate::server {
+
+struct NodeConfig {
+    std::string cluster_id;
+    Member self;  ///< this node's id, name and advertised address
+    ClusterMembers
+        members;          ///< the cluster at its first start, this node included; later the log knows better
+    engine::Config raft;  ///< `self` and the durations in ticks of tick_ms
+    std::uint32_t tick_ms = 10;
+    std::uint32_t operation_timeout_ms = 5000;  ///< a client's request is answered within it
+    std::uint32_t health_timeout_ms = 500;      ///< how long /cluster/nodes waits for other members
+    ApiLimits limits;
+    std::uint64_t segment_bytes = 64U << 20;
+    /// Unique among all lives of this node: where its request numbers begin, so that no late answer to an
+    /// earlier life is taken for one to this.
+    std::uint64_t incarnation = 1;
+
+    std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
+    std::uint64_t cache_bytes_max =
+        64U << 20;  ///< newest log entries in memory, beside those not yet written or applied
+    std::uint64_t apply_bytes_max =
+        4U << 20;  ///< applied in one turn, so that a long replay does not delay heartbeats
+};
+
+/// Event-driven like the engine, and as pure: everything comes in through these functions and goes out
+/// through the two ports. Not thread-safe: one thread owns it. After Environment::fail() it ignores
+/// everything.
+class Node {
+ public:
+    /// Recovers the log (blocking) and starts as a follower; a fresh directory gets NodeConfig::members as
+    /// its first configuration.
+    [[nodiscard]] static std::expected<std::unique_ptr<Node>, wal::Refusal> open(const NodeConfig& config,
+                                                                                 wal::Disk& disk,
+                                                                                 Environment& environment);
+
+    void tick(std::uint64_t now_ms);
+    void request_received(HttpExchange exchange, const HttpRequest& request);
+    void frame_received(engine::ServerId from, PeerFrame&& frame);
+    void peer_lost(engine::ServerId peer);
+    void disk_completed(const wal::DiskCompletion& completion);
+    /// Everything that arrived since the last call is proposed, written and applied together. Call it at the
+    /// end of every loop turn.
+    void turn_ended();
+
+    /// Hands leadership over and refuses new requests. is_quiet() turns true when every accepted one is
+    /// answered and the log is idle.
+    void begin_stop();
+    [[nodiscard]] bool is_quiet() const;
+
+    /// The headers of the HTTP Upgrade by which this node opens its link to the member `to`.
+    [[nodiscard]] std::vector<HttpHeader> greeting_to(std::string_view to) const;
+    /// Who greets, or the answer that refuses it: another cluster, another first configuration, a stranger.
+    [[nodiscard]] std::expected<engine::ServerId, HttpResponse> check_greeting(
+        const HttpRequest& request) const;
+
+    [[nodiscard]] const engine::Raft& raft() const { return raft_; }
+    [[nodiscard]] const StateMachine& store() const { return store_; }
+    [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
+
+ private:
+    // What a client waits for, or another node on its client's behalf. How it is answered depends on the call
+    // alone.
+    struct ClientCall {
+        HttpExchange exchange = 0;
+        ApiCall call;
+        engine::ServerId forwarded_to{};  ///< of a write that another node leads to its end
+    };
+    struct PeerWrite {
+        engine::ServerId from;
+        std::uint64_t request = 0;
+    };
+    using Pending = std::variant<ClientCall, PeerWrite>;
+
+    struct NodesQuery {
+        HttpExchange exchange = 0;
+        std::vector<NodeHealth> nodes;  ///< in the order of the members
+        std::size_t awaited = 0;
+    };
+    // A write that stands in the log, undecided.
+    struct Undecided {
+        engine::Term term;
+        OperationId operation = 0;
+    };
+    // The payloads that belong to the event being stepped: an append's or a proposal's, with the index of the
+    // first.
+    struct Payloads {
+        engine::LogIndex first;
+        std::span<wal::LogEntry> entries;
+        std::span<const OperationId> proposers;
+    };
+
+    Node(const NodeConfig& config, Environment& environment, wal::Opened opened,
+         const engine::InitialState& initial, const ClusterMembers& first_members);
+
+    // node.cc
+    void step(const engine::Event& event, Payloads payloads = {});
+    void perform(const engine::SendMessage& action, Payloads& payloads);
+    void perform(const engine::PersistLog& action, Payloads& payloads);
+    void perform(const engine::AcceptProposal& action, Payloads& payloads);
+    void perform(const engine::RefuseProposal& action, Payloads& payloads);
+    void perform(const engine::CommitEntries& action, Payloads& payloads);
+    void perform(const engine::AnswerRead& action, Payloads& payloads);
+    void perform(const engine::RefuseRead& action, Payloads& payloads);
+    void perform(const engine::AnswerTransfer& action, Payloads& payloads);
+    void perform(const engine::AnnounceRole& action, Payloads& payloads);
+    void perform(const engine::SendSnapshot& action, Payloads& payloads);
+    void perform(const engine::InstallReceivedSnapshot& action, Payloads& payloads);
+    void propose_queued();
+    void request_queued_reads();
+    void apply_committed();
+    [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
+    void adopt_members();
+    void yield_for_space();
+    void fail(const wal::Refusal& refusal);
+
+    // node_clients.cc
+    void start_write(HttpExchange exchange, ApiCall&& call);
+    void start_read(HttpExchange exchange, ApiCall&& call);
+    void start_nodes_query(HttpExchange exchange);
+    void finish_nodes_query(std::uint64_t id);
+    void serve_read(const ClientCall& read);
+    void decide_write(OperationId id, const WriteOutcome& outcome);
+    void retry_unconfirmed_reads();
+    void refuse_read(OperationId id, const engine::RefuseRead& refusal);
+    void expire_operations();
+    [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;
+
+    // node_peers.cc
+    void on_frame(engine::ServerId from, RaftFrame&& frame);
+    void on_frame(engine::ServerId from, ForwardWrite&& frame);
+    void on_frame(engine::ServerId from, ForwardWriteReply&& frame);
+    void on_frame(engine::ServerId from, HealthRequest&& frame);
+    void on_frame(engine::ServerId from, HealthReply&& frame);
+    [[nodiscard]] bool attach_entries(const engine::AppendEntries& append,
+                                      std::vector<wal::LogEntry>& entries);
+    [[nodiscard]] NodeHealth health() const;
+    [[nodiscard]] const Member* member(engine::ServerId id) const;
+    [[nodiscard]] LeaderView leader_view() const;
+
+    NodeConfig config_;
+    Environment& environment_;
+    std::unique_ptr<wal::Log> log_;
+    engine::Raft raft_;
+    engine::Output output_;
+    EntryCache cache_;
+    StateMachine store_;
+    ClusterMembers members_;          ///< of the configuration in force
+    engine::LogIndex members_index_;  ///< where it stands
+    std::uint64_t
+        first_members_digest_;  ///< of the cluster's first configuration: members of one cluster agree on it
+
+    std::uint64_t now_ms_ = 0;
+    engine::LogIndex applied_index_;
+    engine::LogIndex commit_index_;
+    Operations<Pending> operations_;
+    Operations<NodesQuery> nodes_queries_;
+    std::vector<OperationId> queued_writes_;
+    std::vector<wal::LogEntry> queued_entries_;  ///< one for each queued write
+    std::vector<OperationId> queued_reads_;
+    std::map<engine::RequestId, std::vector<OperationId>> unconfirmed_reads_;  ///< by the engine's request
+    std::multimap<engine::LogIndex, OperationId> unapplied_reads_;             ///< by the index to wait for
+    std::map<engine::LogIndex, Undecided> undecided_;
+    std::uint64_t next_request_;
+    std::uint64_t last_write_ms_ = 0;
+    std::uint64_t last_yield_ms_ = 0;
+    bool idle_told_ = false;
+    bool is_stopping_ = false;
+    bool is_transferring_ = false;
+    bool has_failed_ = false;
+};
+
+}  // namespace quorate::server

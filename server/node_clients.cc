@@ -1,0 +1,167 @@
+// Clients' operations: from a request to its one answer.
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "engine/overloaded.h"
+#include "server/command.h"
+#include "server/http_answers.h"
+#include "server/node.h"
+#include "server/problem.h"
+
+namespace quorate::server {
+
+using engine::RoleName;
+
+namespace {
+
+bool is_read(const ApiCall& call) {
+    return std::holds_alternative<GetCall>(call.call) || std::holds_alternative<RangeCall>(call.call);
+}
+
+HttpResponse answer_applied(const ApiCall& call, const ApplyResult& result) {
+    if (result.condition_failed) return condition_failed(result);
+    if (std::holds_alternative<PutCall>(call.call)) return put_ok(result);
+    if (std::holds_alternative<DeleteCall>(call.call)) return delete_ok(result);
+    return batch_ok(result);
+}
+
+}  // namespace
+
+void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
+    if (has_failed_) return;
+    auto call = parse_call(request, config_.limits);
+    if (!call) return environment_.respond(exchange, std::move(call.error()));
+    std::visit(
+        engine::Overloaded{
+            [&](const WhoisCall&) { environment_.respond(exchange, whois(health())); },
+            [&](const HealthCall&) { environment_.respond(exchange, render_health(health())); },
+            [&](const ClusterLeaderCall&) { environment_.respond(exchange, cluster_leader(leader_view())); },
+            [&](const ClusterNodesCall&) { start_nodes_query(exchange); },
+            [&](const GetCall&) { start_read(exchange, std::move(*call)); },
+            [&](const RangeCall&) { start_read(exchange, std::move(*call)); },
+            [&](const auto&) { start_write(exchange, std::move(*call)); },
+        },
+        call->call);
+}
+
+// Why no new operation is taken at all, if so.
+std::optional<HttpResponse> Node::admission_refusal() const {
+    if (is_stopping_) return shutting_down();
+    if (operations_.size() >= config_.operations_max) return overloaded();
+    return std::nullopt;
+}
+
+void Node::start_write(HttpExchange exchange, ApiCall&& call) {
+    if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
+    const engine::ServerId leader = raft_.leader();
+    const bool leads = raft_.role() == RoleName::Leader;
+    if (leads && log_->out_of_space()) return environment_.respond(exchange, disk_full());
+    if (!leads && !call.forward) return environment_.respond(exchange, not_leader(leader_view()));
+    if (leader == engine::kNobody) return environment_.respond(exchange, no_leader());
+
+    std::string payload = encode_command(command_of(std::move(call)));
+    const OperationId id =
+        operations_.add(ClientCall{exchange, std::move(call), leads ? engine::kNobody : leader}, now_ms_);
+    if (leads) {
+        queued_writes_.push_back(id);
+        queued_entries_.push_back({{}, engine::EntryKind::Command, std::move(payload)});
+    } else if (!environment_.send_frame(leader, encode_frame(ForwardWrite{id, std::move(payload)}))) {
+        decide_write(id, WriteNotLeader{});
+    }
+}
+
+void Node::start_read(HttpExchange exchange, ApiCall&& call) {
+    if (call.consistency == Consistency::Stale) return serve_read({exchange, std::move(call)});
+    if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
+    if (raft_.role() != RoleName::Leader && !call.forward)
+        return environment_.respond(exchange, not_leader(leader_view()));
+    queued_reads_.push_back(operations_.add(ClientCall{exchange, std::move(call)}, now_ms_));
+}
+
+void Node::serve_read(const ClientCall& read) {
+    HttpResponse response;
+    if (const auto* get = std::get_if<GetCall>(&read.call.call)) {
+        const auto* found = store_.get(get->key);
+        response = found != nullptr ? get_found(*found, store_.revision()) : key_not_found(store_.revision());
+    } else {
+        response = render_range(store_.range(std::get<RangeCall>(read.call.call).range), store_.revision());
+    }
+    if (read.call.consistency == Consistency::Stale) {
+        const std::uint32_t ticks = raft_.ticks_since_leader();
+        const bool is_known = ticks != std::numeric_limits<std::uint32_t>::max();
+        response.headers.push_back(
+            {"Quorate-Staleness-Ms",
+             is_known ? std::to_string(std::uint64_t{ticks} * config_.tick_ms) : "unknown"});
+    }
+    environment_.respond(read.exchange, std::move(response));
+}
+
+void Node::decide_write(OperationId id, const WriteOutcome& outcome) {
+    const auto operation = operations_.take(id);
+    if (!operation) return;  // its time ran out: it was answered with outcome_unknown
+    if (const auto* peer = std::get_if<PeerWrite>(&*operation)) {
+        environment_.send_frame(peer->from, encode_frame(ForwardWriteReply{peer->request, outcome}));
+        return;
+    }
+    const auto& client = std::get<ClientCall>(*operation);
+    environment_.respond(client.exchange,
+                         std::visit(engine::Overloaded{
+                                        [&](const WriteApplied& applied) {
+                                            return answer_applied(client.call, applied.result);
+                                        },
+                                        [](const WriteNotLeader&) { return no_leader(); },
+                                        [](const WriteOverloaded&) { return overloaded(); },
+                                        [](const WriteNotApplied&) { return not_applied(); },
+                                        [](const WriteUnknown&) { return outcome_unknown(); },
+                                        [](const WriteDiskFull&) { return disk_full(); },
+                                    },
+                                    outcome));
+}
+
+// A question that a former leader may never answer is put to the next one; asking twice harms nobody.
+void Node::retry_unconfirmed_reads() {
+    for (auto& [request, reads] : std::exchange(unconfirmed_reads_, {})) {
+        queued_reads_.insert(queued_reads_.end(), reads.begin(), reads.end());
+    }
+}
+
+void Node::refuse_read(OperationId id, const engine::RefuseRead& refusal) {
+    const auto operation = operations_.take(id);
+    if (!operation) return;
+    const bool is_overload = refusal.reason == engine::RefusalReason::Overloaded;
+    environment_.respond(std::get<ClientCall>(*operation).exchange, is_overload ? overloaded() : no_leader());
+}
+
+// Nobody waits for ever: not for a majority that is gone, nor for a leader that does not answer.
+void Node::expire_operations() {
+    for (const Pending& operation : operations_.take_expired(now_ms_)) {
+        // A peer's write is answered to its client there, by the same clock.
+        const auto* client = std::get_if<ClientCall>(&operation);
+        if (client == nullptr) continue;
+        environment_.respond(client->exchange, is_read(client->call) ? read_timed_out() : outcome_unknown());
+    }
+    for (const NodesQuery& query : nodes_queries_.take_expired(now_ms_)) {
+        environment_.respond(query.exchange, cluster_nodes(config_.cluster_id, query.nodes));
+    }
+    // The engine may never answer a read whose question was lost.
+    std::erase_if(unconfirmed_reads_,
+                  [this](const auto& batch) { return operations_.find(batch.second.back()) == nullptr; });
+}
+
+void Node::start_nodes_query(HttpExchange exchange) {
+    if (nodes_queries_.size() >= 64) return environment_.respond(exchange, overloaded());
+    NodesQuery query{exchange, {}, members_.members.size() - 1};
+    for (const Member& m : members_.members) {
+        query.nodes.push_back(m.id == config_.self.id ? health() : NodeHealth::down(m.name, m.address));
+    }
+    if (query.awaited == 0)
+        return environment_.respond(exchange, cluster_nodes(config_.cluster_id, query.nodes));
+    const OperationId id = nodes_queries_.add(std::move(query), now_ms_);
+    for (const Member& m : members_.members) {
+        if (m.id != config_.self.id) environment_.send_frame(m.id, encode_frame(HealthRequest{id}));
+    }
+}
+
+}  // namespace quorate::server

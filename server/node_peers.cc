@@ -1,0 +1,200 @@
+// What other nodes say, and how they are known.
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/overloaded.h"
+#include "server/http_answers.h"
+#include "server/node.h"
+#include "server/problem.h"
+
+namespace quorate::server {
+
+using engine::LogIndex;
+using engine::ServerId;
+
+namespace {
+
+constexpr std::string_view kClusterHeader = "Quorate-Cluster";
+constexpr std::string_view kFromHeader = "Quorate-From";
+constexpr std::string_view kToHeader = "Quorate-To";
+constexpr std::string_view kFirstMembersHeader = "Quorate-First-Members";
+
+std::string_view value_or_empty(const HttpRequest& request, std::string_view name) {
+    const std::string* value = request.header(name);
+    return value != nullptr ? std::string_view(*value) : std::string_view();
+}
+
+}  // namespace
+
+const Member* Node::member(ServerId id) const {
+    const auto found = std::ranges::find(members_.members, id, &Member::id);
+    return found == members_.members.end() ? nullptr : &*found;
+}
+
+void Node::frame_received(ServerId from, PeerFrame&& frame) {
+    if (has_failed_) return;
+    // A removed member may still hold its link: its word counts no more.
+    if (member(from) == nullptr) return;
+    std::visit([&](auto&& f) { on_frame(from, std::move(f)); }, std::move(frame));
+}
+
+void Node::on_frame(ServerId from, RaftFrame&& frame) {
+    // No version with this peer protocol sends one.
+    if (std::holds_alternative<engine::InstallSnapshot>(frame.message)) return;
+    std::vector<engine::EntryShape> shapes;
+    std::vector<engine::MembershipAt> memberships;
+    Payloads payloads;
+    if (const auto* append = std::get_if<engine::AppendEntries>(&frame.message)) {
+        payloads = {append->previous.index.next(), frame.entries, {}};
+        shapes.reserve(frame.entries.size());
+        for (const wal::LogEntry& entry : frame.entries) {
+            shapes.push_back(entry.shape());
+            if (entry.kind != engine::EntryKind::Membership) continue;
+            const auto members = decode_members(entry.payload);
+            if (!members) {
+                return environment_.log(
+                    LogLevel::Error,
+                    "an append holds a list of members that this version cannot read: ignored");
+            }
+            memberships.push_back({payloads.first.plus(shapes.size() - 1), members->membership()});
+        }
+    }
+    step(engine::MessageReceived{from, frame.message, shapes, memberships}, payloads);
+}
+
+void Node::on_frame(ServerId from, ForwardWrite&& frame) {
+    const auto refuse = [&](const WriteOutcome& outcome) {
+        environment_.send_frame(from, encode_frame(ForwardWriteReply{frame.request, outcome}));
+    };
+    if (raft_.role() != engine::RoleName::Leader) return refuse(WriteNotLeader{});
+    if (log_->out_of_space()) return refuse(WriteDiskFull{});
+    if (is_stopping_) return refuse(WriteNotLeader{});
+    if (operations_.size() >= config_.operations_max) return refuse(WriteOverloaded{});
+    // What gets into the log must be readable by everyone: a peer's mistake ends here.
+    if (!decode_command(frame.command)) return refuse(WriteNotApplied{});
+    queued_writes_.push_back(operations_.add(PeerWrite{from, frame.request}, now_ms_));
+    queued_entries_.push_back({{}, engine::EntryKind::Command, std::move(frame.command)});
+}
+
+void Node::on_frame(ServerId, ForwardWriteReply&& frame) {
+    const Pending* operation = operations_.find(frame.request);
+    if (operation != nullptr && std::holds_alternative<ClientCall>(*operation))
+        decide_write(frame.request, frame.outcome);
+}
+
+void Node::on_frame(ServerId from, HealthRequest&& frame) {
+    environment_.send_frame(from, encode_frame(HealthReply{frame.request, health()}));
+}
+
+void Node::on_frame(ServerId from, HealthReply&& frame) {
+    NodesQuery* query = nodes_queries_.find(frame.request);
+    if (query == nullptr) return;
+    for (std::size_t i = 0; i < members_.members.size() && i < query->nodes.size(); ++i) {
+        if (members_.members[i].id != from || query->nodes[i].up) continue;
+        query->nodes[i] = std::move(frame.health);
+        query->nodes[i].up = true;
+        --query->awaited;
+    }
+    if (query->awaited > 0) return;
+    environment_.respond(query->exchange, cluster_nodes(config_.cluster_id, query->nodes));
+    static_cast<void>(nodes_queries_.take(frame.request));
+}
+
+// The newest entries are in memory; a follower that is far behind gets the rest from the disk.
+bool Node::attach_entries(const engine::AppendEntries& append, std::vector<wal::LogEntry>& entries) {
+    entries.reserve(append.entry_count);
+    const LogIndex end = append.previous.index.plus(append.entry_count).next();
+    for (LogIndex next = append.previous.index.next(); next < end;) {
+        if (cache_.holds(next)) {
+            entries.push_back(cache_.at(next));
+            next = next.next();
+            continue;
+        }
+        auto read =
+            log_->read(next, std::min(end, cache_.first_index()).previous(), config_.raft.append_bytes_max);
+        if (!read) {
+            fail(read.error());
+            return false;
+        }
+        next = next.plus(read->size());
+        std::ranges::move(*read, std::back_inserter(entries));
+    }
+    return true;
+}
+
+std::vector<HttpHeader> Node::greeting_to(std::string_view to) const {
+    return {{std::string(kClusterHeader), config_.cluster_id},
+            {std::string(kFromHeader), config_.self.name},
+            {std::string(kToHeader), std::string(to)},
+            {std::string(kFirstMembersHeader), fmt::format("{:016x}", first_members_digest_)}};
+}
+
+std::expected<ServerId, HttpResponse> Node::check_greeting(const HttpRequest& request) const {
+    const auto refuse = [](std::string_view code, std::string detail) {
+        return std::unexpected(problem(421, code, detail));
+    };
+    const std::string_view cluster = value_or_empty(request, kClusterHeader);
+    const std::string_view from = value_or_empty(request, kFromHeader);
+    const std::string_view to = value_or_empty(request, kToHeader);
+    if (cluster != config_.cluster_id) {
+        return refuse("wrong_cluster", fmt::format("this node belongs to cluster '{}'; check --cluster-id",
+                                                   config_.cluster_id));
+    }
+    if (to != config_.self.name) {
+        return refuse("wrong_node", fmt::format("this node is '{}'; check --peers", config_.self.name));
+    }
+    const auto found = std::ranges::find(members_.members, from, &Member::name);
+    if (found == members_.members.end() || found->id == config_.self.id) {
+        return refuse("not_a_member", fmt::format("'{}' sees no such member; check --node-id and --peers",
+                                                  config_.self.name));
+    }
+    if (value_or_empty(request, kFirstMembersHeader) != fmt::format("{:016x}", first_members_digest_)) {
+        return refuse(
+            "other_first_members",
+            fmt::format(
+                "'{}' and '{}' were first started with different --peers: they cannot form one cluster",
+                config_.self.name, found->name));
+    }
+    return found->id;
+}
+
+NodeHealth Node::health() const {
+    NodeHealth health;
+    health.up = true;
+    health.node_id = config_.self.name;
+    health.addr = config_.self.address;
+    health.role = raft_.role();
+    health.term = raft_.current_term().value;
+    if (const Member* leader = member(raft_.leader())) {
+        health.leader_id = leader->name;
+        health.leader_addr = leader->address;
+    }
+    health.commit_index = raft_.commit_index().value;
+    health.last_index = raft_.log().last_index().value;
+    health.durable_index = raft_.durable_index().value;
+    health.applied_index = applied_index_.value;
+    health.snapshot_index = raft_.log().base().index.value;
+    health.revision = store_.revision();
+    health.keys = store_.size();
+    health.storage = log_->out_of_space() ? StorageState::Full : StorageState::Ok;
+    health.bytes = store_.bytes();
+    health.version = QUORATE_VERSION;
+    return health;
+}
+
+LeaderView Node::leader_view() const {
+    LeaderView view;
+    view.cluster_id = config_.cluster_id;
+    view.term = raft_.current_term().value;
+    if (const Member* leader = member(raft_.leader())) {
+        view.leader_id = leader->name;
+        view.leader_addr = leader->address;
+    }
+    view.source = config_.self.name;
+    return view;
+}
+
+}  // namespace quorate::server

@@ -1,0 +1,203 @@
+// Whole nodes, joined by a virtual network: what clients see.
+
+#include <gtest/gtest.h>
+
+#include "tests/support/node_cluster.h"
+
+namespace quorate::tests {
+namespace {
+
+using server::HttpResponse;
+
+std::string header(const HttpResponse& response, std::string_view name) {
+    for (const auto& h : response.headers) {
+        if (h.name == name) return h.value;
+    }
+    return "absent";
+}
+
+int other_than(int number) { return number == 1 ? 2 : 1; }
+
+TEST(Node, AloneLeadsAndServes) {
+    NodeCluster cluster(1);
+    ASSERT_EQ(cluster.await_leader(), 1);
+    EXPECT_EQ(cluster.request(1, "PUT", "/kv/a", "1").status, 200);
+    const HttpResponse got = cluster.request(1, "GET", "/kv/a");
+    EXPECT_EQ(got.status, 200);
+    EXPECT_EQ(got.body, "1");
+    EXPECT_EQ(header(got, "ETag"), "\"1\"");
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/b").status, 404);
+}
+
+TEST(Node, EveryNodeTakesEveryRequest) {
+    NodeCluster cluster(3);
+    ASSERT_NE(cluster.await_leader(), 0);
+    for (int i = 1; i <= 3; ++i) {
+        EXPECT_EQ(cluster.request(i, "PUT", "/kv/from" + std::to_string(i), "v").status, 200);
+        for (int j = 1; j <= 3; ++j) {
+            EXPECT_EQ(cluster.request(j, "GET", "/kv/from" + std::to_string(i)).body, "v") << i << " read at " << j;
+        }
+    }
+    EXPECT_EQ(cluster.request(2, "POST", "/kv/batch", "PUT x 1\nDEL from1\n").status, 200);
+    EXPECT_EQ(cluster.request(3, "GET", "/kv/from1").status, 404);
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/range?limit=1").body, "{\"k\":\"from2\",\"v\":\"v\"}\n");
+}
+
+TEST(Node, FollowerSaysWhoLeadsWhenItShallNotForward) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const HttpResponse refused = cluster.request(other_than(leader), "PUT", "/kv/a?forward=false", "1");
+    EXPECT_EQ(refused.status, 409);
+    EXPECT_NE(refused.body.find("\"not_leader\""), std::string::npos);
+    EXPECT_NE(refused.body.find("\"127.0.0.1:" + std::to_string(7070 + leader) + "\""), std::string::npos) << refused.body;
+    EXPECT_EQ(cluster.request(leader, "PUT", "/kv/a?forward=false", "1").status, 200);
+}
+
+TEST(Node, WithoutLeaderItSaysSoAtOnce) {
+    NodeCluster cluster(3);
+    const HttpResponse refused = cluster.request(1, "PUT", "/kv/a", "1");
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_NE(header(refused, "Retry-After"), "absent");
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a").status, 503);
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a?consistency=stale").status, 404);
+}
+
+TEST(Node, MinorityAnswersWithinItsTimeAndTellsUnknownFromRefused) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    cluster.isolate(leader);
+    const auto write = cluster.send(leader, "PUT", "/kv/a", "1");
+    const auto read = cluster.send(leader, "GET", "/kv/a");
+    cluster.settle();
+    EXPECT_EQ(cluster.answer(leader, write), nullptr);
+    cluster.run_for(6000);
+    ASSERT_NE(cluster.answer(leader, write), nullptr);
+    EXPECT_EQ(cluster.answer(leader, write)->status, 503);
+    EXPECT_NE(cluster.answer(leader, write)->body.find("outcome_unknown"), std::string::npos);
+    ASSERT_NE(cluster.answer(leader, read), nullptr);
+    EXPECT_EQ(cluster.answer(leader, read)->status, 503);
+}
+
+TEST(Node, DeposedLeaderServesNoStaleRead) {
+    NodeCluster cluster(3);
+    const int old_leader = cluster.await_leader();
+    ASSERT_EQ(cluster.request(old_leader, "PUT", "/kv/a", "old").status, 200);
+    cluster.isolate(old_leader);
+    const auto read = cluster.send(old_leader, "GET", "/kv/a");
+    cluster.run_for(3000);
+    const int leader = cluster.node(other_than(old_leader)).raft().role() == engine::RoleName::Leader
+                           ? other_than(old_leader)
+                           : 6 - old_leader - other_than(old_leader);
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "new").status, 200);
+    cluster.run_for(3000);
+    const HttpResponse* answer = cluster.answer(old_leader, read);
+    ASSERT_NE(answer, nullptr);
+    EXPECT_EQ(answer->status, 503);
+    cluster.heal();
+    cluster.run_for(2000);
+    EXPECT_EQ(cluster.request(old_leader, "GET", "/kv/a").body, "new");
+}
+
+TEST(Node, OverwrittenWriteIsReportedAsNotApplied) {
+    NodeCluster cluster(3);
+    const int old_leader = cluster.await_leader();
+    cluster.isolate(old_leader);
+    const auto lost = cluster.send(old_leader, "PUT", "/kv/a", "lost");
+    cluster.run_for(2500);
+    cluster.heal();
+    ASSERT_NE(cluster.await_leader(), 0);
+    cluster.run_for(500);
+    ASSERT_NE(cluster.answer(old_leader, lost), nullptr);
+    EXPECT_NE(cluster.answer(old_leader, lost)->body.find("\"not_applied\""), std::string::npos);
+    EXPECT_EQ(cluster.request(old_leader, "GET", "/kv/a").status, 404);
+}
+
+TEST(Node, ForwardedWriteWhoseLinkBreaksIsOfUnknownFate) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    const auto write = cluster.send(follower, "PUT", "/kv/a", "1");
+    cluster.host(follower).outbox.clear();
+    cluster.node(follower).peer_lost(engine::ServerId(static_cast<std::uint64_t>(leader)));
+    ASSERT_NE(cluster.answer(follower, write), nullptr);
+    EXPECT_NE(cluster.answer(follower, write)->body.find("outcome_unknown"), std::string::npos);
+}
+
+TEST(Node, AcknowledgedWritesSurviveACrashOfAll) {
+    NodeCluster cluster(3);
+    int leader = cluster.await_leader();
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_EQ(cluster.request(1 + i % 3, "PUT", "/kv/k" + std::to_string(i), std::string(100, 'v')).status, 200);
+    }
+    for (int round = 0; round < 3; ++round) {
+        for (int i = 1; i <= 3; ++i) cluster.host(i).crash();
+        for (int i = 1; i <= 3; ++i) cluster.host(i).start();
+        leader = cluster.await_leader();
+        ASSERT_NE(leader, 0);
+        for (int i = 0; i < 100; ++i) {
+            ASSERT_EQ(cluster.request(1 + i % 3, "GET", "/kv/k" + std::to_string(i)).status, 200) << "round " << round;
+        }
+    }
+    EXPECT_EQ(cluster.node(1).store().digest(), cluster.node(2).store().digest());
+    EXPECT_EQ(cluster.node(1).store().digest(), cluster.node(3).store().digest());
+}
+
+TEST(Node, LaggingFollowerCatchesUpFromTheLeadersDisk) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int lagging = other_than(leader);
+    cluster.host(lagging).crash();
+    for (int i = 0; i < 300; ++i) {
+        ASSERT_EQ(cluster.request(leader, "PUT", "/kv/k" + std::to_string(i), std::string(3000, 'v')).status, 200);
+    }
+    cluster.host(lagging).start();
+    cluster.run_for(3000);
+    EXPECT_EQ(cluster.node(lagging).store().digest(), cluster.node(leader).store().digest());
+}
+
+TEST(Node, StopHandsOverAndAnswersWhatItAccepted) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const auto write = cluster.send(leader, "PUT", "/kv/a", "1");
+    cluster.node(leader).begin_stop();
+    cluster.run_for(300);
+    EXPECT_TRUE(cluster.node(leader).is_quiet());
+    EXPECT_NE(cluster.node(leader).raft().role(), engine::RoleName::Leader);
+    ASSERT_NE(cluster.answer(leader, write), nullptr);
+    EXPECT_EQ(cluster.request(leader, "PUT", "/kv/b", "1").status, 503);
+    EXPECT_EQ(cluster.request(other_than(leader), "PUT", "/kv/b", "1").status, 200);
+}
+
+TEST(Node, NodesAreAskedAtOnceAndTheMissingOneIsDown) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int down = other_than(leader);
+    cluster.host(down).crash();
+    const auto query = cluster.send(leader, "GET", "/cluster/nodes");
+    cluster.run_for(1000);
+    ASSERT_NE(cluster.answer(leader, query), nullptr);
+    const std::string& body = cluster.answer(leader, query)->body;
+    EXPECT_EQ(cluster.answer(leader, query)->status, 200);
+    EXPECT_NE(body.find("\"up\":false"), std::string::npos) << body;
+    EXPECT_NE(body.find("\"up\":true"), std::string::npos) << body;
+}
+
+TEST(Node, GreetingIsCheckedForClusterNamesAndFirstMembers) {
+    NodeCluster cluster(3);
+    const auto greeting = [&](std::vector<server::HttpHeader> headers) {
+        return cluster.node(1).check_greeting({"GET", "/raft/peer", std::move(headers), {}});
+    };
+    auto headers = cluster.node(2).greeting_to("1");
+    ASSERT_TRUE(greeting(headers).has_value());
+    EXPECT_EQ(*greeting(headers), engine::ServerId(2));
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        auto wrong = headers;
+        wrong[i].value += "x";
+        ASSERT_FALSE(greeting(wrong).has_value()) << headers[i].name;
+        EXPECT_EQ(greeting(wrong).error().status, 421) << headers[i].name;
+    }
+    EXPECT_FALSE(greeting(cluster.node(1).greeting_to("1")).has_value()) << "a node that greets itself";
+}
+
+}  // namespace
+}  // namespace quorate::tests

@@ -1,0 +1,211 @@
+#pragma once
+
+// Whole nodes in one thread: a virtual network that delivers when told to, a clock that moves when told to, and a disk for each node.
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "server/frame.h"
+#include "server/node.h"
+#include "server/peer_codec.h"
+#include "tests/support/memory_disk.h"
+
+namespace quorate::tests {
+
+/// One node with its ports. Frames it sends wait in `outbox`; answers to clients gather in `answers`.
+class NodeHost : public server::Environment {
+ public:
+    NodeHost(server::NodeConfig config, int number) : config_(std::move(config)), number_(number) {}
+
+    void start() {
+        config_.incarnation = (static_cast<std::uint64_t>(number_) << 40) + (++lives_ << 32);
+        auto node = server::Node::open(config_, disk, *this);
+        if (node) {
+            node_ = std::move(*node);
+        } else {
+            refusal = node.error();
+        }
+    }
+    /// kill -9: what was not synced may be lost.
+    void crash() {
+        node_.reset();
+        outbox.clear();
+        disk.crash();
+    }
+
+    [[nodiscard]] bool is_up() const { return node_ != nullptr && !failure; }
+    [[nodiscard]] server::Node& node() { return *node_; }
+
+    void set_peers(const std::vector<server::PeerAddress>& peers) override { peers_ = peers; }
+    bool send_frame(engine::ServerId to, std::string frame) override {
+        if (cut_off.contains(to)) return false;
+        outbox.emplace_back(to, std::move(frame));
+        return true;
+    }
+    void respond(server::HttpExchange exchange, server::HttpResponse response) override {
+        answers.emplace(exchange, std::move(response));
+    }
+    void log(server::LogLevel, std::string_view line) override { lines.emplace_back(line); }
+    void request_turn() override { turn_requested = true; }
+    void fail(int exit_code, std::string_view line) override { failure = {exit_code, std::string(line)}; }
+
+    MemoryDisk disk;
+    std::deque<std::pair<engine::ServerId, std::string>> outbox;
+    std::map<server::HttpExchange, server::HttpResponse> answers;
+    std::vector<std::string> lines;
+    std::set<engine::ServerId> cut_off;  ///< links that are down
+    std::optional<std::pair<int, std::string>> failure;
+    std::optional<wal::Refusal> refusal;
+    bool turn_requested = false;
+
+ private:
+    server::NodeConfig config_;
+    int number_;
+    std::uint64_t lives_ = 0;
+    std::vector<server::PeerAddress> peers_;
+    std::unique_ptr<server::Node> node_;
+};
+
+class NodeCluster {
+ public:
+    explicit NodeCluster(int size) {
+        server::ClusterMembers members;
+        for (int i = 1; i <= size; ++i) {
+            const std::string name = std::to_string(i);
+            members.members.push_back({server::server_id_of(name), name, fmt::format("127.0.0.1:{}", 7070 + i),
+                                       server::MemberRole::Voter});
+        }
+        for (int i = 1; i <= size; ++i) {
+            server::NodeConfig config;
+            config.cluster_id = "test";
+            config.self = members.members[static_cast<std::size_t>(i - 1)];
+            config.members = members;
+            config.raft.self = config.self.id;
+            config.raft.seed = static_cast<std::uint64_t>(i);
+            config.segment_bytes = std::uint64_t{256} << 10;
+            hosts_.push_back(std::make_unique<NodeHost>(config, i));
+            hosts_.back()->start();
+        }
+    }
+
+    /// Nodes are numbered from 1.
+    [[nodiscard]] NodeHost& host(int number) { return *hosts_.at(static_cast<std::size_t>(number - 1)); }
+    [[nodiscard]] server::Node& node(int number) { return host(number).node(); }
+    [[nodiscard]] int size() const { return static_cast<int>(hosts_.size()); }
+
+    /// Everything that is under way arrives, again and again, until nothing is.
+    void settle() {
+        bool moved = true;
+        while (moved) {
+            moved = false;
+            for (const auto& from : hosts_) moved = settle_host(*from) || moved;
+        }
+    }
+
+    /// `ms` of virtual time pass, everything settling at each tick.
+    void run_for(std::uint64_t ms) {
+        for (const std::uint64_t end = now_ms_ + ms; now_ms_ < end;) {
+            now_ms_ += 10;
+            for (const auto& host : hosts_) {
+                if (host->is_up()) host->node().tick(now_ms_);
+            }
+            settle();
+        }
+    }
+
+    /// Runs until some node leads and says so to all that are up; zero when none does within ten virtual seconds.
+    [[nodiscard]] int await_leader() {
+        for (int tries = 0; tries < 1000; ++tries) {
+            run_for(10);
+            for (int i = 1; i <= size(); ++i) {
+                if (host(i).is_up() && node(i).raft().role() == engine::RoleName::Leader && agreed_on(i)) return i;
+            }
+        }
+        return 0;
+    }
+
+    /// The request's number; ask answer() for what came of it.
+    server::HttpExchange send(int number, std::string method, std::string target, std::string body = {},
+                              std::vector<server::HttpHeader> headers = {}) {
+        const server::HttpExchange exchange = ++last_exchange_;
+        node(number).request_received(exchange, {std::move(method), std::move(target), std::move(headers), std::move(body)});
+        return exchange;
+    }
+    [[nodiscard]] const server::HttpResponse* answer(int number, server::HttpExchange exchange) {
+        const auto found = host(number).answers.find(exchange);
+        return found == host(number).answers.end() ? nullptr : &found->second;
+    }
+    /// Sends, lets everything settle, and returns the answer; status 0 when there is none yet.
+    [[nodiscard]] server::HttpResponse request(int number, std::string method, std::string target, std::string body = {}) {
+        const auto exchange = send(number, std::move(method), std::move(target), std::move(body));
+        settle();
+        const auto* response = answer(number, exchange);
+        return response != nullptr ? *response : server::HttpResponse{0, {}, {}};
+    }
+
+    void cut(int a, int b) {
+        host(a).cut_off.insert(server::server_id_of(std::to_string(b)));
+        host(b).cut_off.insert(server::server_id_of(std::to_string(a)));
+    }
+    void isolate(int number) {
+        for (int other = 1; other <= size(); ++other) {
+            if (other != number) cut(number, other);
+        }
+    }
+    void heal() {
+        for (const auto& host : hosts_) host->cut_off.clear();
+    }
+
+ private:
+    bool agreed_on(int leader) {
+        for (int i = 1; i <= size(); ++i) {
+            const bool reachable = !host(i).cut_off.contains(server::server_id_of(std::to_string(leader)));
+            if (i != leader && host(i).is_up() && reachable &&
+                node(i).raft().leader() != server::server_id_of(std::to_string(leader))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    bool settle_host(NodeHost& from) {
+        if (!from.is_up()) return false;
+        bool moved = false;
+        for (bool busy = true; busy;) {
+            from.turn_requested = false;
+            from.node().turn_ended();
+            busy = from.turn_requested;
+            while (auto completion = from.disk.complete_next()) {
+                from.node().disk_completed(*completion);
+                busy = true;
+                if (!from.is_up()) return true;
+            }
+            moved = moved || busy;
+        }
+        moved = moved || !from.outbox.empty();
+        const engine::ServerId sender = from.node().raft().config().self;
+        for (auto& [to, bytes] : std::exchange(from.outbox, {})) {
+            NodeHost& receiver = host(static_cast<int>(to.value));
+            if (!receiver.is_up()) continue;
+            server::FrameReader reader;
+            reader.feed(bytes);
+            auto frame = server::next_peer_frame(reader);
+            receiver.node().frame_received(sender, std::move(frame->value()));
+        }
+        return moved;
+    }
+
+    std::vector<std::unique_ptr<NodeHost>> hosts_;
+    std::uint64_t now_ms_ = 0;
+    server::HttpExchange last_exchange_ = 0;
+};
+
+}  // namespace quorate::tests
