@@ -1,7 +1,7 @@
 #pragma once
 
-// The port through which the log reaches a disk: one flat directory of named files. io implements it with libuv and the
-// system's files, the simulator with a virtual disk that tears, loses and rots.
+// The port through which the log reaches a disk: one flat directory of named files. io implements it with
+// libuv and the system's files, the simulator with a virtual disk that tears, loses and rots.
 
 #include <cstddef>
 #include <cstdint>
@@ -96,7 +96,8 @@ class Disk {
     Disk& operator=(const Disk&) = delete;
     virtual ~Disk() = default;
 
-    /// Takes the directory for this process until it ends; creates the directory (and its parents) when absent, mode 0700. Files are 0600.
+    /// Takes the directory for this process until it ends; creates the directory (and its parents) when
+    /// absent, mode 0700. Files are 0600.
     [[nodiscard]] virtual std::expected<void, DiskFailure> lock() = 0;
     /// Every regular file except the lock, sorted by name.
     [[nodiscard]] virtual std::expected<std::vector<FileStatus>, DiskFailure> list() = 0;

@@ -20,7 +20,8 @@ struct LogEntry {
     }
 };
 
-/// Bound of one payload, in bytes: the largest command (a 4 MiB value or batch, with its frame) and some room.
+/// Bound of one payload, in bytes: the largest command (a 4 MiB value or batch, with its frame) and some
+/// room.
 inline constexpr std::size_t kPayloadBytesMax = 6U << 20;
 
 }  // namespace quorate::wal

@@ -1,57 +1,158 @@
 #pragma once
 
-// The replicated log, the vote and the term on disk.
+// The replicated log, the vote and the term on disk. docs/log-format.md tells what the files hold and how a
+// torn write is told from damage.
 
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "engine/raft.h"
+#include "engine/entry.h"
+#include "engine/types.h"
+#include "wal/batch.h"
 #include "wal/disk.h"
 #include "wal/entry.h"
+#include "wal/entry_index.h"
+#include "wal/format.h"
+#include "wal/identity.h"
+#include "wal/refusal.h"
 
 namespace quorate::wal {
 
-/// Why a data directory cannot be used, or a process must stop. The numbers are the process's exit codes.
-enum class RefusalCode : std::uint8_t {
-    Damage = 10,         ///< bytes that may have been acknowledged have changed
-    MetaUnreadable = 11, ///< neither copy of the vote and term is readable
-    WrongIdentity = 12,  ///< the directory belongs to another cluster or node
-    Locked = 13,         ///< another process uses it
-    UnknownFormat = 14,  ///< written by a version that this one does not know
-    IoFailed = 15,       ///< a read, write or sync failed
-    NoSpace = 16,        ///< no room to start
-};
-
-/// One line for a person: what, which file and offset, which entries, what to do next.
-struct Refusal {
-    RefusalCode code = RefusalCode::IoFailed;
-    std::string message;
-};
-
-/// Whose directory it is. Each 1 to 64 characters.
-struct Identity {
-    std::string cluster_id;
-    std::string node_id;
-    bool operator==(const Identity&) const = default;
-};
-
 struct LogOptions {
     Identity identity;
-    std::uint64_t segment_bytes = 64U << 20;  ///< at least 64 KiB
+    /// kSegmentBytesMin to kSegmentBytesMax. A segment is larger when one entry needs it.
+    std::uint64_t segment_bytes = 64U << 20;
 };
 
 /// What recovery found; everything in it has been made durable again.
 struct Recovered {
     engine::HardState hard_state;
-    std::vector<engine::EntryShape> entries;  ///< from index 1
+    std::vector<engine::EntryShape> entries;    ///< from index 1
     std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them, ascending
-    std::vector<std::string> warnings;        ///< what was mended: a torn tail, a copy of the vote
-    bool fresh = false;                       ///< the directory was new
+    std::vector<std::string> warnings;          ///< what was mended: a torn tail, a copy of the vote
+    bool fresh = false;                         ///< the directory was new
+};
+
+struct Opened;
+struct RecoveredLog;
+
+/// Nothing here blocks but open(), bootstrap() and read(). The disk outlives it. After a refusal it starts
+/// nothing any more: the process must stop, and recovery is the only retry.
+class Log {
+ public:
+    /// Takes the directory, checks whose it is, recovers it (or fills a fresh one), and makes everything that
+    /// it read durable again.
+    [[nodiscard]] static std::expected<Opened, Refusal> open(Disk& disk, const LogOptions& options);
+
+    /// The first hard state and the first entry, durable on return. For an empty log, before the first
+    /// persist().
+    [[nodiscard]] std::expected<void, Refusal> bootstrap(const engine::HardState& hard_state,
+                                                         const LogEntry& entry);
+
+    /// Queues one PersistLog action: the hard state, then the entries at first, first + 1, … Never does I/O.
+    /// `truncate_from` is zero or equals `first`, with at least one entry: a cut and what takes its place are
+    /// one, on disk too. After a crash a prefix of what was queued is there, cut between entries. The caller
+    /// bounds the queue (the engine's in-flight and backlog bounds do).
+    void persist(engine::PersistTicket ticket, const std::optional<engine::HardState>& hard_state,
+                 engine::LogIndex truncate_from, engine::LogIndex first, std::span<const LogEntry> entries);
+    /// Starts one job with what is queued, unless one is running: what arrives during a sync shares the next.
+    /// Call it at the end of each loop turn, ticks included: it also retries to prepare a segment.
+    void flush();
+    /// After about 50 ms without writes: records beside the vote how far the log is durable, so that later
+    /// damage to the last batch cannot be taken for a torn write.
+    void on_idle();
+    /// The highest ticket that is now durable (zero: none that was not before), or why the process must stop.
+    [[nodiscard]] std::expected<engine::PersistTicket, Refusal> on_completed(
+        const DiskCompletion& completion);
+
+    /// Entries first, first + 1, … up to `last`, read from the disk and verified; at least one, otherwise as
+    /// many as lie together within `bytes_max` bytes, so fewer than asked at the end of a segment. All of
+    /// them have been written: their persist() has completed, or open() has returned them.
+    [[nodiscard]] std::expected<std::vector<LogEntry>, Refusal> read(engine::LogIndex first,
+                                                                     engine::LogIndex last,
+                                                                     std::uint64_t bytes_max) const;
+
+    /// Nothing is queued and nobody's write is running.
+    [[nodiscard]] bool idle() const { return queue_.empty() && !log_job_; }
+    /// The next segment cannot be prepared for want of room, and this one is nearly or quite full. Entries
+    /// that still fit are written, the others stay queued until there is room.
+    [[nodiscard]] bool out_of_space() const;
+    /// Of all entries that were ever given and not cut, written or not.
+    [[nodiscard]] engine::LogIndex last_index() const { return queue_last_; }
+
+ private:
+    struct Pending {
+        engine::PersistTicket ticket;
+        std::optional<engine::HardState> hard_state;
+        engine::LogIndex first;
+        std::vector<LogEntry> entries;
+        std::size_t placed = 0;  ///< so many of the entries are written or being written
+    };
+    struct Placed {
+        engine::LogIndex index;
+        std::uint64_t sequence = 0;
+        std::uint64_t offset = 0;
+        std::uint64_t end = 0;
+    };
+    // A job in the making or running, and what is true once it is done.
+    struct LogJob {
+        DiskJobId id = 0;
+        std::vector<DiskOperation> operations;
+        engine::PersistTicket ticket;
+        std::vector<Placed> placed;
+        Batch batch;            ///< into the last segment of the job
+        std::size_t bytes = 0;  ///< of records
+        engine::EntryId last;   ///< of the log
+        VoteRecord vote;
+    };
+
+    Log(Disk& disk, const LogOptions& options, RecoveredLog recovered);
+
+    [[nodiscard]] LogJob new_job() const;
+    [[nodiscard]] LogJob plan_job();
+    [[nodiscard]] bool place_entries(Pending& pending, LogJob& job);
+    [[nodiscard]] bool roll(const LogEntry& entry, LogJob& job);
+    static void add_vote(LogJob& job);
+    static void add_batch(LogJob& job);
+    void start(LogJob job);
+    void adopt(const LogJob& job);
+    void prepare_spare();
+    [[nodiscard]] std::expected<engine::PersistTicket, Refusal> spare_completed(
+        const DiskCompletion& completion);
+
+    Disk& disk_;
+    LogOptions options_;
+    // What is on disk, and durable.
+    VoteRecord vote_;
+    Tail tail_;
+    engine::EntryId last_;
+    EntryIndex index_;
+
+    std::deque<Pending> queue_;
+    engine::LogIndex queue_last_;  ///< of the log, once everything queued is written
+    std::optional<LogJob> log_job_;
+    DiskJobId next_job_ = 1;
+    bool has_failed_ = false;
+
+    // The next segment, prepared ahead.
+    std::optional<DiskJobId> spare_job_;
+    std::uint64_t spare_bytes_wanted_;     ///< as configured, or more for the entry that waits
+    std::uint64_t spare_bytes_asked_ = 0;  ///< of the one in preparation
+    std::uint64_t spare_bytes_ = 0;        ///< of the one that is ready; zero: none
+    std::uint32_t flushes_to_retry_ = 0;   ///< until room for a spare is looked for again
+    bool lacks_room_ = false;              ///< preparing it failed for want of room
+    bool is_blocked_ = false;              ///< the first queued entry needs it
+};
+
+struct Opened {
+    std::unique_ptr<Log> log;
+    Recovered recovered;
 };
 
 }  // namespace quorate::wal

@@ -1,0 +1,45 @@
+#pragma once
+
+// Where each entry of the log lies on disk: four bytes an entry.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/types.h"
+
+namespace quorate::wal {
+
+/// A part of the log that lies in one segment and can be had with one read.
+struct EntryRange {
+    std::uint64_t sequence = 0;              ///< the segment
+    std::span<const std::uint32_t> offsets;  ///< of each entry's record
+    std::uint64_t end = 0;                   ///< the last record ends here or before
+};
+
+class EntryIndex {
+ public:
+    /// The entry `index` lies in segment `sequence` from `offset` to `end`. It is the next entry, or it
+    /// replaces an earlier one and everything behind that. Positions ascend from call to call.
+    void place(engine::LogIndex index, std::uint64_t sequence, std::uint64_t offset, std::uint64_t end);
+
+    /// Of the entries first..last, all held: those that lie in the first one's segment and span at most
+    /// `bytes_max` bytes there, at least one. Valid until the next place().
+    [[nodiscard]] EntryRange range(engine::LogIndex first, engine::LogIndex last,
+                                   std::uint64_t bytes_max) const;
+
+    /// Zero when there is no entry. Entry 1 is the first.
+    [[nodiscard]] engine::LogIndex last_index() const;
+
+ private:
+    struct Run {
+        engine::LogIndex first;
+        std::uint64_t sequence = 0;
+        std::vector<std::uint32_t> offsets;
+        std::uint64_t end = 0;
+    };
+
+    std::vector<Run> runs_;  ///< none is empty
+};
+
+}  // namespace quorate::wal

@@ -1,0 +1,166 @@
+#pragma once
+
+// The bytes on disk, drawn once; everything that writes or reads them includes this file. Integers are
+// little-endian. docs/log-format.md tells the story.
+//
+// Block: 512 bytes, the form of a segment's header and of the small files (identity, vote).
+//
+//     0  magic          8   what the block is
+//     8  version        4   kFormatVersion; its place and the checksum's are the same in every version
+//    12  crc            4   CRC32C of the other 508 bytes
+//    16  body         496   unused bytes are zero
+//
+// Segment `log-SEQUENCE`: a header block, zeros up to 4,096, then records. Body of the header:
+//
+//    16  sequence       8   from 1, the next segment has the next
+//    24  file_bytes     8   size of the file
+//    32  base_index     8   last entry of the log before this segment
+//    40  base_term      8   its term
+//    48  previous_end   8   where the records of the previous segment end; 0 in the first
+//    56  previous_crc   4   of its last record (of its header, if it has none)
+//    60  zero           4
+//    64  cluster id         length (1 byte) and text (64), node id likewise: 130 bytes
+//
+// Record: a head of 48 bytes and the payload. Starts at a multiple of 8, and where the head does not cross a
+// multiple of 512 (next_head), so that no tear goes through a head.
+//
+//     0  crc            4   CRC32C of the head from byte 4 and the payload
+//     4  payload_bytes  4
+//     8  type           1   RecordType
+//     9  kind           1   engine::EntryKind
+//    10  zero           2
+//    12  previous_crc   4   of the record before, of the header for a segment's first
+//    16  index          8
+//    24  term           8
+//    32  sequence       8   of the segment: what a recycled file still holds is not valid in it
+//    40  durable        8   offset in this segment; everything before it was durable when this was written
+//    48  payload
+//
+// Identity `identity-a`, `identity-b`: cluster id and node id at 16, as in a header.
+//
+// Vote `vote-a`, `vote-b`:
+//
+//    16  sequence       8   counts the changes; the newest readable copy is in force
+//    24  owner          8   XXH64 of the identity block's body
+//    32  current_term   8
+//    40  voted_for      8
+//    48  mark.sequence  8   the log is durable up to this place: segment,
+//    56  mark.offset    8   end of its last durable record,
+//    64  mark.crc       4   and that record's checksum (the header's, if none)
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "engine/entry.h"
+#include "wal/entry.h"
+#include "wal/identity.h"
+
+namespace quorate::wal {
+
+inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::size_t kBlockBytes = 512;
+/// Where a segment's records begin: the header has a physical sector of its own.
+inline constexpr std::uint64_t kRecordsOffset = 4096;
+inline constexpr std::uint64_t kHeadBytes = 48;
+inline constexpr std::uint64_t kSectorBytes = 512;
+/// Sizes of segments are multiples of it.
+inline constexpr std::uint64_t kSegmentGranule = 4096;
+/// Bounds of LogOptions::segment_bytes: a segment is read into memory as a whole at start, and offsets in the
+/// index have 32 bits.
+inline constexpr std::uint64_t kSegmentBytesMin = 2 * kSegmentGranule;
+inline constexpr std::uint64_t kSegmentBytesMax = 1U << 30;
+
+enum class BlockKind : std::uint8_t { Segment, Identity, Vote };
+
+enum class BlockProblem : std::uint8_t {
+    Unreadable,      ///< too short, another magic, or a checksum that does not fit
+    UnknownVersion,  ///< intact, but written by a version that this one does not know
+};
+
+/// A place in the log up to which everything is durable.
+struct Mark {
+    std::uint64_t sequence = 0;
+    std::uint64_t offset = 0;
+    std::uint32_t crc = 0;
+    auto operator<=>(const Mark&) const = default;
+};
+
+struct VoteRecord {
+    std::uint64_t sequence = 0;
+    std::uint64_t owner = 0;  ///< owner_of() the directory
+    engine::HardState hard_state;
+    Mark mark;
+    bool operator==(const VoteRecord&) const = default;
+};
+
+struct SegmentHeader {
+    std::uint64_t sequence = 0;
+    std::uint64_t file_bytes = 0;
+    engine::EntryId base;
+    std::uint64_t previous_end = 0;
+    std::uint32_t previous_crc = 0;
+    Identity identity;
+    bool operator==(const SegmentHeader&) const = default;
+};
+
+/// Numbers are part of the format: never renumber.
+enum class RecordType : std::uint8_t {
+    Entry = 1,        ///< the entry after the last one
+    Replacement = 2,  ///< forget the entries from `index` on: this one stands there now
+};
+
+struct RecordHead {
+    RecordType type = RecordType::Entry;
+    engine::EntryKind kind = engine::EntryKind::NoOp;
+    std::uint32_t payload_bytes = 0;
+    std::uint32_t previous_crc = 0;
+    engine::LogIndex index;
+    engine::Term term;
+    std::uint64_t sequence = 0;
+    std::uint64_t durable = 0;
+    bool operator==(const RecordHead&) const = default;
+};
+
+/// A record as it lies in a segment.
+struct RecordView {
+    RecordHead head;
+    std::uint32_t crc = 0;
+    std::string_view payload;
+    std::uint64_t end = 0;  ///< offset behind the payload
+};
+
+/// The first offset from `end` on where a head may stand.
+[[nodiscard]] constexpr std::uint64_t next_head(std::uint64_t end) {
+    const std::uint64_t aligned = (end + 7) / 8 * 8;
+    const std::uint64_t room = kSectorBytes - aligned % kSectorBytes;
+    return room < kHeadBytes ? aligned + room : aligned;
+}
+
+[[nodiscard]] std::string encode_identity(const Identity& identity);
+[[nodiscard]] std::expected<Identity, BlockProblem> decode_identity(std::string_view block);
+[[nodiscard]] std::uint64_t owner_of(const Identity& identity);
+[[nodiscard]] std::string encode_vote(const VoteRecord& vote);
+[[nodiscard]] std::expected<VoteRecord, BlockProblem> decode_vote(std::string_view block);
+[[nodiscard]] std::string encode_header(const SegmentHeader& header);
+[[nodiscard]] std::expected<SegmentHeader, BlockProblem> decode_header(std::string_view block);
+/// The checksum within an encoded block.
+[[nodiscard]] std::uint32_t block_crc(std::string_view block);
+
+/// Appends the record to `out` and returns its checksum.
+std::uint32_t encode_record(const RecordHead& head, std::string_view payload, std::string& out);
+/// The record at `offset` of the segment, when one that is valid by itself stands there: all its bytes are in
+/// the segment, its fields are possible, and its checksum fits. `base` is the offset of bytes' first byte.
+[[nodiscard]] std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t offset,
+                                                      std::uint64_t sequence, std::uint64_t base = 0);
+
+/// `log-` and the sequence in 16 hexadecimal digits.
+[[nodiscard]] std::string segment_name(std::uint64_t sequence);
+/// `spare-` and the sequence of the segment that it is to become.
+[[nodiscard]] std::string spare_name(std::uint64_t sequence);
+[[nodiscard]] std::optional<std::uint64_t> parse_segment_name(std::string_view file);
+[[nodiscard]] bool is_spare_name(std::string_view file);
+
+}  // namespace quorate::wal

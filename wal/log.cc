@@ -1,0 +1,267 @@
+#include "wal/log.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/check.h"
+#include "wal/copies.h"
+#include "wal/recovery.h"
+
+namespace quorate::wal {
+
+using engine::HardState;
+using engine::LogIndex;
+using engine::PersistTicket;
+
+namespace {
+
+/// A job takes no further entry beyond this: it bounds the memory of a job, the time that a later write waits
+/// for it, and what recovery writes again.
+constexpr std::size_t kJobBytesMax = 8U << 20;
+/// Calls of flush() between two attempts to prepare a segment on a full disk. A quiet node's ticks alone make
+/// about a hundred calls a second.
+constexpr std::uint32_t kFlushesToRetry = 256;
+/// With less than this part of a segment left and no next one, new writes should go elsewhere: what is on its
+/// way still needs room.
+constexpr std::uint64_t kReservedPart = 8;
+
+}  // namespace
+
+std::expected<Opened, Refusal> Log::open(Disk& disk, const LogOptions& options) {
+    ENGINE_CHECK(options.segment_bytes >= kSegmentBytesMin && options.segment_bytes <= kSegmentBytesMax);
+    auto recovered = recover(disk, options);
+    if (!recovered) return std::unexpected(recovered.error());
+    Opened opened;
+    opened.recovered = std::move(recovered->recovered);
+    opened.log.reset(new Log(disk, options, std::move(*recovered)));
+    return opened;
+}
+
+Log::Log(Disk& disk, const LogOptions& options, RecoveredLog recovered)
+    : disk_(disk),
+      options_(options),
+      vote_(recovered.vote),
+      tail_(recovered.tail),
+      last_(recovered.last),
+      index_(std::move(recovered.index)),
+      queue_last_(last_.index),
+      spare_bytes_wanted_(segment_file_bytes(options.segment_bytes, 0)) {
+    ENGINE_CHECK(tail_.durable == tail_.end);
+    ENGINE_CHECK(index_.last_index() == last_.index);
+}
+
+std::expected<void, Refusal> Log::bootstrap(const HardState& hard_state, const LogEntry& entry) {
+    ENGINE_CHECK(idle() && queue_last_ == LogIndex{});
+    persist({}, hard_state, {}, LogIndex(1), std::span(&entry, 1));
+    const LogJob job = plan_job();
+    ENGINE_CHECK(queue_.empty());  // one entry fits an empty segment
+    if (const auto done = disk_.run(job.operations); !done) {
+        has_failed_ = true;
+        return std::unexpected(disk_refusal(done.error()));
+    }
+    adopt(job);
+    return {};
+}
+
+void Log::persist(PersistTicket ticket, const std::optional<HardState>& hard_state, LogIndex truncate_from,
+                  LogIndex first, std::span<const LogEntry> entries) {
+    ENGINE_CHECK(truncate_from == LogIndex{} || (truncate_from == first && !entries.empty()));
+    if (!entries.empty()) {
+        ENGINE_CHECK(truncate_from == LogIndex{} ? first == queue_last_.next() : first <= queue_last_);
+        queue_last_ = first.plus(entries.size() - 1);
+    }
+    queue_.push_back({ticket, hard_state, first, {entries.begin(), entries.end()}, 0});
+}
+
+void Log::flush() {
+    if (has_failed_) return;
+    if (!queue_.empty() && !log_job_) {
+        LogJob job = plan_job();
+        if (!job.operations.empty() || job.ticket > PersistTicket{}) start(std::move(job));
+    }
+    prepare_spare();
+}
+
+void Log::on_idle() {
+    if (has_failed_ || !idle() || vote_.mark == tail_.durable_mark()) return;
+    LogJob job = new_job();
+    add_vote(job);
+    start(std::move(job));
+}
+
+std::expected<PersistTicket, Refusal> Log::on_completed(const DiskCompletion& completion) {
+    ENGINE_CHECK(!has_failed_);
+    if (completion.id == spare_job_) return spare_completed(completion);
+    ENGINE_CHECK(log_job_ && completion.id == log_job_->id);
+    if (!completion.result) {
+        // The kernel may have dropped what it could not write and call the next sync a success.
+        has_failed_ = true;
+        Refusal refusal = disk_refusal(completion.result.error());
+        refusal.code = RefusalCode::IoFailed;
+        return std::unexpected(std::move(refusal));
+    }
+    const LogJob job = *std::exchange(log_job_, std::nullopt);
+    adopt(job);
+    return job.ticket;
+}
+
+std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex last,
+                                                        std::uint64_t bytes_max) const {
+    const EntryRange range = index_.range(first, last, bytes_max);
+    const std::uint64_t base = range.offsets.front();
+    const std::string file = segment_name(range.sequence);
+    std::string bytes(range.end - base, '\0');
+    if (const auto done = disk_.read(file, base, bytes); !done)
+        return std::unexpected(disk_refusal(done.error()));
+    std::vector<LogEntry> entries;
+    entries.reserve(range.offsets.size());
+    for (const std::uint64_t offset : range.offsets) {
+        const LogIndex index = first.plus(entries.size());
+        const auto record = decode_record(bytes, offset, range.sequence, base);
+        if (!record || record->head.index != index) {
+            return std::unexpected(damage(file, offset,
+                                          "expected the record that was there before, seen other bytes",
+                                          text("entry ", index.value)));
+        }
+        entries.push_back({record->head.term, record->head.kind, std::string(record->payload)});
+    }
+    return entries;
+}
+
+bool Log::out_of_space() const {
+    const std::uint64_t left = tail_.file_bytes - std::min(tail_.file_bytes, tail_.end);
+    return lacks_room_ && (is_blocked_ || left < options_.segment_bytes / kReservedPart);
+}
+
+Log::LogJob Log::new_job() const {
+    LogJob job{0, {}, {}, {}, Batch(tail_), 0, last_, vote_};
+    job.vote.mark = tail_.durable_mark();  // no job is running: everything written is durable
+    return job;
+}
+
+Log::LogJob Log::plan_job() {
+    LogJob job = new_job();
+    // The newest vote of all that is queued goes first, entries of which may have to wait for room: a term or
+    // vote that is on disk early harms nobody, an entry of a term that is not on disk would look like damage.
+    bool has_vote = false;
+    for (Pending& pending : queue_) {
+        if (!pending.hard_state) continue;
+        has_vote = true;
+        job.vote.hard_state = *std::exchange(pending.hard_state, std::nullopt);
+    }
+    if (has_vote) add_vote(job);
+
+    is_blocked_ = false;
+    while (!queue_.empty() && place_entries(queue_.front(), job)) {
+        job.ticket = queue_.front().ticket;
+        queue_.pop_front();
+    }
+    add_batch(job);
+    return job;
+}
+
+// Returns whether all of them are in the job now.
+bool Log::place_entries(Pending& pending, LogJob& job) {
+    for (; pending.placed < pending.entries.size(); ++pending.placed) {
+        if (job.bytes >= kJobBytesMax) return false;
+        const LogEntry& entry = pending.entries[pending.placed];
+        if (!job.batch.fits(entry.payload.size()) && !roll(entry, job)) return false;
+        const LogIndex index = pending.first.plus(pending.placed);
+        const RecordType type = index <= job.last.index ? RecordType::Replacement : RecordType::Entry;
+        const std::uint64_t offset = job.batch.add(type, index, entry);
+        job.placed.push_back({index, job.batch.tail().sequence, offset, job.batch.tail().end});
+        job.bytes += kHeadBytes + entry.payload.size();
+        job.last = {index, entry.term};
+    }
+    return true;
+}
+
+// The segment's name proves its header, its header proves the previous segment to its end, and the vote
+// proves the segment: each is durable before the next is written, so none can be missing after a crash.
+bool Log::roll(const LogEntry& entry, LogJob& job) {
+    const std::uint64_t bytes_needed = segment_file_bytes(options_.segment_bytes, entry.payload.size());
+    if (spare_bytes_ < bytes_needed) {
+        is_blocked_ = true;
+        spare_bytes_wanted_ = bytes_needed;
+        return false;
+    }
+    add_batch(job);
+    const Tail& full = job.batch.tail();
+    const SegmentHeader header{full.sequence + 1, spare_bytes_, job.last,
+                               full.end,          full.crc,     options_.identity};
+    const std::string block = encode_header(header);
+    const std::string spare = spare_name(header.sequence);
+    job.operations.emplace_back(WriteAt{spare, 0, block});
+    job.operations.emplace_back(SyncFile{spare});
+    job.operations.emplace_back(RenameFile{spare, segment_name(header.sequence)});
+    job.operations.emplace_back(SyncDirectory{});
+    job.vote.mark = {header.sequence, kRecordsOffset, block_crc(block)};
+    add_vote(job);
+    job.batch =
+        Batch(Tail{header.sequence, header.file_bytes, kRecordsOffset, block_crc(block), kRecordsOffset});
+    spare_bytes_ = 0;
+    spare_bytes_wanted_ = segment_file_bytes(options_.segment_bytes, 0);
+    return true;
+}
+
+void Log::add_vote(LogJob& job) {
+    ++job.vote.sequence;
+    write_copies(kVoteName, encode_vote(job.vote), job.operations);
+}
+
+void Log::add_batch(LogJob& job) {
+    if (job.batch.empty()) return;
+    WriteAt write = job.batch.take_write();
+    std::string file = write.file;
+    job.operations.emplace_back(std::move(write));
+    job.operations.emplace_back(SyncFile{std::move(file)});
+}
+
+void Log::start(LogJob job) {
+    job.id = next_job_++;
+    DiskJob disk_job{job.id, DiskLane::Log, std::exchange(job.operations, {})};
+    log_job_ = std::move(job);
+    disk_.submit(std::move(disk_job));
+}
+
+void Log::adopt(const LogJob& job) {
+    tail_ = job.batch.tail();
+    tail_.durable = tail_.end;
+    last_ = job.last;
+    vote_ = job.vote;
+    for (const Placed& placed : job.placed)
+        index_.place(placed.index, placed.sequence, placed.offset, placed.end);
+    ENGINE_CHECK(index_.last_index() == last_.index);
+}
+
+void Log::prepare_spare() {
+    if (spare_job_ || spare_bytes_ >= spare_bytes_wanted_) return;
+    if (flushes_to_retry_ > 0) {
+        --flushes_to_retry_;
+        return;
+    }
+    const std::uint64_t sequence = (log_job_ ? log_job_->batch.tail() : tail_).sequence + 1;
+    spare_job_ = next_job_++;
+    spare_bytes_ = 0;
+    spare_bytes_asked_ = spare_bytes_wanted_;
+    disk_.submit(
+        {*spare_job_, DiskLane::Background, {CreateZeroed{spare_name(sequence), spare_bytes_asked_}}});
+}
+
+std::expected<PersistTicket, Refusal> Log::spare_completed(const DiskCompletion& completion) {
+    spare_job_.reset();
+    if (completion.result) {
+        spare_bytes_ = spare_bytes_asked_;
+        lacks_room_ = false;
+        return PersistTicket{};
+    }
+    if (completion.result.error().error != DiskError::NoSpace) {
+        has_failed_ = true;
+        return std::unexpected(disk_refusal(completion.result.error()));
+    }
+    lacks_room_ = true;
+    flushes_to_retry_ = kFlushesToRetry;
+    return PersistTicket{};
+}
+
+}  // namespace quorate::wal

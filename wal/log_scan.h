@@ -1,0 +1,61 @@
+#pragma once
+
+// Reads segments in order and rebuilds the log from their records.
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wal/batch.h"
+#include "wal/entry_index.h"
+#include "wal/format.h"
+#include "wal/refusal.h"
+
+namespace quorate::wal {
+
+class LogScan {
+ public:
+    /// `mark` and `term` are those of the vote record: the log must reach the one and not pass the other.
+    LogScan(const Identity& identity, const Mark& mark, engine::Term term)
+        : identity_(identity), mark_(mark), term_(term) {}
+
+    /// The next segment: its header fits what came before, and its records are followed to the first that is
+    /// not valid. `bytes` is the whole file.
+    [[nodiscard]] std::expected<void, Refusal> add_segment(std::uint64_t sequence, std::string_view bytes);
+
+    /// Whether the last segment's end is where a crash tore the last write, or clean; damage otherwise.
+    [[nodiscard]] std::expected<void, Refusal> check_end(std::string_view last_segment) const;
+
+    /// The end of the records. `durable`: what is known from the records and the mark; the rest may be
+    /// unsynced.
+    [[nodiscard]] const Tail& tail() const { return tail_; }
+    [[nodiscard]] engine::EntryId last() const;
+
+    std::vector<engine::EntryShape> entries;
+    std::vector<engine::LogIndex> memberships;
+    EntryIndex index;
+
+ private:
+    [[nodiscard]] std::expected<void, Refusal> check_header(const SegmentHeader& header,
+                                                            std::uint64_t sequence,
+                                                            std::uint64_t file_bytes) const;
+    [[nodiscard]] std::expected<void, Refusal> add_record(const RecordView& record, std::uint64_t offset);
+    [[nodiscard]] std::string entries_from_here() const;
+    void pass_mark();
+
+    Identity identity_;
+    Mark mark_;
+    engine::Term term_;
+    Tail tail_;  ///< sequence zero: no segment yet
+    bool has_met_mark_ = false;
+};
+
+/// Whether a record that is valid by itself begins anywhere in `bytes` from `from` on; the first such that is
+/// durable beyond `durable_beyond`. Looks at every multiple of 8, since torn and damaged bytes have no order.
+[[nodiscard]] std::optional<RecordView> find_record(std::string_view bytes, std::uint64_t from,
+                                                    std::uint64_t sequence, std::uint64_t durable_beyond = 0);
+
+}  // namespace quorate::wal

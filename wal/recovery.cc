@@ -1,0 +1,275 @@
+#include "wal/recovery.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "wal/copies.h"
+#include "wal/log_scan.h"
+
+namespace quorate::wal {
+
+namespace {
+
+/// A segment of its own for one large entry is larger than configured by no more than this.
+constexpr std::uint64_t kSegmentFileBytesMax = kSegmentBytesMax + 2 * kPayloadBytesMax;
+
+class Recovery {
+ public:
+    Recovery(Disk& disk, const LogOptions& options) : disk_(disk), options_(options) {}
+
+    std::expected<RecoveredLog, Refusal> run();
+
+ private:
+    std::expected<bool, Refusal> check_identity();
+    std::expected<void, Refusal> check_nothing_promised();
+    std::expected<void, Refusal> create();
+    std::expected<void, Refusal> read_vote();
+    std::expected<void, Refusal> read_segments();
+    void mend_tail(const LogScan& scan, std::string_view last_segment);
+    void mend_vote();
+    std::expected<void, Refusal> perform();
+
+    [[nodiscard]] std::vector<std::uint64_t> segments() const;
+    std::expected<std::string, Refusal> read_file(std::uint64_t sequence);
+    void warn(std::string warning) { result_.recovered.warnings.push_back(std::move(warning)); }
+
+    Disk& disk_;
+    const LogOptions& options_;
+    std::vector<FileStatus> files_;
+    std::vector<DiskOperation> operations_;  ///< what has to be written before the log may be used
+    std::array<bool, 2> is_vote_readable_{};
+    RecoveredLog result_;
+};
+
+Refusal unknown_format(std::string_view file) {
+    return {
+        RefusalCode::UnknownFormat,
+        text(file, ": written in a format that this version does not know: start the version that wrote it")};
+}
+
+std::expected<RecoveredLog, Refusal> Recovery::run() {
+    if (const auto locked = disk_.lock(); !locked) return std::unexpected(disk_refusal(locked.error()));
+    auto listed = disk_.list();
+    if (!listed) return std::unexpected(disk_refusal(listed.error()));
+    files_ = std::move(*listed);
+    // A crash may have left a spare half prepared.
+    for (const FileStatus& file : files_) {
+        if (is_spare_name(file.name)) operations_.emplace_back(RemoveFile{file.name});
+    }
+    const auto is_ours = check_identity();
+    if (!is_ours) return std::unexpected(is_ours.error());
+    if (!*is_ours) {
+        if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
+        if (auto created = create(); !created) return std::unexpected(created.error());
+        return std::move(result_);
+    }
+    if (auto read = read_vote(); !read) return std::unexpected(read.error());
+    if (auto read = read_segments(); !read) return std::unexpected(read.error());
+    mend_vote();
+    if (auto done = perform(); !done) return std::unexpected(done.error());
+    return std::move(result_);
+}
+
+// True: the directory belongs to this node. False: it names no owner.
+std::expected<bool, Refusal> Recovery::check_identity() {
+    const auto blocks = read_copies(disk_, files_, kIdentityName);
+    if (!blocks) return std::unexpected(blocks.error());
+    std::array<bool, 2> is_readable{};
+    for (const Copy copy : {Copy::A, Copy::B}) {
+        const auto at = static_cast<std::size_t>(copy);
+        const std::string file = copy_name(kIdentityName, copy);
+        const auto identity = decode_identity((*blocks)[at]);
+        is_readable[at] = identity.has_value();
+        if (!identity && identity.error() == BlockProblem::UnknownVersion)
+            return std::unexpected(unknown_format(file));
+        if (identity && *identity != options_.identity) {
+            return std::unexpected(
+                Refusal{RefusalCode::WrongIdentity,
+                        text(file, ": this data directory belongs to node '", identity->node_id,
+                             "' of cluster '", identity->cluster_id, "', not to node '",
+                             options_.identity.node_id, "' of cluster '", options_.identity.cluster_id,
+                             "': name the right directory, or the right node and cluster")});
+        }
+    }
+    if (!is_readable[0] && !is_readable[1]) return false;
+    if (is_readable[0] && is_readable[1]) return true;
+    const Copy lost = is_readable[0] ? Copy::B : Copy::A;
+    warn(text(copy_name(kIdentityName, lost), ": not readable, written again from the other copy"));
+    create_copy(kIdentityName, lost, operations_);
+    operations_.emplace_back(WriteAt{copy_name(kIdentityName, lost), 0, encode_identity(options_.identity)});
+    operations_.emplace_back(SyncFile{copy_name(kIdentityName, lost)});
+    return true;
+}
+
+// Without an owner the directory is new, or its creation was interrupted: the identity is written last. But
+// what holds a vote or an entry has been used.
+std::expected<void, Refusal> Recovery::check_nothing_promised() {
+    const auto refuse = [](std::string_view file, std::string_view what) {
+        return std::unexpected(Refusal{
+            RefusalCode::MetaUnreadable,
+            text("identity-a, identity-b: neither copy is readable, yet ", file, " holds ", what,
+                 ": put the two files back, or keep this directory as it is, remove this member from the "
+                 "cluster, and start a new member with a new node id on an empty directory")});
+    };
+    const auto votes = read_copies(disk_, files_, kVoteName);
+    if (!votes) return std::unexpected(votes.error());
+    for (const Copy copy : {Copy::A, Copy::B}) {
+        const auto vote = decode_vote((*votes)[static_cast<std::size_t>(copy)]);
+        const bool is_initial =
+            vote ? vote->hard_state == engine::HardState{} && vote->owner == owner_of(options_.identity)
+                 : vote.error() == BlockProblem::Unreadable;
+        if (!is_initial) return refuse(copy_name(kVoteName, copy), "a vote or a term");
+    }
+    for (const std::uint64_t sequence : segments()) {
+        if (sequence > 1) return refuse(segment_name(sequence), "a part of the log");
+        const auto bytes = read_file(sequence);
+        if (!bytes) return std::unexpected(bytes.error());
+        if (find_record(*bytes, 0, sequence)) return refuse(segment_name(sequence), "log entries");
+    }
+    return {};
+}
+
+std::expected<void, Refusal> Recovery::create() {
+    const std::uint64_t file_bytes = segment_file_bytes(options_.segment_bytes, 0);
+    const std::string header = encode_header({1, file_bytes, {}, 0, 0, options_.identity});
+    operations_.emplace_back(CreateZeroed{spare_name(1), file_bytes});
+    operations_.emplace_back(WriteAt{spare_name(1), 0, header});
+    operations_.emplace_back(SyncFile{spare_name(1)});
+    operations_.emplace_back(RenameFile{spare_name(1), segment_name(1)});
+    operations_.emplace_back(SyncDirectory{});
+
+    result_.tail = {1, file_bytes, kRecordsOffset, block_crc(header), kRecordsOffset};
+    result_.vote = {1, owner_of(options_.identity), {}, result_.tail.durable_mark()};
+    create_copies(kVoteName, encode_vote(result_.vote), operations_);
+    create_copies(kIdentityName, encode_identity(options_.identity), operations_);
+    result_.recovered.fresh = true;
+    return perform();
+}
+
+std::expected<void, Refusal> Recovery::read_vote() {
+    const auto blocks = read_copies(disk_, files_, kVoteName);
+    if (!blocks) return std::unexpected(blocks.error());
+    std::optional<VoteRecord> newest;
+    for (const Copy copy : {Copy::A, Copy::B}) {
+        const auto at = static_cast<std::size_t>(copy);
+        const auto vote = decode_vote((*blocks)[at]);
+        if (!vote && vote.error() == BlockProblem::UnknownVersion)
+            return std::unexpected(unknown_format(copy_name(kVoteName, copy)));
+        if (!vote || vote->owner != owner_of(options_.identity)) continue;
+        is_vote_readable_[at] = true;
+        if (!newest || vote->sequence > newest->sequence) newest = *vote;
+    }
+    if (!newest) {
+        return std::unexpected(Refusal{
+            RefusalCode::MetaUnreadable,
+            text("vote-a, vote-b: offset 0: expected the term and vote of this node, seen no readable copy: "
+                 "this "
+                 "node may have voted and must not forget it. Keep this directory as it is, remove this "
+                 "member "
+                 "from the cluster, then start a new member with a new node id on an empty directory")});
+    }
+    result_.vote = *newest;
+    result_.recovered.hard_state = newest->hard_state;
+    return {};
+}
+
+std::expected<void, Refusal> Recovery::read_segments() {
+    LogScan scan(options_.identity, result_.vote.mark, result_.vote.hard_state.current_term);
+    const std::vector<std::uint64_t> sequences = segments();
+    std::string bytes;
+    for (std::uint64_t expected = 1; expected <= std::max<std::uint64_t>(sequences.size(), 1); ++expected) {
+        if (sequences.empty() || sequences[expected - 1] != expected) {
+            return std::unexpected(damage(segment_name(expected), 0,
+                                          "expected this segment, seen no such file",
+                                          text("the entries behind entry ", scan.last().index.value)));
+        }
+        auto read = read_file(expected);
+        if (!read) return std::unexpected(read.error());
+        bytes = std::move(*read);
+        if (auto added = scan.add_segment(expected, bytes); !added) return added;
+    }
+    if (auto checked = scan.check_end(bytes); !checked) return checked;
+    mend_tail(scan, bytes);
+    result_.last = scan.last();
+    result_.recovered.entries = std::move(scan.entries);
+    result_.recovered.memberships = std::move(scan.memberships);
+    result_.index = std::move(scan.index);
+    return {};
+}
+
+// What was read may still lie in the kernel's cache alone, even marked clean after a failed sync: everything
+// that no evidence proves durable is written again, byte for byte, which tears nothing. Behind it zeros, so
+// that no remains of the torn write are ever taken for records.
+void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
+    Tail tail = scan.tail();
+    const std::string file = segment_name(tail.sequence);
+    const std::size_t last_used = last_segment.find_last_not_of('\0');
+    const std::uint64_t used = last_used == std::string_view::npos ? 0 : last_used + 1;
+    if (used > tail.end) {
+        warn(text(
+            file, ": offset ", tail.end, ": cut ", used - tail.end, " bytes behind entry ",
+            scan.last().index.value, " (term ", scan.last().term.value,
+            "): the remains of a write that a crash interrupted, which was not acknowledged. If there was no "
+            "crash, the disk has damaged the last write, which may have been acknowledged: compare this "
+            "node's log with the other members'"));
+    }
+    std::string bytes(last_segment.substr(tail.durable, tail.end - tail.durable));
+    if (used > tail.end) bytes.append(used - tail.end, '\0');
+    if (!bytes.empty()) operations_.emplace_back(WriteAt{file, tail.durable, std::move(bytes)});
+    operations_.emplace_back(SyncFile{file});
+    operations_.emplace_back(SyncDirectory{});
+    tail.durable = tail.end;
+    result_.tail = tail;
+}
+
+void Recovery::mend_vote() {
+    // The copy that is overwritten first may be torn by a crash: the other one must be on the disk by then.
+    const Copy kept = is_vote_readable_[1] ? Copy::B : Copy::A;
+    const Copy other = kept == Copy::B ? Copy::A : Copy::B;
+    operations_.emplace_back(SyncFile{copy_name(kVoteName, kept)});
+    if (!is_vote_readable_[static_cast<std::size_t>(other)]) {
+        warn(text(copy_name(kVoteName, other), ": not readable, written again from the other copy"));
+        create_copy(kVoteName, other, operations_);
+    }
+    result_.vote.mark = result_.tail.durable_mark();
+    ++result_.vote.sequence;
+    write_copies(kVoteName, encode_vote(result_.vote), operations_, other);
+}
+
+std::expected<void, Refusal> Recovery::perform() {
+    if (const auto done = disk_.run(operations_); !done) return std::unexpected(disk_refusal(done.error()));
+    return {};
+}
+
+std::vector<std::uint64_t> Recovery::segments() const {
+    std::vector<std::uint64_t> sequences;
+    for (const FileStatus& file : files_) {
+        if (const auto sequence = parse_segment_name(file.name)) sequences.push_back(*sequence);
+    }
+    std::ranges::sort(sequences);
+    return sequences;
+}
+
+std::expected<std::string, Refusal> Recovery::read_file(std::uint64_t sequence) {
+    const std::string file = segment_name(sequence);
+    const auto status = std::ranges::find(files_, file, &FileStatus::name);
+    if (status->size > kSegmentFileBytesMax) {
+        return std::unexpected(damage(file, kSegmentFileBytesMax,
+                                      text("expected a segment, seen a file of ", status->size, " bytes"),
+                                      "all entries from this segment on"));
+    }
+    std::string bytes(status->size, '\0');
+    if (const auto done = disk_.read(file, 0, bytes); !done)
+        return std::unexpected(disk_refusal(done.error()));
+    return bytes;
+}
+
+}  // namespace
+
+std::expected<RecoveredLog, Refusal> recover(Disk& disk, const LogOptions& options) {
+    return Recovery(disk, options).run();
+}
+
+}  // namespace quorate::wal

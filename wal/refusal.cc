@@ -1,0 +1,35 @@
+#include "wal/refusal.h"
+
+namespace quorate::wal {
+
+Refusal damage(std::string_view file, std::uint64_t offset, std::string_view expected_and_seen,
+               std::string_view entries) {
+    return {
+        RefusalCode::Damage,
+        text(file, ": offset ", offset, ": damaged: ", expected_and_seen, "; concerns ", entries,
+             ", which may have been acknowledged. Other members of the cluster can supply them: keep this "
+             "directory as it is, remove this member from the cluster, then start a new member with a new "
+             "node id on an empty directory")};
+}
+
+Refusal disk_refusal(const DiskFailure& failure) {
+    const std::string what =
+        text(failure.file.empty() ? "the data directory" : failure.file, ": ", failure.detail);
+    switch (failure.error) {
+        case DiskError::Locked:
+            return {
+                RefusalCode::Locked,
+                text(what, ": another process uses this data directory: stop it, or name another directory")};
+        case DiskError::NoSpace:
+            return {RefusalCode::NoSpace, text(what, ": no room on the disk: make room, then start again")};
+        case DiskError::NotFound:
+        case DiskError::Failed: break;
+    }
+    return {
+        RefusalCode::IoFailed,
+        text(what,
+             ": nothing after this can be trusted to be on the disk, and nothing was acknowledged: check the "
+             "disk, then start again; recovery decides what is there")};
+}
+
+}  // namespace quorate::wal

@@ -1,0 +1,53 @@
+#pragma once
+
+// Why the log cannot be used, in words for a person.
+
+#include <concepts>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/types.h"
+#include "wal/disk.h"
+
+namespace quorate::wal {
+
+/// Why a data directory cannot be used, or a process must stop. The numbers are the process's exit codes.
+enum class RefusalCode : std::uint8_t {
+    Damage = 10,          ///< bytes that may have been acknowledged have changed
+    MetaUnreadable = 11,  ///< neither copy of the vote and term, or of the identity, is readable
+    WrongIdentity = 12,   ///< the directory belongs to another cluster or node
+    Locked = 13,          ///< another process uses it
+    UnknownFormat = 14,   ///< written by a version that this one does not know
+    IoFailed = 15,        ///< a read, write or sync failed
+    NoSpace = 16,         ///< no room to start
+};
+
+/// One line: what, which file and offset, which entries, what to do next.
+struct Refusal {
+    RefusalCode code = RefusalCode::IoFailed;
+    std::string message;
+};
+
+/// The pieces joined; numbers in decimal.
+template <class... Pieces>
+[[nodiscard]] std::string text(const Pieces&... pieces) {
+    std::string joined;
+    const auto add = [&](const auto& piece) {
+        if constexpr (std::integral<std::remove_cvref_t<decltype(piece)>>) {
+            joined += std::to_string(piece);
+        } else {
+            joined += piece;
+        }
+    };
+    (add(pieces), ...);
+    return joined;
+}
+
+/// Bytes at `file`:`offset` are not what was acknowledged; `entries` says which entries that concerns.
+[[nodiscard]] Refusal damage(std::string_view file, std::uint64_t offset, std::string_view expected_and_seen,
+                             std::string_view entries);
+/// What the failure of a read, write or sync means for the process.
+[[nodiscard]] Refusal disk_refusal(const DiskFailure& failure);
+
+}  // namespace quorate::wal
