@@ -56,8 +56,7 @@ std::expected<void, Refusal> Log::bootstrap(const HardState& hard_state, const L
     const LogJob job = plan_job();
     ENGINE_CHECK(queue_.empty());  // one entry fits an empty segment
     if (const auto done = disk_.run(job.operations); !done) {
-        has_failed_ = true;
-        return std::unexpected(disk_refusal(done.error()));
+        return fail(done.error());
     }
     adopt(job);
     return {};
@@ -74,7 +73,7 @@ void Log::persist(PersistTicket ticket, const std::optional<HardState>& hard_sta
 }
 
 void Log::flush() {
-    if (has_failed_) return;
+    if (failure_) return;
     if (!queue_.empty() && !log_job_) {
         LogJob job = plan_job();
         if (!job.operations.empty() || job.ticket > PersistTicket{}) start(std::move(job));
@@ -83,23 +82,17 @@ void Log::flush() {
 }
 
 void Log::on_idle() {
-    if (has_failed_ || !idle() || vote_.mark == tail_.durable_mark()) return;
+    if (failure_ || !idle() || vote_.mark == tail_.durable_mark()) return;
     LogJob job = new_job();
     add_vote(job);
     start(std::move(job));
 }
 
 std::expected<PersistTicket, Refusal> Log::on_completed(const DiskCompletion& completion) {
-    ENGINE_CHECK(!has_failed_);
+    if (failure_) return std::unexpected(*failure_);
     if (completion.id == spare_job_) return spare_completed(completion);
     ENGINE_CHECK(log_job_ && completion.id == log_job_->id);
-    if (!completion.result) {
-        // The kernel may have dropped what it could not write and call the next sync a success.
-        has_failed_ = true;
-        Refusal refusal = disk_refusal(completion.result.error());
-        refusal.code = RefusalCode::IoFailed;
-        return std::unexpected(std::move(refusal));
-    }
+    if (!completion.result) return fail(completion.result.error());
     const LogJob job = *std::exchange(log_job_, std::nullopt);
     adopt(job);
     return job.ticket;
@@ -248,6 +241,13 @@ void Log::prepare_spare() {
         {*spare_job_, DiskLane::Background, {CreateZeroed{spare_name(sequence), spare_bytes_asked_}}});
 }
 
+// Final: the kernel may have dropped what it could not write, and would call the next sync a success.
+std::unexpected<Refusal> Log::fail(const DiskFailure& failure) {
+    failure_ = disk_refusal(failure);
+    failure_->code = RefusalCode::IoFailed;
+    return std::unexpected(*failure_);
+}
+
 std::expected<PersistTicket, Refusal> Log::spare_completed(const DiskCompletion& completion) {
     spare_job_.reset();
     if (completion.result) {
@@ -255,10 +255,7 @@ std::expected<PersistTicket, Refusal> Log::spare_completed(const DiskCompletion&
         lacks_room_ = false;
         return PersistTicket{};
     }
-    if (completion.result.error().error != DiskError::NoSpace) {
-        has_failed_ = true;
-        return std::unexpected(disk_refusal(completion.result.error()));
-    }
+    if (completion.result.error().error != DiskError::NoSpace) return fail(completion.result.error());
     lacks_room_ = true;
     flushes_to_retry_ = kFlushesToRetry;
     return PersistTicket{};

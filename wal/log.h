@@ -67,7 +67,8 @@ class Log {
     /// After about 50 ms without writes: records beside the vote how far the log is durable, so that later
     /// damage to the last batch cannot be taken for a torn write.
     void on_idle();
-    /// The highest ticket that is now durable (zero: none that was not before), or why the process must stop.
+    /// The highest ticket that is now durable (zero: none that was not before), or why the process must stop;
+    /// once it must, every later call says so again.
     [[nodiscard]] std::expected<engine::PersistTicket, Refusal> on_completed(
         const DiskCompletion& completion);
 
@@ -123,6 +124,7 @@ class Log {
     void start(LogJob job);
     void adopt(const LogJob& job);
     void prepare_spare();
+    [[nodiscard]] std::unexpected<Refusal> fail(const DiskFailure& failure);
     [[nodiscard]] std::expected<engine::PersistTicket, Refusal> spare_completed(
         const DiskCompletion& completion);
 
@@ -138,7 +140,7 @@ class Log {
     engine::LogIndex queue_last_;  ///< of the log, once everything queued is written
     std::optional<LogJob> log_job_;
     DiskJobId next_job_ = 1;
-    bool has_failed_ = false;
+    std::optional<Refusal> failure_;
 
     // The next segment, prepared ahead.
     std::optional<DiskJobId> spare_job_;

@@ -1,0 +1,205 @@
+#include "tests/support/memory_disk.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace quorate::test {
+
+using wal::DiskCompletion;
+using wal::DiskError;
+using wal::DiskFailure;
+using wal::DiskJob;
+using wal::DiskLane;
+
+namespace {
+
+std::unexpected<DiskFailure> failure(DiskError error, std::string_view file, std::string_view detail) {
+    return std::unexpected(DiskFailure{error, std::string(file), std::string(detail)});
+}
+
+}  // namespace
+
+MemoryDisk::MemoryDisk(const Image& image) {
+    for (const auto& [name, bytes] : image) names_[name] = std::make_shared<File>(File{bytes, bytes, {}, {}});
+    durable_names_ = names_;
+}
+
+std::expected<void, DiskFailure> MemoryDisk::lock() {
+    if (std::exchange(is_locked_, true)) return failure(DiskError::Locked, "", "lock: already held");
+    return {};
+}
+
+std::expected<std::vector<wal::FileStatus>, DiskFailure> MemoryDisk::list() {
+    std::vector<wal::FileStatus> files;
+    for (const auto& [name, file] : names_) files.push_back({name, file->written.size()});
+    return files;
+}
+
+std::expected<void, DiskFailure> MemoryDisk::read(std::string_view file, std::uint64_t offset,
+                                                  std::span<char> out) {
+    const auto found = names_.find(file);
+    if (found == names_.end()) return failure(DiskError::NotFound, file, "open: no such file");
+    if (unreadable_.contains(file)) return failure(DiskError::Failed, file, "read: input/output error");
+    const std::string& bytes = found->second->written;
+    if (offset > bytes.size() || out.size() > bytes.size() - offset)
+        return failure(DiskError::NotFound, file, "read: past the end");
+    std::ranges::copy(bytes.substr(offset, out.size()), out.begin());
+    return {};
+}
+
+std::expected<void, DiskFailure> MemoryDisk::run(std::span<const wal::DiskOperation> operations) {
+    for (const wal::DiskOperation& operation : operations) {
+        if (auto done = perform(operation); !done) return done;
+    }
+    return {};
+}
+
+void MemoryDisk::submit(DiskJob job) { lanes_[job.lane].push_back(std::move(job)); }
+
+std::optional<DiskCompletion> MemoryDisk::complete_next(DiskLane lane) {
+    auto& jobs = lanes_[lane];
+    if (jobs.empty() || power_is_off()) return std::nullopt;
+    const DiskJob job = std::move(jobs.front());
+    jobs.pop_front();
+    auto result = run(job.operations);
+    if (power_is_off() && !result) return std::nullopt;
+    return DiskCompletion{job.id, std::move(result)};
+}
+
+const std::deque<DiskJob>& MemoryDisk::waiting(DiskLane lane) const {
+    static const std::deque<DiskJob> kNone;
+    const auto found = lanes_.find(lane);
+    return found == lanes_.end() ? kNone : found->second;
+}
+
+void MemoryDisk::fail_operation(std::uint64_t n, DiskError error, bool for_good) {
+    fail_in_ = n;
+    fail_with_ = error;
+    fails_for_good_ = for_good;
+}
+
+void MemoryDisk::release_lock() {
+    is_locked_ = false;
+    lanes_.clear();
+}
+
+std::expected<void, DiskFailure> MemoryDisk::perform(const wal::DiskOperation& operation) {
+    const bool loses_power = power_left_ == 1;
+    if (power_is_off()) return failure(DiskError::Failed, "", "the power is off");
+    if (power_left_) --*power_left_;
+    ++operations_done_;
+    if (fail_in_ && (*fail_in_)-- == 0) {
+        fail_in_ = fails_for_good_ ? std::optional<std::uint64_t>(0) : std::nullopt;
+        if (const auto* sync = std::get_if<wal::SyncFile>(&operation)) {
+            File& file = *names_.at(sync->file);
+            file.dropped.merge(file.dirty);
+            file.dirty.clear();
+        }
+        return failure(fail_with_, "some-file", "input/output error");
+    }
+    auto done = std::visit([&](const auto& o) { return apply(o); }, operation);
+    // The last operation has happened, and nobody was told.
+    if (loses_power) return failure(DiskError::Failed, "", "the power is off");
+    return done;
+}
+
+std::expected<void, DiskFailure> MemoryDisk::apply(const wal::WriteAt& write) {
+    const auto found = names_.find(write.file);
+    if (found == names_.end()) return failure(DiskError::NotFound, write.file, "open: no such file");
+    File& file = *found->second;
+    file.written.resize(std::max<std::size_t>(file.written.size(), write.offset + write.bytes.size()));
+    file.written.replace(write.offset, write.bytes.size(), write.bytes);
+    if (write.bytes.empty()) return {};
+    const std::size_t last = (write.offset + write.bytes.size() - 1) / kSectorBytes;
+    for (std::size_t sector = write.offset / kSectorBytes; sector <= last; ++sector) {
+        file.dirty.insert(sector);
+        file.dropped.erase(sector);
+    }
+    return {};
+}
+
+std::expected<void, DiskFailure> MemoryDisk::apply(const wal::SyncFile& sync) {
+    const auto found = names_.find(sync.file);
+    if (found == names_.end()) return failure(DiskError::NotFound, sync.file, "open: no such file");
+    File& file = *found->second;
+    ++syncs_done_;
+    file.durable.resize(file.written.size());
+    for (const std::size_t sector : file.dirty) {
+        const std::string content = file.written.substr(sector * kSectorBytes, kSectorBytes);
+        file.durable.replace(sector * kSectorBytes, content.size(), content);
+    }
+    file.dirty.clear();
+    return {};
+}
+
+std::expected<void, DiskFailure> MemoryDisk::apply(const wal::CreateZeroed& create) {
+    const auto old = names_.find(create.file);
+    const std::uint64_t freed = old == names_.end() ? 0 : old->second->written.size();
+    if (size() - freed + create.size > capacity_) {
+        names_.erase(create.file);
+        rename_changed();
+        return failure(DiskError::NoSpace, create.file, "write: no space left on device");
+    }
+    const std::string zeros(create.size, '\0');
+    names_[create.file] = std::make_shared<File>(File{zeros, zeros, {}, {}});
+    rename_changed();
+    return {};
+}
+
+std::expected<void, DiskFailure> MemoryDisk::apply(const wal::RenameFile& rename) {
+    const auto found = names_.find(rename.from);
+    if (found == names_.end()) return failure(DiskError::NotFound, rename.from, "rename: no such file");
+    names_[rename.to] = found->second;
+    names_.erase(rename.from);
+    rename_changed();
+    return {};
+}
+
+std::expected<void, DiskFailure> MemoryDisk::apply(const wal::RemoveFile& remove) {
+    names_.erase(remove.file);
+    rename_changed();
+    return {};
+}
+
+std::expected<void, DiskFailure> MemoryDisk::apply(const wal::SyncDirectory&) {
+    durable_names_ = names_;
+    name_history_.clear();
+    return {};
+}
+
+void MemoryDisk::rename_changed() { name_history_.push_back(names_); }
+
+std::uint64_t MemoryDisk::size() const {
+    std::uint64_t bytes = 0;
+    for (const auto& [name, file] : names_) bytes += file->written.size();
+    return bytes;
+}
+
+MemoryDisk::Image MemoryDisk::after_crash(const std::function<bool()>& keeps_sector,
+                                          const std::function<bool()>& keeps_change) const {
+    const Names* names = &durable_names_;
+    for (const Names& changed : name_history_) {
+        if (!keeps_change()) break;
+        names = &changed;
+    }
+    Image image;
+    for (const auto& [name, file] : *names) {
+        std::string bytes = file->durable;
+        bytes.resize(file->written.size());
+        for (const std::size_t sector : file->dirty) {
+            if (!keeps_sector()) continue;
+            const std::string content = file->written.substr(sector * kSectorBytes, kSectorBytes);
+            bytes.replace(sector * kSectorBytes, content.size(), content);
+        }
+        image[name] = std::move(bytes);
+    }
+    return image;
+}
+
+MemoryDisk::Image MemoryDisk::written() const {
+    Image image;
+    for (const auto& [name, file] : names_) image[name] = file->written;
+    return image;
+}
+
+}  // namespace quorate::test

@@ -1,0 +1,102 @@
+#pragma once
+
+// A disk in memory that keeps what is durable apart from what is merely written, and does what disks do at
+// their worst: loses power between two operations and between two sectors, fails, fills up, rots.
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "wal/disk.h"
+
+namespace quorate::test {
+
+class MemoryDisk final : public wal::Disk {
+ public:
+    static constexpr std::size_t kSectorBytes = 512;
+    /// File name to content: what a disk holds after a clean stop, or at the start.
+    using Image = std::map<std::string, std::string, std::less<>>;
+
+    MemoryDisk() = default;
+    explicit MemoryDisk(const Image& image);
+
+    // wal::Disk
+    std::expected<void, wal::DiskFailure> lock() override;
+    std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override;
+    std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
+                                               std::span<char> out) override;
+    std::expected<void, wal::DiskFailure> run(std::span<const wal::DiskOperation> operations) override;
+    void submit(wal::DiskJob job) override;
+
+    // Jobs, which wait until they are told to run.
+    /// Runs the oldest job of the lane to its end; nothing when there is none, or when the power is off.
+    std::optional<wal::DiskCompletion> complete_next(wal::DiskLane lane);
+    /// The jobs that wait in the lane, oldest first.
+    [[nodiscard]] const std::deque<wal::DiskJob>& waiting(wal::DiskLane lane) const;
+    /// Of all lanes and of run(), since construction.
+    [[nodiscard]] std::uint64_t operations_done() const { return operations_done_; }
+    [[nodiscard]] std::uint64_t syncs_done() const { return syncs_done_; }
+
+    // Faults.
+    /// The `n`th operation from now on (0: the next) fails, and every later one if `for_good`. A sync that
+    /// fails drops what was to be synced, as kernels do: it stays readable, and no later sync writes it.
+    void fail_operation(std::uint64_t n, wal::DiskError error, bool for_good = false);
+    /// Bytes that files may take in all; CreateZeroed beyond it fails with NoSpace.
+    void set_capacity(std::uint64_t bytes) { capacity_ = bytes; }
+    /// Reads of the file fail.
+    void fail_reads_of(std::string file) { unreadable_.insert(std::move(file)); }
+    /// After `n` more operations the power goes: the last of them has happened, and nobody is told.
+    void cut_power_after(std::uint64_t n) { power_left_ = n; }
+    [[nodiscard]] bool power_is_off() const { return power_left_ == 0; }
+    /// The process that held the lock is gone, with all that it had submitted; the system goes on.
+    void release_lock();
+
+    /// What is on the disk after a crash: of every sector that was written and not synced, the new content
+    /// where `keeps_sector` says so, and as many of the directory's unsynced changes, in order, as
+    /// `keeps_change` allows before its first false.
+    [[nodiscard]] Image after_crash(const std::function<bool()>& keeps_sector,
+                                    const std::function<bool()>& keeps_change) const;
+    /// What the next process of a system that goes on finds: everything written.
+    [[nodiscard]] Image written() const;
+
+ private:
+    struct File {
+        std::string written;
+        std::string durable;
+        std::set<std::size_t> dirty;    ///< sectors that the next sync writes
+        std::set<std::size_t> dropped;  ///< sectors that a failed sync has dropped
+    };
+    using Names = std::map<std::string, std::shared_ptr<File>, std::less<>>;
+
+    std::expected<void, wal::DiskFailure> perform(const wal::DiskOperation& operation);
+    std::expected<void, wal::DiskFailure> apply(const wal::WriteAt& write);
+    std::expected<void, wal::DiskFailure> apply(const wal::SyncFile& sync);
+    std::expected<void, wal::DiskFailure> apply(const wal::CreateZeroed& create);
+    std::expected<void, wal::DiskFailure> apply(const wal::RenameFile& rename);
+    std::expected<void, wal::DiskFailure> apply(const wal::RemoveFile& remove);
+    std::expected<void, wal::DiskFailure> apply(const wal::SyncDirectory& sync);
+    void rename_changed();
+    [[nodiscard]] std::uint64_t size() const;
+
+    Names names_;
+    Names durable_names_;
+    std::vector<Names> name_history_;  ///< after each unsynced change of the directory
+    std::map<wal::DiskLane, std::deque<wal::DiskJob>> lanes_;
+    std::set<std::string, std::less<>> unreadable_;
+    std::optional<std::uint64_t> fail_in_;
+    std::optional<std::uint64_t> power_left_;
+    wal::DiskError fail_with_ = wal::DiskError::Failed;
+    bool fails_for_good_ = false;
+    std::uint64_t capacity_ = UINT64_MAX;
+    std::uint64_t operations_done_ = 0;
+    std::uint64_t syncs_done_ = 0;
+    bool is_locked_ = false;
+};
+
+}  // namespace quorate::test

@@ -1,0 +1,285 @@
+// Power cuts at every operation, with every kind of remains of what was not synced. Judged by one rule: what
+// was acknowledged is there, and of the rest a prefix, entry by entry.
+
+#include <gtest/gtest.h>
+
+#include "tests/wal/log_user.h"
+
+namespace quorate::test {
+namespace {
+
+using Story = void (*)(LogUser&);
+
+// Runs `story` with the power going after `operations` operations. Returns whether it went.
+struct Crashed {
+    bool power_went = false;
+    History history;
+};
+Crashed run(MemoryDisk& disk, const History& before, Story story, std::uint64_t operations) {
+    LogUser user(disk);
+    user.inherit(before);
+    disk.cut_power_after(operations);
+    // Nothing else can refuse a sound disk.
+    if (const auto content = user.open(); content) {
+        EXPECT_TRUE(before.allows(*content));
+        user.history().resume_with(*content);
+        story(user);
+        EXPECT_TRUE(user.settle() || disk.power_is_off());
+    }
+    EXPECT_FALSE(user.refusal() && !disk.power_is_off());
+    return {disk.power_is_off(), user.history()};
+}
+
+// Opens what the crash left, and again after a second crash in the middle of that, and judges.
+void judge(const MemoryDisk::Image& image, const History& history, Dice& dice) {
+    std::optional<LogContent> first;
+    for (std::uint64_t operations = 0;; ++operations) {
+        MemoryDisk disk(image);
+        disk.cut_power_after(operations);
+        LogUser user(disk);
+        const auto content = user.open();
+        if (!disk.power_is_off()) {
+            ASSERT_TRUE(content) << content.error().message;
+            ASSERT_TRUE(history.allows(*content));
+            // What it told us is durable from now on.
+            MemoryDisk again(disk.after_crash([] { return false; }, [] { return false; }));
+            ASSERT_EQ(LogUser(again).open().value_or(LogContent{}), *content);
+            return;
+        }
+        // Recovery was interrupted: another one finds the same, or what was not acknowledged is gone.
+        MemoryDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); }));
+        LogUser next(torn);
+        const auto later = next.open();
+        ASSERT_TRUE(later) << later.error().message;
+        ASSERT_TRUE(history.allows(*later));
+    }
+}
+
+// The story with a crash after each of its operations, and for each crash several remains.
+void crash_everywhere(Story story, const MemoryDisk::Image& start, const History& before) {
+    std::uint64_t crashes = 0;
+    for (std::uint64_t operations = 1;; ++operations) {
+        MemoryDisk disk(start);
+        const Crashed crashed = run(disk, before, story, operations);
+        if (!crashed.power_went) break;
+        ++crashes;
+        SCOPED_TRACE(testing::Message() << "power cut after operation " << operations);
+        Dice dice(operations);
+        const auto all = [] { return true; };
+        const auto none = [] { return false; };
+        judge(disk.after_crash(none, none), crashed.history, dice);
+        judge(disk.after_crash(all, all), crashed.history, dice);
+        judge(disk.after_crash(all, none), crashed.history, dice);
+        judge(disk.after_crash(none, all), crashed.history, dice);
+        judge(disk.written(), crashed.history, dice);
+        for (int sample = 0; sample < 12; ++sample) {
+            judge(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); }), crashed.history,
+                  dice);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+        // All but one sector, and one sector only.
+        for (std::uint64_t odd = 0; odd < 8; ++odd) {
+            std::uint64_t at = 0;
+            judge(disk.after_crash([&] { return at++ != odd; }, all), crashed.history, dice);
+            at = 0;
+            judge(disk.after_crash([&] { return at++ == odd; }, all), crashed.history, dice);
+            if (testing::Test::HasFatalFailure()) return;
+        }
+    }
+    EXPECT_GT(crashes, 5U);
+}
+
+struct Start {
+    MemoryDisk::Image image;
+    History history;
+};
+Start after(Story story) {
+    MemoryDisk disk;
+    LogUser user(disk);
+    EXPECT_TRUE(user.open());
+    story(user);
+    EXPECT_TRUE(user.settle());
+    return {disk.written(), user.history()};
+}
+
+void three_entries(LogUser& user) {
+    user.vote(1, 1);
+    user.append(3, 300);
+}
+
+TEST(Crash, WhileTheDirectoryIsCreated) {
+    crash_everywhere([](LogUser&) {}, {}, {});
+}
+
+TEST(Crash, WhileTheFirstEntriesAreWritten) { crash_everywhere(three_entries, {}, {}); }
+
+TEST(Crash, InABatchOfManySectors) {
+    const Start start = after(three_entries);
+    crash_everywhere([](LogUser& user) { user.append(5, 600); }, start.image, start.history);
+}
+
+TEST(Crash, InBatchAfterBatch) {
+    const Start start = after(three_entries);
+    crash_everywhere(
+        [](LogUser& user) {
+            for (std::uint64_t i = 2; i < 6 && user.settle(); ++i) {
+                user.vote(i, i);
+                user.append(2, 60 * i);
+            }
+        },
+        start.image, start.history);
+}
+
+TEST(Crash, WhereASegmentEnds) {
+    const Start start = after(three_entries);
+    crash_everywhere(
+        [](LogUser& user) {
+            user.append(2, 500);
+            if (!user.settle()) return;
+            user.vote(7, 1);
+            user.append(9, 700);
+        },
+        start.image, start.history);
+}
+
+// The cut and what takes its place: both or neither.
+TEST(Crash, InAReplacement) {
+    const Start start = after([](LogUser& user) {
+        user.vote(1, 1);
+        user.append(8, 200);
+    });
+    crash_everywhere(
+        [](LogUser& user) {
+            user.vote(2, 2);
+            user.replace(4, 2, 700);
+        },
+        start.image, start.history);
+}
+
+TEST(Crash, InAReplacementThatBeginsASegment) {
+    const Start start = after([](LogUser& user) {
+        user.vote(1, 1);
+        user.append(5, 700);
+    });
+    crash_everywhere(
+        [](LogUser& user) {
+            user.vote(2, 2);
+            user.replace(4, 3, 800);
+            user.append(1, 10);
+            user.replace(0, 1, 10);
+        },
+        start.image, start.history);
+}
+
+TEST(Crash, WhileIdlenessIsRecorded) {
+    const Start start = after(three_entries);
+    crash_everywhere(
+        [](LogUser& user) {
+            user.append(2, 600);
+            if (user.settle()) user.log().on_idle();
+            if (user.settle()) user.append(1, 600);
+        },
+        start.image, start.history);
+}
+
+// A process that is killed leaves everything written in the kernel's cache, and the next one must not take
+// that for durable: the power may go right after it has answered.
+TEST(Crash, APowerCutAfterAKill) {
+    const Start start = after(three_entries);
+    for (std::uint64_t operations = 1;; ++operations) {
+        MemoryDisk disk(start.image);
+        const Crashed crashed =
+            run(disk, start.history, [](LogUser& user) { user.append(4, 900); }, operations);
+        if (!crashed.power_went) break;
+        MemoryDisk killed(disk.written());
+        LogUser next(killed);
+        const auto content = next.open();
+        ASSERT_TRUE(content) << content.error().message;
+        ASSERT_TRUE(crashed.history.allows(*content));
+    }
+}
+
+// After a failed sync the kernel drops the pages and calls the next sync a success. What the next life reads
+// from the cache must be written again before anyone relies on it.
+TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
+    const auto none = [] { return false; };
+    std::uint64_t failures = 0;
+    for (std::uint64_t n = 0;; ++n) {
+        MemoryDisk disk;
+        LogUser user(disk);
+        ASSERT_TRUE(user.open());
+        three_entries(user);
+        ASSERT_TRUE(user.settle());
+        disk.fail_operation(n, wal::DiskError::Failed);
+        user.vote(2, 2);
+        user.append(3, 600);
+        user.replace(1, 2, 300);
+        if (user.settle()) break;
+        ++failures;
+        // The next process, on the same kernel.
+        disk.release_lock();
+        LogUser next(disk);
+        const auto content = next.open();
+        ASSERT_TRUE(content) << content.error().message;
+        ASSERT_TRUE(user.history().allows(*content));
+        MemoryDisk after_cut(disk.after_crash(none, none));
+        const auto later = LogUser(after_cut).open();
+        ASSERT_TRUE(later) << later.error().message;
+        ASSERT_EQ(*later, *content);
+    }
+    EXPECT_GT(failures, 4U);
+}
+
+// A long life of crashes: each one begins with what the last one left.
+TEST(Crash, LifeAfterLife) {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+        SCOPED_TRACE(testing::Message() << "seed " << seed);
+        Dice dice(seed);
+        MemoryDisk::Image image;
+        History history;
+        std::uint64_t term = 1;
+        for (int life = 0; life < 25; ++life) {
+            MemoryDisk disk(image);
+            LogUser user(disk);
+            disk.cut_power_after(dice.below(150));
+            const auto content = user.open();
+            if (content) {
+                ASSERT_TRUE(history.allows(*content));
+                user.history().resume_with(*content);
+                for (int i = 0; i < 40 && !disk.power_is_off(); ++i) {
+                    const std::size_t bytes = dice.below(dice.below(10) == 0 ? 9000 : 700);
+                    const std::uint64_t held = user.log().last_index().value;
+                    switch (dice.below(6)) {
+                        case 0:
+                            user.vote(term = std::max(term, content->hard_state.current_term.value) + 1,
+                                      dice.below(4));
+                            break;
+                        case 1:
+                            if (held > 0)
+                                user.replace(dice.below(std::min<std::uint64_t>(held, 6)), 1 + dice.below(3),
+                                             bytes);
+                            break;
+                        case 2:
+                            if (user.settle()) user.log().on_idle();
+                            break;
+                        case 3: user.log().flush(); break;
+                        default: user.append(1 + dice.below(4), bytes);
+                    }
+                    if (dice.below(3) == 0) (void)user.settle();
+                }
+                history = user.history();
+            } else {
+                ASSERT_TRUE(disk.power_is_off()) << content.error().message;
+            }
+            ASSERT_FALSE(user.refusal() && !disk.power_is_off());
+            image = disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); });
+        }
+        MemoryDisk disk(image);
+        const auto content = LogUser(disk).open();
+        ASSERT_TRUE(content) << content.error().message;
+        ASSERT_TRUE(history.allows(*content));
+    }
+}
+
+}  // namespace
+}  // namespace quorate::test
