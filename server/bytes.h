@@ -14,7 +14,7 @@ namespace quorate::server {
 /// Appends to a string.
 class ByteWriter {
  public:
-    explicit ByteWriter(std::string& out) : out_(out) {}
+    explicit ByteWriter(std::string& out) : out_(&out) {}
 
     ByteWriter& u8(std::uint8_t number) { return put(number); }
     ByteWriter& u32(std::uint32_t number) { return put(number); }
@@ -23,7 +23,7 @@ class ByteWriter {
     ByteWriter& text(std::string_view bytes) {
         ENGINE_CHECK(bytes.size() <= UINT32_MAX);
         put(static_cast<std::uint32_t>(bytes.size()));
-        out_.append(bytes);
+        out_->append(bytes);
         return *this;
     }
 
@@ -31,11 +31,11 @@ class ByteWriter {
     template <std::unsigned_integral Number>
     ByteWriter& put(Number number) {
         for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
-            out_.push_back(static_cast<char>(number >> (8 * byte)));
+            out_->push_back(static_cast<char>(number >> (8 * byte)));
         return *this;
     }
 
-    std::string& out_;
+    std::string* out_;
 };
 
 /// Reads foreign bytes. The first read past the end, or fail(), makes it fail for good: every later read

@@ -38,7 +38,10 @@ std::string_view to_string(FrameError error) {
     std::unreachable();
 }
 
-std::string begin_frame() { return std::string(kFrameHeadBytes, '\0'); }
+std::string begin_frame() {
+    std::string frame(kFrameHeadBytes, '\0');
+    return frame;
+}
 
 void finish_frame(std::string& frame, std::uint8_t type) {
     const std::size_t payload_bytes = frame.size() - kFrameHeadBytes;

@@ -145,7 +145,8 @@ HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHeal
 
 HttpResponse not_leader(const LeaderView& view) {
     const auto leader = view.leader_addr.empty() ? std::nullopt : std::optional(view.leader_addr);
-    return problem(409, "not_leader", "this node does not lead, and forward=false forbids it to ask the one that does",
+    return problem(409, "not_leader",
+                   "this node does not lead, and forward=false forbids it to ask the one that does",
                    {{"error", "not_leader"}, {"leader", leader}});
 }
 

@@ -40,6 +40,7 @@ bool is_well_formed(const std::vector<Member>& members) {
     const auto descends = [](const Member& a, const Member& b) { return a.id >= b.id; };
     if (std::ranges::adjacent_find(members, descends) != members.end()) return false;
     std::vector<std::string_view> names;
+    names.reserve(members.size());
     for (const Member& member : members) names.push_back(member.name);
     std::ranges::sort(names);
     return std::ranges::adjacent_find(names) == names.end() &&

@@ -32,7 +32,7 @@ struct Setting {
 };
 
 // In the order of --help.
-enum Index : std::size_t {
+enum Index : std::uint8_t {
     DataDir,
     Host,
     Port,
@@ -46,8 +46,9 @@ enum Index : std::size_t {
     KeyBytesMax,
     ValueBytesMax,
     LogLevelName,
-    kSettings,
 };
+
+constexpr std::size_t kSettings = LogLevelName + 1;
 
 using Settings = std::array<Setting, kSettings>;
 
@@ -155,8 +156,8 @@ std::expected<void, OptionsExit> read_level(const Setting& setting, LogLevel& le
 std::expected<void, OptionsExit> read_timing(const Settings& settings, Options& options) {
     // In ticks of 10 ms. One lost heartbeat shall not start an election, and waits must differ.
     if (auto read = read_number(settings[HeartbeatMs], 10, 60'000, options.heartbeat_ms); !read) return read;
-    if (auto read =
-            read_number(settings[ElectionMinMs], 2 * options.heartbeat_ms, 600'000, options.election_min_ms);
+    if (auto read = read_number(settings[ElectionMinMs], std::uint64_t{2} * options.heartbeat_ms, 600'000,
+                                options.election_min_ms);
         !read)
         return read;
     return read_number(settings[ElectionMaxMs], options.election_min_ms + 10, 1'200'000,

@@ -304,10 +304,11 @@ std::optional<PeerFrame> decode_frame(const RawFrame& frame) {
 }
 
 std::expected<std::optional<PeerFrame>, FrameError> next_peer_frame(FrameReader& reader) {
-    const auto raw = reader.next();
-    if (!raw) return std::unexpected(raw.error());
-    if (!*raw) return std::nullopt;
-    auto frame = decode_frame(**raw);
+    const std::expected<std::optional<RawFrame>, FrameError> next = reader.next();
+    if (!next) return std::unexpected(next.error());
+    const std::optional<RawFrame>& raw = *next;
+    if (!raw) return std::nullopt;
+    auto frame = decode_frame(*raw);
     if (!frame) return std::unexpected(FrameError::UnknownPayload);
     return frame;
 }
