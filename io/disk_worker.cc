@@ -1,0 +1,237 @@
+#include "io/disk_worker.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/check.h"
+
+namespace quorate::io {
+
+using wal::DiskError;
+using wal::DiskFailure;
+
+namespace {
+
+constexpr std::string_view kLockFile = "LOCK";
+constexpr std::size_t kZeroBytes = 1U << 20;
+
+std::unexpected<DiskFailure> failure(int error, std::string_view call, std::string file) {
+    DiskError kind = DiskError::Failed;
+    if (error == ENOSPC || error == EDQUOT || error == EFBIG) kind = DiskError::NoSpace;
+    if (error == ENOENT) kind = DiskError::NotFound;
+    if (error == EWOULDBLOCK) kind = DiskError::Locked;
+    return std::unexpected(
+        DiskFailure{kind, std::move(file), std::string(call) + ": " + std::strerror(error)});
+}
+
+/// Every directory of the path that is missing, for the owner alone.
+std::expected<void, DiskFailure> make_directories(const std::string& path) {
+    for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
+        const std::string part = path.substr(0, end);
+        if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return failure(errno, "mkdir", part);
+        if (end == std::string::npos) return {};
+    }
+}
+
+}  // namespace
+
+DiskWorker::DiskWorker(Loop& loop, std::string directory,
+                       std::function<void(const wal::DiskCompletion&)> on_completed)
+    : directory_(std::move(directory)), on_completed_(std::move(on_completed)) {
+    uv_async_init(loop.uv(), async_.get(), [](uv_async_t* handle) {
+        if (auto* worker = static_cast<DiskWorker*>(handle->data)) worker->report();
+    });
+    async_.get()->data = this;
+    async_.opened();
+    for (Lane& lane : lanes_) lane.thread = std::thread([this, &lane] { work(lane); });
+}
+
+DiskWorker::~DiskWorker() {
+    {
+        const std::scoped_lock guard(mutex_);
+        is_ending_ = true;
+        for (Lane& lane : lanes_) lane.wake.notify_one();
+    }
+    for (Lane& lane : lanes_) lane.thread.join();
+    for (const auto& [file, fd] : descriptors_) ::close(fd);
+    if (lock_fd_ >= 0) ::close(lock_fd_);
+    if (directory_fd_ >= 0) ::close(directory_fd_);
+}
+
+std::expected<void, DiskFailure> DiskWorker::lock() {
+    if (auto made = make_directories(directory_); !made) return made;
+    directory_fd_ = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory_fd_ < 0) return failure(errno, "open", directory_);
+    const std::string path = directory_ + "/" + std::string(kLockFile);
+    lock_fd_ = ::openat(directory_fd_, kLockFile.data(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock_fd_ < 0) return failure(errno, "open", path);
+    if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) return failure(errno, "flock", path);
+    return {};
+}
+
+std::expected<std::vector<wal::FileStatus>, DiskFailure> DiskWorker::list() {
+    const int fd = ::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* directory = fd >= 0 ? ::fdopendir(fd) : nullptr;
+    if (directory == nullptr) return failure(errno, "opendir", directory_);
+    std::vector<wal::FileStatus> files;
+    for (const dirent* entry = ::readdir(directory); entry != nullptr; entry = ::readdir(directory)) {
+        struct stat status{};
+        if (entry->d_name == kLockFile ||
+            ::fstatat(directory_fd_, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        if (S_ISREG(status.st_mode))
+            files.push_back({entry->d_name, static_cast<std::uint64_t>(status.st_size)});
+    }
+    ::closedir(directory);
+    std::ranges::sort(files, {}, &wal::FileStatus::name);
+    return files;
+}
+
+std::expected<int, DiskFailure> DiskWorker::descriptor(const std::string& file) {
+    const std::scoped_lock guard(files_mutex_);
+    if (const auto found = descriptors_.find(file); found != descriptors_.end()) return found->second;
+    const int fd = ::openat(directory_fd_, file.c_str(), O_RDWR | O_CLOEXEC);
+    if (fd < 0) return failure(errno, "open", file);
+    descriptors_.emplace(file, fd);
+    return fd;
+}
+
+void DiskWorker::forget(const std::string& file) {
+    const std::scoped_lock guard(files_mutex_);
+    if (const auto found = descriptors_.find(file); found != descriptors_.end()) {
+        ::close(found->second);
+        descriptors_.erase(found);
+    }
+}
+
+std::expected<void, DiskFailure> DiskWorker::read(std::string_view file, std::uint64_t offset,
+                                                  std::span<char> out) {
+    const auto fd = descriptor(std::string(file));
+    if (!fd) return std::unexpected(fd.error());
+    while (!out.empty()) {
+        const ssize_t count = ::pread(*fd, out.data(), out.size(), static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failure(errno, "pread", std::string(file));
+        if (count == 0)
+            return std::unexpected(
+                DiskFailure{DiskError::NotFound, std::string(file), "pread: past the end of the file"});
+        out = out.subspan(static_cast<std::size_t>(count));
+        offset += static_cast<std::uint64_t>(count);
+    }
+    return {};
+}
+
+DiskWorker::Result DiskWorker::write_all(int fd, const std::string& file, std::string_view bytes,
+                                         std::uint64_t offset) {
+    while (!bytes.empty()) {
+        const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return failure(errno, "pwrite", file);
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+        offset += static_cast<std::uint64_t>(count);
+    }
+    return {};
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::WriteAt& operation) {
+    const auto fd = descriptor(operation.file);
+    return fd ? write_all(*fd, operation.file, operation.bytes, operation.offset)
+              : Result(std::unexpected(fd.error()));
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::SyncFile& operation) {
+    const auto fd = descriptor(operation.file);
+    if (!fd) return std::unexpected(fd.error());
+    return ::fdatasync(*fd) == 0 ? Result{} : failure(errno, "fdatasync", operation.file);
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
+    forget(operation.file);
+    const int fd =
+        ::openat(directory_fd_, operation.file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return failure(errno, "open", operation.file);
+    {
+        const std::scoped_lock guard(files_mutex_);
+        descriptors_.emplace(operation.file, fd);
+    }
+    const std::string zeros(std::min<std::uint64_t>(kZeroBytes, operation.size), '\0');
+    for (std::uint64_t offset = 0; offset < operation.size; offset += zeros.size()) {
+        const auto piece =
+            std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), operation.size - offset));
+        if (auto written = write_all(fd, operation.file, piece, offset); !written) return written;
+    }
+    return ::fsync(fd) == 0 ? Result{} : failure(errno, "fsync", operation.file);
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::RenameFile& operation) {
+    forget(operation.to);
+    if (::renameat(directory_fd_, operation.from.c_str(), directory_fd_, operation.to.c_str()) != 0) {
+        return failure(errno, "rename", operation.from);
+    }
+    const std::scoped_lock guard(files_mutex_);
+    if (auto node = descriptors_.extract(operation.from); !node.empty()) {
+        node.key() = operation.to;
+        descriptors_.insert(std::move(node));
+    }
+    return {};
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::RemoveFile& operation) {
+    forget(operation.file);
+    if (::unlinkat(directory_fd_, operation.file.c_str(), 0) != 0 && errno != ENOENT)
+        return failure(errno, "unlink", operation.file);
+    return {};
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::SyncDirectory&) {
+    return ::fsync(directory_fd_) == 0 ? Result{} : failure(errno, "fsync", directory_);
+}
+
+std::expected<void, DiskFailure> DiskWorker::run(std::span<const wal::DiskOperation> operations) {
+    for (const wal::DiskOperation& operation : operations) {
+        if (auto done = std::visit([this](const auto& o) { return perform(o); }, operation); !done)
+            return done;
+    }
+    return {};
+}
+
+void DiskWorker::submit(wal::DiskJob job) {
+    Lane& lane = lanes_[job.lane == wal::DiskLane::Log ? 0 : 1];
+    const std::scoped_lock guard(mutex_);
+    lane.jobs.push_back(std::move(job));
+    lane.wake.notify_one();
+}
+
+void DiskWorker::work(Lane& lane) {
+    std::unique_lock guard(mutex_);
+    for (;;) {
+        lane.wake.wait(guard, [&] { return is_ending_ || !lane.jobs.empty(); });
+        if (lane.jobs.empty()) return;
+        const wal::DiskJob job = std::move(lane.jobs.front());
+        lane.jobs.pop_front();
+        guard.unlock();
+        auto result = run(job.operations);
+        guard.lock();
+        completions_.push_back({job.id, std::move(result)});
+        uv_async_send(async_.get());
+    }
+}
+
+void DiskWorker::report() {
+    std::vector<wal::DiskCompletion> completions;
+    {
+        const std::scoped_lock guard(mutex_);
+        completions.swap(completions_);
+    }
+    for (const wal::DiskCompletion& completion : completions) on_completed_(completion);
+}
+
+}  // namespace quorate::io

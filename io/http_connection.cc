@@ -1,0 +1,323 @@
+#include "io/http_connection.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "engine/check.h"
+#include "server/problem.h"
+
+namespace quorate::io {
+
+namespace {
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+    return std::ranges::equal(a, b, {}, lower, lower);
+}
+
+std::string serialize(const server::HttpResponse& response, bool is_head, bool keeps_alive) {
+    std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
+    out += server::reason_phrase(response.status);
+    out += "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+    for (const server::HttpHeader& header : response.headers) {
+        out += header.name;
+        out += ": ";
+        out += header.value;
+        out += "\r\n";
+    }
+    out += keeps_alive ? "\r\n" : "Connection: close\r\n\r\n";
+    if (!is_head) out += response.body;
+    return out;
+}
+
+// A write's bytes live until libuv is done with them, also when the connection is not there any more.
+struct WriteRequest {
+    uv_write_t request{};
+    std::string bytes;
+};
+
+HttpConnection* connection_of(llhttp_t* parser) { return static_cast<HttpConnection*>(parser->data); }
+
+}  // namespace
+
+HttpConnection::HttpConnection(HttpServer& server, std::uint32_t number)
+    : server_(server), number_(number), guard_(server.limits_) {
+    llhttp_settings_init(&settings_);
+    settings_.on_url = on_url;
+    settings_.on_header_field = on_field;
+    settings_.on_header_value = on_value;
+    settings_.on_body = on_body;
+    llhttp_init(&parser_, HTTP_REQUEST, &settings_);
+    parser_.data = this;
+    phase_began_ms_ = server.loop_.now_ms();
+}
+
+bool HttpConnection::accept(uv_stream_t* listener) {
+    uv_tcp_init(server_.loop_.uv(), tcp_.get());
+    tcp_.opened();
+    tcp_.get()->data = this;
+    if (uv_accept(listener, tcp_.as<uv_stream_t>()) != 0) return false;
+    uv_tcp_nodelay(tcp_.get(), 1);
+    return true;
+}
+
+void HttpConnection::start_reading() {
+    if (is_reading_ || is_closed_) return;
+    is_reading_ = true;
+    uv_read_start(
+        tcp_.as<uv_stream_t>(),
+        [](uv_handle_t*, std::size_t, uv_buf_t* buffer) {
+            static std::array<char, 65536>
+                shared;  // one loop, one thread: each read is copied before the next begins
+            *buffer = uv_buf_init(shared.data(), shared.size());
+        },
+        on_read);
+}
+
+void HttpConnection::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
+    auto* connection = static_cast<HttpConnection*>(stream->data);
+    if (connection == nullptr || count == 0) return;
+    if (count < 0) return connection->close();
+    connection->received({buffer->base, static_cast<std::size_t>(count)});
+}
+
+void HttpConnection::received(std::string_view bytes) {
+    phase_bytes_ += bytes.size();
+    if (is_peer_) return server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), bytes);
+    if (is_finishing_) return;
+    if (input_.empty() && guard_.is_between_messages()) phase_began_ms_ = server_.loop_.now_ms();
+    input_.append(bytes);
+    process();
+}
+
+// Everything that is whole so far, until the client has enough requests waiting.
+void HttpConnection::process() {
+    std::size_t taken = 0;
+    while (taken < input_.size() && !is_finishing_ && !is_closed_ && !is_peer_ &&
+           slots_.size() < server_.limits_.pipelined_max) {
+        const auto progress = guard_.feed(std::string_view(input_).substr(taken));
+        const std::string_view accepted = std::string_view(input_).substr(taken, progress.accepted);
+        taken += progress.accepted;
+        if (!accepted.empty() && !parse(accepted, progress.message_ended)) break;
+        if (progress.head_ended && !progress.message_ended) {
+            phase_began_ms_ = server_.loop_.now_ms();
+            phase_bytes_ = 0;
+            // The length has been found good already: the body may come.
+            if (guard_.expects_continue() && slots_.empty()) {
+                output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+                touch();
+            }
+        }
+        if (progress.fault) {
+            refuse(*progress.fault);
+            break;
+        }
+        if (progress.accepted == 0) break;
+    }
+    input_.erase(0, taken);
+    if (is_peer_ && !input_.empty())
+        server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), std::exchange(input_, {}));
+    adjust_reading();
+}
+
+bool HttpConnection::parse(std::string_view bytes, bool message_ended) {
+    const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
+    const bool wants_upgrade = error == HPE_PAUSED_UPGRADE;
+    if (error != HPE_OK && !wants_upgrade) {
+        refuse({400, "malformed_request", llhttp_get_error_reason(&parser_)});
+        return false;
+    }
+    if (message_ended) dispatch(wants_upgrade);
+    return true;
+}
+
+int HttpConnection::on_url(llhttp_t* parser, const char* at, std::size_t length) {
+    connection_of(parser)->request_.target.append(at, length);
+    return 0;
+}
+
+int HttpConnection::on_field(llhttp_t* parser, const char* at, std::size_t length) {
+    auto* self = connection_of(parser);
+    if (self->request_.headers.empty() || self->last_was_value_) self->request_.headers.emplace_back();
+    self->last_was_value_ = false;
+    self->request_.headers.back().name.append(at, length);
+    return 0;
+}
+
+int HttpConnection::on_value(llhttp_t* parser, const char* at, std::size_t length) {
+    auto* self = connection_of(parser);
+    self->last_was_value_ = true;
+    self->request_.headers.back().value.append(at, length);
+    return 0;
+}
+
+int HttpConnection::on_body(llhttp_t* parser, const char* at, std::size_t length) {
+    connection_of(parser)->request_.body.append(at, length);
+    return 0;
+}
+
+server::HttpExchange HttpConnection::next_exchange() {
+    return (std::uint64_t{number_} << 32) | next_request_++;
+}
+
+void HttpConnection::dispatch(bool wants_upgrade) {
+    request_.method = llhttp_method_name(static_cast<llhttp_method_t>(llhttp_get_method(&parser_)));
+    const bool keeps_alive = wants_upgrade || llhttp_should_keep_alive(&parser_) != 0;
+    // The next request needs the parser as new, also behind an upgrade that we do not take (RFC 9110, 7.8: it
+    // may be ignored).
+    llhttp_init(&parser_, HTTP_REQUEST, &settings_);
+    parser_.data = this;
+    last_was_value_ = false;
+    phase_began_ms_ = server_.loop_.now_ms();
+    phase_bytes_ = 0;
+
+    const std::string* protocol = request_.header("Upgrade");
+    if (protocol != nullptr && request_.target == kPeerPath && slots_.empty()) return upgrade();
+    slots_.push_back({next_exchange(), request_.method == "HEAD", keeps_alive, std::nullopt});
+    if (!keeps_alive) is_finishing_ = true;
+    server_.handler_.on_request(slots_.back().exchange, std::exchange(request_, {}));
+}
+
+void HttpConnection::upgrade() {
+    const server::HttpRequest request = std::exchange(request_, {});
+    std::optional<server::HttpResponse> refusal;
+    if (!equals_ignoring_case(*request.header("Upgrade"), kPeerProtocol)) {
+        refusal =
+            server::problem(426, "peer_protocol", "this node speaks another version of the peer protocol");
+        refusal->headers.push_back({"Upgrade", std::string(kPeerProtocol)});
+    } else {
+        refusal = server_.handler_.on_upgrade(std::uint64_t{number_} << 32, request);
+    }
+    if (refusal) {
+        output_ += serialize(*refusal, false, false);
+        is_finishing_ = true;
+    } else {
+        output_ += "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+                   std::string(kPeerProtocol) + "\r\n\r\n";
+        is_peer_ = true;
+    }
+    touch();
+}
+
+void HttpConnection::respond(server::HttpExchange exchange, const server::HttpResponse& response) {
+    const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
+    if (slot == slots_.end() || slot->answer) return;
+    slot->answer = serialize(response, slot->is_head, slot->keeps_alive && !server_.is_stopping_);
+    if (server_.is_stopping_) is_finishing_ = true;
+    touch();
+}
+
+void HttpConnection::refuse(const HttpFault& fault) {
+    is_finishing_ = true;
+    slots_.push_back({next_exchange(), false, false,
+                      serialize(server::problem(fault.status, fault.code, fault.detail), false, false)});
+    touch();
+}
+
+void HttpConnection::finish() {
+    is_finishing_ = true;
+    touch();
+}
+
+void HttpConnection::touch() {
+    if (std::exchange(is_touched_, true)) return;
+    server_.touched_.push_back(number_);
+}
+
+void HttpConnection::move_answers() {
+    while (!slots_.empty() && slots_.front().answer) {
+        output_ += *slots_.front().answer;
+        slots_.pop_front();
+    }
+}
+
+bool HttpConnection::flush() {
+    is_touched_ = false;
+    if (is_closed_) return true;
+    move_answers();
+    if (!output_.empty() && writing_bytes_ == 0) {
+        write_began_ms_ = server_.loop_.now_ms();
+        written_bytes_ = 0;
+        uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
+        const int written = uv_try_write(tcp_.as<uv_stream_t>(), &buffer, 1);
+        if (written < 0 && written != UV_EAGAIN) {
+            close();
+            return true;
+        }
+        if (written > 0) output_.erase(0, static_cast<std::size_t>(written));
+    }
+    if (!output_.empty() && writing_bytes_ == 0) {
+        auto* write = new WriteRequest{{}, std::exchange(output_, {})};
+        writing_bytes_ = write->bytes.size();
+        uv_buf_t buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
+        uv_write(&write->request, tcp_.as<uv_stream_t>(), &buffer, 1, [](uv_write_t* request, int status) {
+            const std::unique_ptr<WriteRequest> done(reinterpret_cast<WriteRequest*>(request));
+            auto* connection = static_cast<HttpConnection*>(request->handle->data);
+            if (connection == nullptr) return;
+            connection->writing_bytes_ = 0;
+            if (status != 0) return connection->close();
+            connection->touch();
+        });
+    }
+    const bool is_over =
+        is_finishing_ && slots_.empty() && output_.empty() && writing_bytes_ == 0 && !is_peer_;
+    if (is_over) {
+        close();
+    } else if (!input_.empty() && slots_.size() < server_.limits_.pipelined_max) {
+        process();
+    } else {
+        adjust_reading();
+    }
+    return is_closed_;
+}
+
+// A client that sends faster than it takes answers is read no further.
+void HttpConnection::adjust_reading() {
+    if (is_closed_) return;
+    const bool has_room = is_peer_ || (slots_.size() < server_.limits_.pipelined_max &&
+                                       output_.size() + writing_bytes_ < server_.limits_.output_bytes_max);
+    if (has_room) {
+        start_reading();
+    } else if (is_reading_) {
+        is_reading_ = false;
+        uv_read_stop(tcp_.as<uv_stream_t>());
+    }
+}
+
+void HttpConnection::check_deadlines(std::uint64_t now_ms) {
+    if (is_closed_ || is_peer_) return;
+    const HttpLimits& limits = server_.limits_;
+    const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes) {
+        const std::uint64_t elapsed = now_ms - began_ms;
+        return elapsed > limits.slow_after_ms &&
+               bytes < (elapsed - limits.slow_after_ms) * limits.bytes_per_second_min / 1000;
+    };
+    if (writing_bytes_ > 0) {
+        const std::size_t left = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>());
+        if (is_too_slow(write_began_ms_, writing_bytes_ - std::min(left, writing_bytes_))) close();
+        return;
+    }
+    if (!slots_.empty()) {
+        phase_began_ms_ = now_ms;  // our turn
+        return;
+    }
+    const bool is_idle = guard_.is_between_messages() && input_.empty();
+    if (is_idle) {
+        if (now_ms - phase_began_ms_ > limits.idle_ms_max) close();
+    } else if (guard_.is_in_head()) {
+        if (now_ms - phase_began_ms_ > limits.head_ms_max)
+            refuse({408, "request_timeout", "the request's head took too long"});
+    } else if (is_too_slow(phase_began_ms_, phase_bytes_)) {
+        refuse({408, "request_timeout", "the request's body comes too slowly"});
+    }
+}
+
+void HttpConnection::close() {
+    if (std::exchange(is_closed_, true)) return;
+    tcp_.close();
+    if (is_peer_) server_.handler_.on_peer_closed(std::uint64_t{number_} << 32);
+    touch();
+}
+
+}  // namespace quorate::io

@@ -1,0 +1,85 @@
+#pragma once
+
+// One connection of the HTTP server: reads requests in order, writes their answers in the same order.
+
+#include <deque>
+#include <optional>
+#include <string>
+
+#include <llhttp.h>
+#include <uv.h>
+
+#include "io/handle.h"
+#include "io/http_server.h"
+
+namespace quorate::io {
+
+class HttpConnection {
+ public:
+    HttpConnection(HttpServer& server, std::uint32_t number);
+
+    /// Takes the connection that waits at the listener. False: it could not be taken.
+    [[nodiscard]] bool accept(uv_stream_t* listener);
+    void start_reading();
+    void respond(server::HttpExchange exchange, const server::HttpResponse& response);
+    /// Writes what there is; true when the connection is over and can be destroyed.
+    [[nodiscard]] bool flush();
+    void check_deadlines(std::uint64_t now_ms);
+    /// Answers what has been asked and takes nothing more.
+    void finish();
+    void close();
+    void refuse(const HttpFault& fault);
+
+    [[nodiscard]] bool is_peer() const { return is_peer_; }
+    [[nodiscard]] bool is_closed() const { return is_closed_; }
+
+ private:
+    // A request that is not answered in full yet.
+    struct Slot {
+        server::HttpExchange exchange = 0;
+        bool is_head = false;
+        bool keeps_alive = true;
+        std::optional<std::string> answer;
+    };
+
+    static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
+    static int on_url(llhttp_t* parser, const char* at, std::size_t length);
+    static int on_field(llhttp_t* parser, const char* at, std::size_t length);
+    static int on_value(llhttp_t* parser, const char* at, std::size_t length);
+    static int on_body(llhttp_t* parser, const char* at, std::size_t length);
+
+    void received(std::string_view bytes);
+    void process();
+    [[nodiscard]] bool parse(std::string_view bytes, bool message_ended);
+    void dispatch(bool wants_upgrade);
+    void upgrade();
+    void adjust_reading();
+    void move_answers();
+    void touch();
+    [[nodiscard]] server::HttpExchange next_exchange();
+
+    HttpServer& server_;
+    std::uint32_t number_;
+    Handle<uv_tcp_t> tcp_;
+    HttpGuard guard_;
+    llhttp_t parser_{};
+    llhttp_settings_t settings_{};
+    std::string input_;
+    server::HttpRequest request_;
+    bool last_was_value_ = false;
+    std::deque<Slot> slots_;
+    std::uint32_t next_request_ = 1;
+    std::string output_;
+    std::size_t writing_bytes_ = 0;     ///< with libuv, not yet with the system
+    std::uint64_t phase_began_ms_ = 0;  ///< of waiting for a request, of its head, of its body
+    std::uint64_t phase_bytes_ = 0;
+    std::uint64_t write_began_ms_ = 0;
+    std::uint64_t written_bytes_ = 0;
+    bool is_reading_ = false;
+    bool is_finishing_ = false;  ///< takes no further request
+    bool is_peer_ = false;
+    bool is_closed_ = false;
+    bool is_touched_ = false;
+};
+
+}  // namespace quorate::io

@@ -1,0 +1,129 @@
+#include "io/http_server.h"
+
+#include <array>
+#include <utility>
+
+#include "engine/check.h"
+#include "io/http_connection.h"
+
+namespace quorate::io {
+
+namespace {
+
+constexpr std::uint64_t kDeadlineScanMs = 500;
+constexpr std::uint64_t kAcceptPauseMs = 100;
+
+std::uint32_t connection_number(std::uint64_t id) { return static_cast<std::uint32_t>(id >> 32); }
+
+}  // namespace
+
+HttpServer::HttpServer(Loop& loop, const HttpLimits& limits, HttpHandler& handler)
+    : loop_(loop), limits_(limits), handler_(handler), deadline_timer_(loop), accept_timer_(loop) {
+    deadline_timer_.start(kDeadlineScanMs, kDeadlineScanMs, [this] { check_deadlines(); });
+}
+
+HttpServer::~HttpServer() = default;
+
+std::expected<std::uint16_t, std::string> HttpServer::listen(const std::string& host, std::uint16_t port) {
+    const auto failed = [&](const char* call, int error) {
+        return std::unexpected(host + ":" + std::to_string(port) + ": " + call + ": " + uv_strerror(error));
+    };
+    // Once, at the start, so it may wait.
+    uv_getaddrinfo_t lookup{};
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+    if (const int error = uv_getaddrinfo(loop_.uv(), &lookup, nullptr, host.c_str(),
+                                         std::to_string(port).c_str(), &hints)) {
+        return failed("resolve", error);
+    }
+    uv_tcp_init(loop_.uv(), listener_.get());
+    listener_.opened();
+    listener_.get()->data = this;
+    int error = uv_tcp_bind(listener_.get(), lookup.addrinfo->ai_addr, 0);
+    uv_freeaddrinfo(lookup.addrinfo);
+    if (error != 0) return failed("bind", error);
+    error = uv_listen(listener_.as<uv_stream_t>(), 511, [](uv_stream_t* stream, int status) {
+        auto* server = static_cast<HttpServer*>(stream->data);
+        if (server == nullptr) return;
+        status == 0 ? server->accept() : server->pause_accepting(status);
+    });
+    if (error != 0) return failed("listen", error);
+    sockaddr_storage name{};
+    int size = sizeof(name);
+    uv_tcp_getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&name), &size);
+    const bool is_ipv6 = name.ss_family == AF_INET6;
+    return ntohs(is_ipv6 ? reinterpret_cast<sockaddr_in6*>(&name)->sin6_port
+                         : reinterpret_cast<sockaddr_in*>(&name)->sin_port);
+}
+
+void HttpServer::accept() {
+    const std::uint32_t number = next_connection_++;
+    auto connection = std::make_unique<HttpConnection>(*this, number);
+    if (!connection->accept(listener_.as<uv_stream_t>())) return;
+    HttpConnection& accepted = *connections_.emplace(number, std::move(connection)).first->second;
+    if (connections_.size() > limits_.connections_max) {
+        accepted.refuse({503, "too_many_connections", "this node has as many connections as it takes"});
+        trouble("more connections than " + std::to_string(limits_.connections_max) + ": refused");
+        return;
+    }
+    accepted.start_reading();
+}
+
+// Out of descriptors: what waits to be accepted would wake the loop for ever.
+void HttpServer::pause_accepting(int error) {
+    trouble(std::string("cannot accept connections: ") + uv_strerror(error));
+    accept_timer_.start(kAcceptPauseMs, 0, [this] {
+        if (listener_.is_open()) accept();
+    });
+}
+
+void HttpServer::trouble(const std::string& line) {
+    if (trouble_told_ms_ != 0 && loop_.now_ms() - trouble_told_ms_ < 1000) return;
+    trouble_told_ms_ = loop_.now_ms();
+    handler_.on_trouble(line);
+}
+
+HttpConnection* HttpServer::find(std::uint64_t id) {
+    const auto found = connections_.find(connection_number(id));
+    return found == connections_.end() ? nullptr : found->second.get();
+}
+
+void HttpServer::respond(server::HttpExchange exchange, const server::HttpResponse& response) {
+    if (HttpConnection* connection = find(exchange)) connection->respond(exchange, response);
+}
+
+void HttpServer::close_peer(PeerConnection id) {
+    if (HttpConnection* connection = find(id)) connection->close();
+}
+
+void HttpServer::flush() {
+    // Flushing may let a connection go on with requests that waited, and so touch it again: those wait for
+    // the next turn.
+    for (const std::uint32_t number : std::exchange(touched_, {})) {
+        const auto found = connections_.find(number);
+        if (found != connections_.end() && found->second->flush()) connections_.erase(found);
+    }
+    if (!touched_.empty()) loop_.request_turn();
+}
+
+void HttpServer::check_deadlines() {
+    for (const auto& [number, connection] : connections_) connection->check_deadlines(loop_.now_ms());
+}
+
+void HttpServer::stop() {
+    is_stopping_ = true;
+    listener_.close();
+    for (const auto& [number, connection] : connections_) {
+        if (!connection->is_peer()) connection->finish();
+    }
+}
+
+bool HttpServer::is_drained() const {
+    for (const auto& [number, connection] : connections_) {
+        if (!connection->is_peer() && !connection->is_closed()) return false;
+    }
+    return true;
+}
+
+}  // namespace quorate::io

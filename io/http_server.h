@@ -1,0 +1,95 @@
+#pragma once
+
+// HTTP/1.1 over TCP: one port for clients and for peers, who upgrade their connection.
+
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <uv.h>
+
+#include "io/handle.h"
+#include "io/http_guard.h"
+#include "io/loop.h"
+#include "io/timer.h"
+#include "server/http_message.h"
+
+namespace quorate::io {
+
+class HttpConnection;
+
+/// Names an upgraded connection; never reused.
+using PeerConnection = std::uint64_t;
+
+/// What the server tells its owner. None of these is called from within a call to the server.
+class HttpHandler {
+ public:
+    HttpHandler() = default;
+    HttpHandler(const HttpHandler&) = delete;
+    HttpHandler& operator=(const HttpHandler&) = delete;
+    virtual ~HttpHandler() = default;
+
+    /// To be answered once, with HttpServer::respond(), now or later.
+    virtual void on_request(server::HttpExchange exchange, server::HttpRequest&& request) = 0;
+    /// A request to upgrade to kPeerProtocol. Nothing: it is accepted. Else the answer that refuses it.
+    virtual std::optional<server::HttpResponse> on_upgrade(PeerConnection connection,
+                                                           const server::HttpRequest& request) = 0;
+    virtual void on_peer_bytes(PeerConnection connection, std::string_view bytes) = 0;
+    virtual void on_peer_closed(PeerConnection connection) = 0;
+    /// Something that an operator should know, said at most once a second.
+    virtual void on_trouble(std::string_view line) = 0;
+};
+
+inline constexpr std::string_view kPeerProtocol = "quorate-peer/1";
+inline constexpr std::string_view kPeerPath = "/raft/peer";
+
+class HttpServer {
+ public:
+    HttpServer(Loop& loop, const HttpLimits& limits, HttpHandler& handler);
+    HttpServer(const HttpServer&) = delete;
+    HttpServer& operator=(const HttpServer&) = delete;
+    ~HttpServer();
+
+    /// Port 0 takes a free one. The port that it listens on, or what went wrong.
+    [[nodiscard]] std::expected<std::uint16_t, std::string> listen(const std::string& host,
+                                                                   std::uint16_t port);
+
+    /// In any order; the answers of a connection leave in the order of its requests. Ignored when the client
+    /// has gone.
+    void respond(server::HttpExchange exchange, const server::HttpResponse& response);
+    void close_peer(PeerConnection connection);
+    /// Writes what gathered in this turn, one write for each connection. Call it at the end of every turn.
+    void flush();
+
+    /// No new connections; the open ones end with the answer to what they have asked.
+    void stop();
+    /// Behind stop(): every answer has been taken.
+    [[nodiscard]] bool is_drained() const;
+
+ private:
+    friend class HttpConnection;
+    void accept();
+    void pause_accepting(int error);
+    void check_deadlines();
+    [[nodiscard]] HttpConnection* find(std::uint64_t connection);
+    void trouble(const std::string& line);
+
+    Loop& loop_;
+    HttpLimits limits_;
+    HttpHandler& handler_;
+    Handle<uv_tcp_t> listener_;
+    Timer deadline_timer_;
+    Timer accept_timer_;
+    std::map<std::uint32_t, std::unique_ptr<HttpConnection>> connections_;
+    std::vector<std::uint32_t> touched_;  ///< connections that may have something to write or to close
+    std::uint32_t next_connection_ = 1;
+    std::uint64_t trouble_told_ms_ = 0;
+    bool is_stopping_ = false;
+};
+
+}  // namespace quorate::io

@@ -1,0 +1,63 @@
+#include "io/loop.h"
+
+#include <csignal>
+#include <utility>
+
+#include "engine/check.h"
+
+namespace quorate::io {
+
+Loop::Loop() {
+    ENGINE_CHECK(uv_loop_init(&loop_) == 0);
+    loop_.data = this;
+    uv_check_init(&loop_, check_.get());
+    check_.opened();
+    uv_idle_init(&loop_, idle_.get());
+    idle_.opened();
+    uv_signal_init(&loop_, terminate_.get());
+    terminate_.opened();
+    uv_signal_init(&loop_, interrupt_.get());
+    interrupt_.opened();
+    std::signal(SIGPIPE, SIG_IGN);
+}
+
+Loop::~Loop() {
+    for (auto close : {+[](Loop& l) { l.check_.close(); }, +[](Loop& l) { l.idle_.close(); },
+                       +[](Loop& l) { l.terminate_.close(); }, +[](Loop& l) { l.interrupt_.close(); }}) {
+        close(*this);
+    }
+    uv_run(&loop_, UV_RUN_DEFAULT);
+    ENGINE_CHECK(uv_loop_close(&loop_) == 0);  // every handle has an owner, and the owners are gone
+}
+
+void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+
+void Loop::on_turn_end(std::function<void()> callback) {
+    turn_end_ = std::move(callback);
+    check_.get()->data = this;
+    uv_check_start(check_.get(), [](uv_check_t* handle) {
+        auto* loop = static_cast<Loop*>(handle->data);
+        if (loop == nullptr) return;
+        uv_idle_stop(loop->idle_.get());
+        loop->turn_end_();
+    });
+}
+
+void Loop::request_turn() {
+    uv_idle_start(idle_.get(), [](uv_idle_t*) {});
+}
+
+void Loop::on_termination(std::function<void()> callback) {
+    termination_ = std::move(callback);
+    for (Handle<uv_signal_t>* signal : {&terminate_, &interrupt_}) {
+        signal->get()->data = this;
+        uv_signal_start(
+            signal->get(),
+            [](uv_signal_t* handle, int) {
+                if (auto* loop = static_cast<Loop*>(handle->data)) loop->termination_();
+            },
+            signal == &terminate_ ? SIGTERM : SIGINT);
+    }
+}
+
+}  // namespace quorate::io

@@ -1,0 +1,47 @@
+#pragma once
+
+// The event loop: one thread, one libuv loop.
+
+#include <cstdint>
+#include <functional>
+
+#include <uv.h>
+
+#include "io/handle.h"
+
+namespace quorate::io {
+
+class Loop {
+ public:
+    Loop();
+    Loop(const Loop&) = delete;
+    Loop& operator=(const Loop&) = delete;
+    /// Closes what is left open and waits for it.
+    ~Loop();
+
+    [[nodiscard]] uv_loop_t* uv() { return &loop_; }
+    /// Until stop().
+    void run();
+    void stop() { uv_stop(&loop_); }
+
+    /// Milliseconds that never go back; of the moment the current turn began.
+    [[nodiscard]] std::uint64_t now_ms() const { return uv_now(&loop_); }
+
+    /// Called once behind all the callbacks of each turn of the loop.
+    void on_turn_end(std::function<void()> callback);
+    /// Makes the next turn come without waiting for an event.
+    void request_turn();
+    /// SIGTERM and SIGINT. SIGPIPE is ignored.
+    void on_termination(std::function<void()> callback);
+
+ private:
+    uv_loop_t loop_{};
+    Handle<uv_check_t> check_;
+    Handle<uv_idle_t> idle_;
+    Handle<uv_signal_t> terminate_;
+    Handle<uv_signal_t> interrupt_;
+    std::function<void()> turn_end_;
+    std::function<void()> termination_;
+};
+
+}  // namespace quorate::io

@@ -1,0 +1,232 @@
+// quorated: the only place where everything meets.
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "io/disk_worker.h"
+#include "io/http_server.h"
+#include "io/loop.h"
+#include "io/peer_link.h"
+#include "io/timer.h"
+#include "server/frame.h"
+#include "server/node.h"
+#include "server/options.h"
+#include "server/peer_codec.h"
+
+namespace quorate::server {
+namespace {
+
+/// How long a graceful stop waits for what is under way: longer than any client operation may take.
+constexpr std::uint64_t kStopMsMax = 8000;
+constexpr int kExitConfiguration = 17;
+
+spdlog::level::level_enum level_of(LogLevel level) {
+    switch (level) {
+        case LogLevel::Debug: return spdlog::level::debug;
+        case LogLevel::Info: return spdlog::level::info;
+        case LogLevel::Warning: return spdlog::level::warn;
+        case LogLevel::Error: return spdlog::level::err;
+    }
+    std::unreachable();
+}
+
+NodeConfig node_config(const Options& options) {
+    std::random_device entropy;
+    const auto draw = [&] { return (std::uint64_t{entropy()} << 32) | entropy(); };
+    NodeConfig config;
+    config.cluster_id = options.cluster_id;
+    config.self = options.self;
+    config.members = options.members;
+    config.limits = options.limits;
+    config.incarnation = draw();
+    config.raft.self = options.self.id;
+    config.raft.seed = draw();
+    // Ten ticks a heartbeat, so that timeouts are as fine as they need to be and no finer.
+    config.tick_ms = std::max(1U, options.heartbeat_ms / 10);
+    const auto ticks = [&](std::uint32_t ms) { return (ms + config.tick_ms - 1) / config.tick_ms; };
+    config.raft.heartbeat_ticks = ticks(options.heartbeat_ms);
+    config.raft.election_timeout_ticks_min = ticks(options.election_min_ms);
+    config.raft.election_timeout_ticks_max = ticks(options.election_max_ms);
+    config.raft.persist_stall_ticks_max = ticks(std::max(3000U, 3 * options.election_max_ms));
+    return config;
+}
+
+/// The process: a node, its ports to the world, and the loop that drives them.
+class Process final : public Environment, public io::HttpHandler {
+ public:
+    explicit Process(const Options& options)
+        : options_(options),
+          config_(node_config(options)),
+          disk_(loop_, options.data_dir,
+                [this](const wal::DiskCompletion& done) { node_->disk_completed(done); }),
+          http_(loop_, http_limits(options), *this),
+          tick_timer_(loop_),
+          stop_timer_(loop_) {}
+
+    int run() {
+        auto node = Node::open(config_, disk_, *this);
+        if (!node) return refuse(static_cast<int>(node.error().code), node.error().message);
+        node_ = std::move(*node);
+        make_links();
+        const auto port = http_.listen(options_.host, options_.port);
+        if (!port)
+            return refuse(kExitConfiguration,
+                          port.error() + "; choose another --host or --port, or stop who has it");
+        spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
+                     QUORATE_VERSION, options_.self.name, options_.cluster_id, options_.host, *port,
+                     options_.data_dir, options_.members.members.size());
+        tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { node_->tick(loop_.now_ms()); });
+        loop_.on_turn_end([this] { end_turn(); });
+        loop_.on_termination([this] { begin_stop(); });
+        loop_.run();
+        spdlog::info("stopped");
+        return EXIT_SUCCESS;
+    }
+
+    // Environment
+    void set_peers(const std::vector<PeerAddress>& peers) override {
+        peers_ = peers;
+        // The node that tells is still being made when it tells for the first time.
+        if (node_) make_links();
+    }
+    bool send_frame(engine::ServerId to, std::string frame) override {
+        const auto link = links_.find(to);
+        return link != links_.end() && link->second->send(std::move(frame));
+    }
+    void respond(HttpExchange exchange, HttpResponse response) override { http_.respond(exchange, response); }
+    void log(LogLevel level, std::string_view line) override { spdlog::log(level_of(level), "{}", line); }
+    void request_turn() override { loop_.request_turn(); }
+    void fail(int exit_code, std::string_view line) override {
+        // At once and without clean-up: what is not durable must not become visible by any later step.
+        refuse(exit_code, line);
+        spdlog::shutdown();
+        std::_Exit(exit_code);
+    }
+
+    // HttpHandler
+    void on_request(HttpExchange exchange, HttpRequest&& request) override {
+        node_->request_received(exchange, request);
+    }
+    std::optional<HttpResponse> on_upgrade(io::PeerConnection connection,
+                                           const HttpRequest& request) override {
+        const auto from = node_->check_greeting(request);
+        if (!from) return from.error();
+        inbound_.insert_or_assign(connection, Inbound{*from, {}});
+        return std::nullopt;
+    }
+    void on_peer_bytes(io::PeerConnection connection, std::string_view bytes) override {
+        const auto found = inbound_.find(connection);
+        if (found == inbound_.end()) return;
+        found->second.reader.feed(bytes);
+        for (;;) {
+            auto frame = next_peer_frame(found->second.reader);
+            if (!frame) {
+                spdlog::warn("peer connection closed: {}", to_string(frame.error()));
+                return http_.close_peer(connection);
+            }
+            if (!*frame) return;
+            node_->frame_received(found->second.from, std::move(**frame));
+        }
+    }
+    void on_peer_closed(io::PeerConnection connection) override { inbound_.erase(connection); }
+    void on_trouble(std::string_view line) override { spdlog::warn("{}", line); }
+
+ private:
+    struct Inbound {
+        engine::ServerId from;
+        FrameReader reader;
+    };
+
+    static io::HttpLimits http_limits(const Options& options) {
+        io::HttpLimits limits;
+        limits.body_bytes_max = std::max(options.limits.value_bytes_max, options.limits.batch_bytes_max);
+        return limits;
+    }
+
+    // One line for people and for programs, on standard error and in the exit code.
+    static int refuse(int exit_code, std::string_view line) {
+        spdlog::error("exit_code={} {}", exit_code, line);
+        return exit_code;
+    }
+
+    void make_links() {
+        std::map<engine::ServerId, std::unique_ptr<io::PeerLink>> links;
+        for (const PeerAddress& peer : peers_) {
+            if (auto kept = links_.extract(peer.id); !kept.empty() && addresses_[peer.id] == peer.address) {
+                links.insert(std::move(kept));
+                continue;
+            }
+            const engine::ServerId id = peer.id;
+            const std::string name = peer.name;
+            addresses_[id] = peer.address;
+            links[id] = std::make_unique<io::PeerLink>(
+                loop_, peer.address, node_->greeting_to(peer.name), config_.raft.seed + id.value,
+                io::PeerLink::Callbacks{
+                    [name] { spdlog::info("link to {} is up", name); },
+                    [this, id, name] {
+                        spdlog::info("link to {} is down", name);
+                        node_->peer_lost(id);
+                    },
+                    [name](const std::string& why) { spdlog::warn("{} refuses us: {}", name, why); }});
+        }
+        links_ = std::move(links);
+    }
+
+    void end_turn() {
+        node_->turn_ended();
+        for (const auto& [id, link] : links_) link->flush();
+        http_.flush();
+        if (is_stopping_ && node_->is_quiet() && http_.is_drained()) loop_.stop();
+    }
+
+    void begin_stop() {
+        if (std::exchange(is_stopping_, true)) return;
+        spdlog::info("stopping: handing leadership over, finishing what is under way");
+        node_->begin_stop();
+        http_.stop();
+        stop_timer_.start(kStopMsMax, 0, [this] {
+            spdlog::warn("stopping with requests under way: their clients are cut off");
+            loop_.stop();
+        });
+    }
+
+    Options options_;
+    NodeConfig config_;
+    io::Loop loop_;
+    io::DiskWorker disk_;
+    io::HttpServer http_;
+    io::Timer tick_timer_;
+    io::Timer stop_timer_;
+    std::unique_ptr<Node> node_;
+    std::vector<PeerAddress> peers_;
+    std::map<engine::ServerId, std::unique_ptr<io::PeerLink>> links_;
+    std::map<engine::ServerId, std::string> addresses_;
+    std::map<io::PeerConnection, Inbound> inbound_;
+    bool is_stopping_ = false;
+};
+
+int start(int argc, char** argv) {
+    const auto options = parse_options(argc, argv, [](const char* name) { return std::getenv(name); });
+    if (!options) {
+        std::fputs(options.error().text.c_str(), options.error().to_stdout ? stdout : stderr);
+        return options.error().code;
+    }
+    spdlog::set_default_logger(spdlog::stderr_logger_st("quorated"));
+    spdlog::set_level(level_of(options->log_level));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
+    spdlog::flush_on(spdlog::level::info);
+    return Process(*options).run();
+}
+
+}  // namespace
+}  // namespace quorate::server
+
+int main(int argc, char** argv) { return quorate::server::start(argc, argv); }
