@@ -87,7 +87,9 @@ class StateMachine {
     // -O2, least CPU time of three runs), std::map against absl::btree_map: insert 1.6 against 2.7 us,
     // overwrite 1.3 against 2.6 us, get 1.5 against 2.8 us, a range of 1,000 entries 164 against 53 us, 448
     // against 443 bytes a key. Most requests are about single
-    // keys. The machine was busy: single runs differed by a factor of two, the order did not.
+    // keys. The machine was
+    // busy: runs differed by more than a factor of two, and in one of them overwriting was faster in the
+    // B-tree.
     std::map<std::string, Record, std::less<>> records_;
     std::uint64_t revision_ = 0;
     std::uint64_t bytes_ = 0;
