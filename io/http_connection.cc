@@ -48,6 +48,7 @@ HttpConnection::HttpConnection(HttpServer& server, std::uint32_t number)
     settings_.on_header_field = on_field;
     settings_.on_header_value = on_value;
     settings_.on_body = on_body;
+    settings_.on_message_complete = on_message_complete;
     llhttp_init(&parser_, HTTP_REQUEST, &settings_);
     parser_.data = this;
     phase_began_ms_ = server.loop_.now_ms();
@@ -124,6 +125,10 @@ void HttpConnection::process() {
 bool HttpConnection::parse(std::string_view bytes, bool message_ended) {
     const llhttp_errno_t error = llhttp_execute(&parser_, bytes.data(), bytes.size());
     const bool wants_upgrade = error == HPE_PAUSED_UPGRADE;
+    if (error == HPE_INVALID_METHOD) {
+        refuse({501, "unknown_method", "this server knows no such method"});
+        return false;
+    }
     if (error != HPE_OK && !wants_upgrade) {
         refuse({400, "malformed_request", llhttp_get_error_reason(&parser_)});
         return false;
@@ -157,13 +162,19 @@ int HttpConnection::on_body(llhttp_t* parser, const char* at, std::size_t length
     return 0;
 }
 
+// The parser forgets what the connection shall become as soon as this returns.
+int HttpConnection::on_message_complete(llhttp_t* parser) {
+    connection_of(parser)->keeps_alive_ = llhttp_should_keep_alive(parser) != 0;
+    return 0;
+}
+
 server::HttpExchange HttpConnection::next_exchange() {
     return (std::uint64_t{number_} << 32) | next_request_++;
 }
 
 void HttpConnection::dispatch(bool wants_upgrade) {
     request_.method = llhttp_method_name(static_cast<llhttp_method_t>(llhttp_get_method(&parser_)));
-    const bool keeps_alive = wants_upgrade || llhttp_should_keep_alive(&parser_) != 0;
+    const bool keeps_alive = wants_upgrade || keeps_alive_;
     // The next request needs the parser as new, also behind an upgrade that we do not take (RFC 9110, 7.8: it
     // may be ignored).
     llhttp_init(&parser_, HTTP_REQUEST, &settings_);

@@ -47,6 +47,7 @@ class HttpConnection {
     static int on_field(llhttp_t* parser, const char* at, std::size_t length);
     static int on_value(llhttp_t* parser, const char* at, std::size_t length);
     static int on_body(llhttp_t* parser, const char* at, std::size_t length);
+    static int on_message_complete(llhttp_t* parser);
 
     void received(std::string_view bytes);
     void process();
@@ -67,6 +68,7 @@ class HttpConnection {
     std::string input_;
     server::HttpRequest request_;
     bool last_was_value_ = false;
+    bool keeps_alive_ = true;
     std::deque<Slot> slots_;
     std::uint32_t next_request_ = 1;
     std::string output_;
