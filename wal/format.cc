@@ -19,7 +19,6 @@ static_assert(std::endian::native == std::endian::little, "integers are stored a
 namespace {
 
 constexpr std::array<std::string_view, 3> kMagics = {"QRsegmnt", "QRident1", "QRvote01"};
-constexpr std::size_t kMagicBytes = 8;
 constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kCrcAt = 12;
 constexpr std::size_t kBodyAt = 16;
