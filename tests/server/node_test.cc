@@ -4,7 +4,7 @@
 
 #include "tests/support/node_cluster.h"
 
-namespace quorate::tests {
+namespace quorate::test {
 namespace {
 
 using server::HttpResponse;
@@ -35,7 +35,8 @@ TEST(Node, EveryNodeTakesEveryRequest) {
     for (int i = 1; i <= 3; ++i) {
         EXPECT_EQ(cluster.request(i, "PUT", "/kv/from" + std::to_string(i), "v").status, 200);
         for (int j = 1; j <= 3; ++j) {
-            EXPECT_EQ(cluster.request(j, "GET", "/kv/from" + std::to_string(i)).body, "v") << i << " read at " << j;
+            EXPECT_EQ(cluster.request(j, "GET", "/kv/from" + std::to_string(i)).body, "v")
+                << i << " read at " << j;
         }
     }
     EXPECT_EQ(cluster.request(2, "POST", "/kv/batch", "PUT x 1\nDEL from1\n").status, 200);
@@ -49,7 +50,8 @@ TEST(Node, FollowerSaysWhoLeadsWhenItShallNotForward) {
     const HttpResponse refused = cluster.request(other_than(leader), "PUT", "/kv/a?forward=false", "1");
     EXPECT_EQ(refused.status, 409);
     EXPECT_NE(refused.body.find("\"not_leader\""), std::string::npos);
-    EXPECT_NE(refused.body.find("\"127.0.0.1:" + std::to_string(7070 + leader) + "\""), std::string::npos) << refused.body;
+    EXPECT_NE(refused.body.find("\"127.0.0.1:" + std::to_string(7070 + leader) + "\""), std::string::npos)
+        << refused.body;
     EXPECT_EQ(cluster.request(leader, "PUT", "/kv/a?forward=false", "1").status, 200);
 }
 
@@ -127,7 +129,9 @@ TEST(Node, AcknowledgedWritesSurviveACrashOfAll) {
     NodeCluster cluster(3);
     int leader = cluster.await_leader();
     for (int i = 0; i < 100; ++i) {
-        ASSERT_EQ(cluster.request(1 + i % 3, "PUT", "/kv/k" + std::to_string(i), std::string(100, 'v')).status, 200);
+        ASSERT_EQ(
+            cluster.request(1 + i % 3, "PUT", "/kv/k" + std::to_string(i), std::string(100, 'v')).status,
+            200);
     }
     for (int round = 0; round < 3; ++round) {
         for (int i = 1; i <= 3; ++i) cluster.host(i).crash();
@@ -135,7 +139,8 @@ TEST(Node, AcknowledgedWritesSurviveACrashOfAll) {
         leader = cluster.await_leader();
         ASSERT_NE(leader, 0);
         for (int i = 0; i < 100; ++i) {
-            ASSERT_EQ(cluster.request(1 + i % 3, "GET", "/kv/k" + std::to_string(i)).status, 200) << "round " << round;
+            ASSERT_EQ(cluster.request(1 + i % 3, "GET", "/kv/k" + std::to_string(i)).status, 200)
+                << "round " << round;
         }
     }
     EXPECT_EQ(cluster.node(1).store().digest(), cluster.node(2).store().digest());
@@ -148,7 +153,8 @@ TEST(Node, LaggingFollowerCatchesUpFromTheLeadersDisk) {
     const int lagging = other_than(leader);
     cluster.host(lagging).crash();
     for (int i = 0; i < 300; ++i) {
-        ASSERT_EQ(cluster.request(leader, "PUT", "/kv/k" + std::to_string(i), std::string(3000, 'v')).status, 200);
+        ASSERT_EQ(cluster.request(leader, "PUT", "/kv/k" + std::to_string(i), std::string(3000, 'v')).status,
+                  200);
     }
     cluster.host(lagging).start();
     cluster.run_for(3000);
@@ -182,6 +188,46 @@ TEST(Node, NodesAreAskedAtOnceAndTheMissingOneIsDown) {
     EXPECT_NE(body.find("\"up\":true"), std::string::npos) << body;
 }
 
+TEST(Node, FailedSyncStopsTheNodeAndAcknowledgesNothing) {
+    NodeCluster cluster(1);
+    ASSERT_EQ(cluster.await_leader(), 1);
+    cluster.host(1).disk->fail_operation(1, wal::DiskError::Failed);
+    const auto write = cluster.send(1, "PUT", "/kv/a", "1");
+    cluster.settle();
+    ASSERT_TRUE(cluster.host(1).failure.has_value());
+    EXPECT_EQ(cluster.host(1).failure->first, 15);
+    EXPECT_EQ(cluster.answer(1, write), nullptr);
+}
+
+TEST(Node, FullDiskRefusesWritesAndServesReads) {
+    NodeCluster cluster(1);
+    ASSERT_EQ(cluster.await_leader(), 1);
+    ASSERT_EQ(cluster.request(1, "PUT", "/kv/a", "1").status, 200);
+    cluster.host(1).disk->set_capacity(1);
+    int status = 200;
+    for (int i = 0; i < 1000 && status == 200; ++i) {
+        status = cluster.request(1, "PUT", "/kv/filler", std::string(4000, 'x')).status;
+    }
+    EXPECT_EQ(status, 507);
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a").body, "1");
+    EXPECT_NE(cluster.request(1, "GET", "/raft/health").body.find("\"storage\":\"full\""), std::string::npos);
+    cluster.host(1).disk->set_capacity(UINT64_MAX);
+    cluster.run_for(2000);
+    EXPECT_EQ(cluster.request(1, "PUT", "/kv/b", "1").status, 200);
+}
+
+TEST(Node, DirectoryOfAnotherNodeIsRefused) {
+    NodeCluster cluster(3);
+    ASSERT_NE(cluster.await_leader(), 0);
+    cluster.host(1).crash();
+    cluster.host(2).crash();
+    std::swap(cluster.host(1).disk, cluster.host(2).disk);
+    cluster.host(1).start();
+    EXPECT_FALSE(cluster.host(1).is_up());
+    ASSERT_TRUE(cluster.host(1).refusal.has_value());
+    EXPECT_EQ(cluster.host(1).refusal->code, wal::RefusalCode::WrongIdentity);
+}
+
 TEST(Node, GreetingIsCheckedForClusterNamesAndFirstMembers) {
     NodeCluster cluster(3);
     const auto greeting = [&](std::vector<server::HttpHeader> headers) {
@@ -200,4 +246,4 @@ TEST(Node, GreetingIsCheckedForClusterNamesAndFirstMembers) {
 }
 
 }  // namespace
-}  // namespace quorate::tests
+}  // namespace quorate::test

@@ -1,6 +1,7 @@
 #pragma once
 
-// Whole nodes in one thread: a virtual network that delivers when told to, a clock that moves when told to, and a disk for each node.
+// Whole nodes in one thread: a virtual network that delivers when told to, a clock that moves when told to,
+// and a disk for each node.
 
 #include <deque>
 #include <map>
@@ -18,7 +19,7 @@
 #include "server/peer_codec.h"
 #include "tests/support/memory_disk.h"
 
-namespace quorate::tests {
+namespace quorate::test {
 
 /// One node with its ports. Frames it sends wait in `outbox`; answers to clients gather in `answers`.
 class NodeHost : public server::Environment {
@@ -27,18 +28,19 @@ class NodeHost : public server::Environment {
 
     void start() {
         config_.incarnation = (static_cast<std::uint64_t>(number_) << 40) + (++lives_ << 32);
-        auto node = server::Node::open(config_, disk, *this);
+        auto node = server::Node::open(config_, *disk, *this);
         if (node) {
             node_ = std::move(*node);
         } else {
             refusal = node.error();
         }
     }
-    /// kill -9: what was not synced may be lost.
+    /// The power goes: nothing that was not synced is left.
     void crash() {
         node_.reset();
         outbox.clear();
-        disk.crash();
+        const auto nothing = [] { return false; };
+        disk = std::make_unique<MemoryDisk>(disk->after_crash(nothing, nothing));
     }
 
     [[nodiscard]] bool is_up() const { return node_ != nullptr && !failure; }
@@ -57,7 +59,7 @@ class NodeHost : public server::Environment {
     void request_turn() override { turn_requested = true; }
     void fail(int exit_code, std::string_view line) override { failure = {exit_code, std::string(line)}; }
 
-    MemoryDisk disk;
+    std::unique_ptr<MemoryDisk> disk = std::make_unique<MemoryDisk>();
     std::deque<std::pair<engine::ServerId, std::string>> outbox;
     std::map<server::HttpExchange, server::HttpResponse> answers;
     std::vector<std::string> lines;
@@ -80,8 +82,8 @@ class NodeCluster {
         server::ClusterMembers members;
         for (int i = 1; i <= size; ++i) {
             const std::string name = std::to_string(i);
-            members.members.push_back({server::server_id_of(name), name, fmt::format("127.0.0.1:{}", 7070 + i),
-                                       server::MemberRole::Voter});
+            members.members.push_back({server::server_id_of(name), name,
+                                       fmt::format("127.0.0.1:{}", 7070 + i), server::MemberRole::Voter});
         }
         for (int i = 1; i <= size; ++i) {
             server::NodeConfig config;
@@ -121,12 +123,14 @@ class NodeCluster {
         }
     }
 
-    /// Runs until some node leads and says so to all that are up; zero when none does within ten virtual seconds.
+    /// Runs until some node leads and says so to all that are up; zero when none does within ten virtual
+    /// seconds.
     [[nodiscard]] int await_leader() {
         for (int tries = 0; tries < 1000; ++tries) {
             run_for(10);
             for (int i = 1; i <= size(); ++i) {
-                if (host(i).is_up() && node(i).raft().role() == engine::RoleName::Leader && agreed_on(i)) return i;
+                if (host(i).is_up() && node(i).raft().role() == engine::RoleName::Leader && agreed_on(i))
+                    return i;
             }
         }
         return 0;
@@ -136,7 +140,8 @@ class NodeCluster {
     server::HttpExchange send(int number, std::string method, std::string target, std::string body = {},
                               std::vector<server::HttpHeader> headers = {}) {
         const server::HttpExchange exchange = ++last_exchange_;
-        node(number).request_received(exchange, {std::move(method), std::move(target), std::move(headers), std::move(body)});
+        node(number).request_received(
+            exchange, {std::move(method), std::move(target), std::move(headers), std::move(body)});
         return exchange;
     }
     [[nodiscard]] const server::HttpResponse* answer(int number, server::HttpExchange exchange) {
@@ -144,7 +149,8 @@ class NodeCluster {
         return found == host(number).answers.end() ? nullptr : &found->second;
     }
     /// Sends, lets everything settle, and returns the answer; status 0 when there is none yet.
-    [[nodiscard]] server::HttpResponse request(int number, std::string method, std::string target, std::string body = {}) {
+    [[nodiscard]] server::HttpResponse request(int number, std::string method, std::string target,
+                                               std::string body = {}) {
         const auto exchange = send(number, std::move(method), std::move(target), std::move(body));
         settle();
         const auto* response = answer(number, exchange);
@@ -183,10 +189,12 @@ class NodeCluster {
             from.turn_requested = false;
             from.node().turn_ended();
             busy = from.turn_requested;
-            while (auto completion = from.disk.complete_next()) {
-                from.node().disk_completed(*completion);
-                busy = true;
-                if (!from.is_up()) return true;
+            for (const auto lane : {wal::DiskLane::Log, wal::DiskLane::Background}) {
+                while (auto completion = from.disk->complete_next(lane)) {
+                    from.node().disk_completed(*completion);
+                    busy = true;
+                    if (!from.is_up()) return true;
+                }
             }
             moved = moved || busy;
         }
@@ -208,4 +216,4 @@ class NodeCluster {
     server::HttpExchange last_exchange_ = 0;
 };
 
-}  // namespace quorate::tests
+}  // namespace quorate::test
