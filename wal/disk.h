@@ -41,7 +41,8 @@ struct SyncFile {
     std::string file;
     bool operator==(const SyncFile&) const = default;
 };
-/// A new file of `size` zero bytes, written (not merely allocated) and synced; replaces one of that name.
+/// A new file of `size` zero bytes, written (not merely allocated) and synced; replaces one of that name. A
+/// failure leaves no file of that name, so that its room is free again.
 struct CreateZeroed {
     std::string file;
     std::uint64_t size = 0;

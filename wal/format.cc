@@ -192,17 +192,16 @@ std::uint32_t block_crc(std::string_view block) { return get<std::uint32_t>(bloc
 
 std::uint32_t encode_record(const RecordHead& head, std::string_view payload, std::string& out) {
     ENGINE_CHECK(head.payload_bytes == payload.size() && payload.size() <= kPayloadBytesMax);
-    std::string bytes(kHeadBytes, '\0');
-    put(bytes, 4, head.payload_bytes);
-    put(bytes, 8, static_cast<std::uint8_t>(head.type));
-    put(bytes, 9, static_cast<std::uint8_t>(head.kind));
-    put(bytes, 12, head.previous_crc);
-    put(bytes, 16, head.index.value);
-    put(bytes, 24, head.term.value);
-    put(bytes, 32, head.sequence);
-    put(bytes, 40, head.durable);
     const std::size_t start = out.size();
-    out.append(bytes).append(payload);
+    out.append(kHeadBytes, '\0').append(payload);
+    put(out, start + 4, head.payload_bytes);
+    put(out, start + 8, static_cast<std::uint8_t>(head.type));
+    put(out, start + 9, static_cast<std::uint8_t>(head.kind));
+    put(out, start + 12, head.previous_crc);
+    put(out, start + 16, head.index.value);
+    put(out, start + 24, head.term.value);
+    put(out, start + 32, head.sequence);
+    put(out, start + 40, head.durable);
     const std::uint32_t crc = crc32c(std::string_view(out).substr(start + sizeof(std::uint32_t)));
     put(out, start, crc);
     return crc;

@@ -69,11 +69,12 @@ std::expected<void, Refusal> LogScan::check_header(const SegmentHeader& header, 
                                            ", as ", file, " says, seen them through offset ", previous_end),
                                       entries_from_here()));
     }
-    if (header.base != last()) {
-        return std::unexpected(damage(file, 0,
-                                      text("expected the segment that follows entry ", last().index.value,
-                                           ", seen one that follows entry ", header.base.index.value),
-                                      entries_from_here()));
+    if (header.base != log_.last()) {
+        return std::unexpected(
+            damage(file, 0,
+                   text("expected the segment that follows entry ", log_.last().index.value,
+                        ", seen one that follows entry ", header.base.index.value),
+                   entries_from_here()));
     }
     return {};
 }
@@ -83,27 +84,28 @@ std::expected<void, Refusal> LogScan::check_header(const SegmentHeader& header, 
 std::expected<void, Refusal> LogScan::add_record(const RecordView& record, std::uint64_t offset) {
     const RecordHead& head = record.head;
     const bool replaces = head.type == RecordType::Replacement;
-    const LogIndex next = last().index.next();
+    const LogIndex next = log_.last().index.next();
     const bool index_fits = replaces ? head.index > LogIndex{} && head.index < next : head.index == next;
     const EntryId previous = index_fits && head.index > LogIndex(1)
-                                 ? EntryId{head.index.previous(), entries[head.index.value - 2].term}
+                                 ? EntryId{head.index.previous(), log_.entries[head.index.value - 2].term}
                                  : EntryId{};
     if (!index_fits || head.term < previous.term || head.term > term_) {
-        return std::unexpected(
-            damage(segment_name(tail_.sequence), offset,
-                   text("expected ", replaces ? "a replacement of one of the entries up to " : "entry ",
-                        replaces ? last().index.value : next.value, " with a term of ", previous.term.value,
-                        " to ", term_.value, " (the one recorded with the vote), seen entry ",
-                        head.index.value, " of term ", head.term.value),
-                   entries_from_here()));
+        return std::unexpected(damage(
+            segment_name(tail_.sequence), offset,
+            text("expected ", replaces ? "a replacement of one of the entries up to " : "entry ",
+                 replaces ? log_.last().index.value : next.value, " with a term of ", previous.term.value,
+                 " to ", term_.value, " (the one recorded with the vote), seen entry ", head.index.value,
+                 " of term ", head.term.value),
+            entries_from_here()));
     }
     if (replaces) {
-        entries.resize(head.index.value - 1);
-        while (!memberships.empty() && memberships.back() >= head.index) memberships.pop_back();
+        log_.entries.resize(head.index.value - 1);
+        while (!log_.memberships.empty() && log_.memberships.back() >= head.index)
+            log_.memberships.pop_back();
     }
-    entries.push_back({head.term, head.kind, head.payload_bytes});
-    if (head.kind == engine::EntryKind::Membership) memberships.push_back(head.index);
-    index.place(head.index, tail_.sequence, offset, record.end);
+    log_.entries.push_back({head.term, head.kind, head.payload_bytes});
+    if (head.kind == engine::EntryKind::Membership) log_.memberships.push_back(head.index);
+    log_.index.place(head.index, tail_.sequence, offset, record.end);
     return {};
 }
 
@@ -130,12 +132,12 @@ std::expected<void, Refusal> LogScan::check_end(std::string_view last_segment) c
         entries_from_here()));
 }
 
-EntryId LogScan::last() const {
+EntryId ScannedLog::last() const {
     return entries.empty() ? EntryId{} : EntryId{LogIndex(entries.size()), entries.back().term};
 }
 
 std::string LogScan::entries_from_here() const {
-    const EntryId id = last();
+    const EntryId id = log_.last();
     return text("the entries behind entry ", id.index.value, " (term ", id.term.value, ")");
 }
 

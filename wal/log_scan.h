@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "wal/batch.h"
@@ -15,6 +16,15 @@
 #include "wal/refusal.h"
 
 namespace quorate::wal {
+
+/// The log as its records tell it.
+struct ScannedLog {
+    std::vector<engine::EntryShape> entries;    ///< from index 1
+    std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them
+    EntryIndex index;
+
+    [[nodiscard]] engine::EntryId last() const;
+};
 
 class LogScan {
  public:
@@ -32,11 +42,8 @@ class LogScan {
     /// The end of the records. `durable`: what is known from the records and the mark; the rest may be
     /// unsynced.
     [[nodiscard]] const Tail& tail() const { return tail_; }
-    [[nodiscard]] engine::EntryId last() const;
-
-    std::vector<engine::EntryShape> entries;
-    std::vector<engine::LogIndex> memberships;
-    EntryIndex index;
+    [[nodiscard]] const ScannedLog& log() const { return log_; }
+    [[nodiscard]] ScannedLog take_log() { return std::move(log_); }
 
  private:
     [[nodiscard]] std::expected<void, Refusal> check_header(const SegmentHeader& header,
@@ -49,6 +56,7 @@ class LogScan {
     Identity identity_;
     Mark mark_;
     engine::Term term_;
+    ScannedLog log_;
     Tail tail_;  ///< sequence zero: no segment yet
     bool has_met_mark_ = false;
 };

@@ -183,7 +183,7 @@ std::expected<void, Refusal> Recovery::read_segments() {
         if (sequences.empty() || sequences[expected - 1] != expected) {
             return std::unexpected(damage(segment_name(expected), 0,
                                           "expected this segment, seen no such file",
-                                          text("the entries behind entry ", scan.last().index.value)));
+                                          text("the entries behind entry ", scan.log().last().index.value)));
         }
         auto read = read_file(expected);
         if (!read) return std::unexpected(read.error());
@@ -192,10 +192,11 @@ std::expected<void, Refusal> Recovery::read_segments() {
     }
     if (auto checked = scan.check_end(bytes); !checked) return checked;
     mend_tail(scan, bytes);
-    result_.last = scan.last();
-    result_.recovered.entries = std::move(scan.entries);
-    result_.recovered.memberships = std::move(scan.memberships);
-    result_.index = std::move(scan.index);
+    result_.last = scan.log().last();
+    ScannedLog log = scan.take_log();
+    result_.recovered.entries = std::move(log.entries);
+    result_.recovered.memberships = std::move(log.memberships);
+    result_.index = std::move(log.index);
     return {};
 }
 
@@ -210,7 +211,7 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
     if (used > tail.end) {
         warn(text(
             file, ": offset ", tail.end, ": cut ", used - tail.end, " bytes behind entry ",
-            scan.last().index.value, " (term ", scan.last().term.value,
+            scan.log().last().index.value, " (term ", scan.log().last().term.value,
             "): the remains of a write that a crash interrupted, which was not acknowledged. If there was no "
             "crash, the disk has damaged the last write, which may have been acknowledged: compare this "
             "node's log with the other members'"));

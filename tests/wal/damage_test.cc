@@ -268,6 +268,23 @@ TEST_F(Damage, EachFileMissing) {
     EXPECT_EQ(tally_.recovered, 5U) << "each copy of the vote and of the identity, and the spare";
 }
 
+// Nothing but the vote files knows of a segment that has just been begun.
+TEST_F(Damage, TheLastSegmentMissingRightAfterItsFirstUse) {
+    MemoryDisk disk;
+    LogUser user(disk);
+    ASSERT_TRUE(user.open());
+    user.vote(1, 1);
+    user.append(6, 700);
+    ASSERT_TRUE(user.settle());
+    Image image = disk.written();
+    ASSERT_EQ(image.erase(std::string(kLastSegment)), 1U);
+    MemoryDisk damaged(image);
+    const auto content = LogUser(damaged).open();
+    ASSERT_FALSE(content);
+    EXPECT_EQ(content.error().code, wal::RefusalCode::Damage);
+    EXPECT_THAT(content.error().message, HasSubstr(kLastSegment));
+}
+
 TEST_F(Damage, EachFileUnreadable) {
     for (const auto& [name, bytes] : subject_.image) {
         if (wal::is_spare_name(name)) continue;
