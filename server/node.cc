@@ -48,7 +48,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         return std::unexpected(wal::Refusal{
             wal::RefusalCode::Damage,
             fmt::format("the log is empty, yet its node has been in term {}: entries are missing; "
-                        "rebuild this node from its peers as docs/log-format.md describes",
+                        "see docs/operations.md, When a node refuses its directory",
                         recovered.hard_state.current_term.value)});
     }
     if (recovered.entries.empty()) {
