@@ -78,9 +78,10 @@ void MemoryDisk::fail_operation(std::uint64_t n, DiskError error, bool for_good)
     fails_for_good_ = for_good;
 }
 
-void MemoryDisk::release_lock() {
+void MemoryDisk::kill_process() {
     is_locked_ = false;
     lanes_.clear();
+    power_left_.reset();
 }
 
 std::expected<void, DiskFailure> MemoryDisk::perform(const wal::DiskOperation& operation) {

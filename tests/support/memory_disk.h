@@ -54,8 +54,9 @@ class MemoryDisk final : public wal::Disk {
     /// After `n` more operations the power goes: the last of them has happened, and nobody is told.
     void cut_power_after(std::uint64_t n) { power_left_ = n; }
     [[nodiscard]] bool power_is_off() const { return power_left_ == 0; }
-    /// The process that held the lock is gone, with all that it had submitted; the system goes on.
-    void release_lock();
+    /// The process that held the lock is gone, with all that it had submitted. The system goes on with what
+    /// it has in its cache; a power cut that was ordered is off.
+    void kill_process();
 
     /// What is on the disk after a crash: of every sector that was written and not synced, the new content
     /// where `keeps_sector` says so, and as many of the directory's unsynced changes, in order, as

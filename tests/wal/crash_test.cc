@@ -183,20 +183,39 @@ TEST(Crash, WhileIdlenessIsRecorded) {
 }
 
 // A process that is killed leaves everything written in the kernel's cache, and the next one must not take
-// that for durable: the power may go right after it has answered.
-TEST(Crash, APowerCutAfterAKill) {
-    const Start start = after(three_entries);
+// that for durable, neither bytes nor names: the power may go right after it has acknowledged something
+// itself.
+void kill_everywhere(Story story, const MemoryDisk::Image& start, const History& before) {
+    const auto none = [] { return false; };
+    std::uint64_t kills = 0;
     for (std::uint64_t operations = 1;; ++operations) {
-        MemoryDisk disk(start.image);
-        const Crashed crashed =
-            run(disk, start.history, [](LogUser& user) { user.append(4, 900); }, operations);
-        if (!crashed.power_went) break;
-        MemoryDisk killed(disk.written());
-        LogUser next(killed);
+        SCOPED_TRACE(testing::Message() << "killed after operation " << operations);
+        MemoryDisk disk(start);
+        const Crashed killed = run(disk, before, story, operations);
+        if (!killed.power_went) break;
+        ++kills;
+        disk.kill_process();
+        LogUser next(disk);
         const auto content = next.open();
         ASSERT_TRUE(content) << content.error().message;
-        ASSERT_TRUE(crashed.history.allows(*content));
+        ASSERT_TRUE(killed.history.allows(*content));
+        next.history().resume_with(*content);
+        MemoryDisk at_once(disk.after_crash(none, none));
+        ASSERT_EQ(LogUser(at_once).open().value_or(LogContent{}), *content);
+        next.vote(content->hard_state.current_term.value + 1, 3);
+        next.append(2, 100);
+        ASSERT_TRUE(next.settle());
+        MemoryDisk later(disk.after_crash(none, none));
+        ASSERT_EQ(LogUser(later).open().value_or(LogContent{}), next.history().acknowledged());
     }
+    EXPECT_GT(kills, 5U);
+}
+
+TEST(Crash, APowerCutAfterAKillAtCreation) { kill_everywhere(three_entries, {}, {}); }
+
+TEST(Crash, APowerCutAfterAKillWhereASegmentEnds) {
+    const Start start = after(three_entries);
+    kill_everywhere([](LogUser& user) { user.append(7, 900); }, start.image, start.history);
 }
 
 // After a failed sync the kernel drops the pages and calls the next sync a success. What the next life reads
@@ -217,7 +236,7 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
         if (user.settle()) break;
         ++failures;
         // The next process, on the same kernel.
-        disk.release_lock();
+        disk.kill_process();
         LogUser next(disk);
         const auto content = next.open();
         ASSERT_TRUE(content) << content.error().message;
