@@ -245,6 +245,4 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view file) {
     return parse_numbered(kSegmentPrefix, file);
 }
 
-bool is_spare_name(std::string_view file) { return parse_numbered(kSparePrefix, file).has_value(); }
-
 }  // namespace quorate::wal

@@ -161,6 +161,5 @@ std::uint32_t encode_record(const RecordHead& head, std::string_view payload, st
 /// `spare-` and the sequence of the segment that it is to become.
 [[nodiscard]] std::string spare_name(std::uint64_t sequence);
 [[nodiscard]] std::optional<std::uint64_t> parse_segment_name(std::string_view file);
-[[nodiscard]] bool is_spare_name(std::string_view file);
 
 }  // namespace quorate::wal

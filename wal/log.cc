@@ -93,7 +93,8 @@ std::expected<PersistTicket, Refusal> Log::on_completed(const DiskCompletion& co
     if (completion.id == spare_job_) return spare_completed(completion);
     ENGINE_CHECK(log_job_ && completion.id == log_job_->id);
     if (!completion.result) return fail(completion.result.error());
-    const LogJob job = *std::exchange(log_job_, std::nullopt);
+    const LogJob job = std::move(*log_job_);
+    log_job_.reset();
     adopt(job);
     return job.ticket;
 }
@@ -140,7 +141,8 @@ Log::LogJob Log::plan_job() {
     for (Pending& pending : queue_) {
         if (!pending.hard_state) continue;
         has_vote = true;
-        job.vote.hard_state = *std::exchange(pending.hard_state, std::nullopt);
+        job.vote.hard_state = *pending.hard_state;
+        pending.hard_state.reset();
     }
     if (has_vote) add_vote(job);
 

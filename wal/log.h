@@ -46,6 +46,10 @@ struct RecoveredLog;
 /// nothing any more: the process must stop, and recovery is the only retry.
 class Log {
  public:
+    Log(const Log&) = delete;
+    Log& operator=(const Log&) = delete;
+    ~Log() = default;
+
     /// Takes the directory, checks whose it is, recovers it (or fills a fresh one), and makes everything that
     /// it read durable again.
     [[nodiscard]] static std::expected<Opened, Refusal> open(Disk& disk, const LogOptions& options);

@@ -29,8 +29,8 @@ struct ScannedLog {
 class LogScan {
  public:
     /// `mark` and `term` are those of the vote record: the log must reach the one and not pass the other.
-    LogScan(const Identity& identity, const Mark& mark, engine::Term term)
-        : identity_(identity), mark_(mark), term_(term) {}
+    LogScan(Identity identity, const Mark& mark, engine::Term term)
+        : identity_(std::move(identity)), mark_(mark), term_(term) {}
 
     /// The next segment: its header fits what came before, and its records are followed to the first that is
     /// not valid. `bytes` is the whole file.

@@ -18,6 +18,9 @@ constexpr std::uint64_t kSegmentFileBytesMax = kSegmentBytesMax + 2 * kPayloadBy
 class Recovery {
  public:
     Recovery(Disk& disk, const LogOptions& options) : disk_(disk), options_(options) {}
+    Recovery(const Recovery&) = delete;
+    Recovery& operator=(const Recovery&) = delete;
+    ~Recovery() = default;
 
     std::expected<RecoveredLog, Refusal> run();
 
@@ -36,7 +39,7 @@ class Recovery {
     void warn(std::string warning) { result_.recovered.warnings.push_back(std::move(warning)); }
 
     Disk& disk_;
-    const LogOptions& options_;
+    LogOptions options_;
     std::vector<FileStatus> files_;
     std::vector<DiskOperation> operations_;  ///< what has to be written before the log may be used
     std::array<bool, 2> is_vote_readable_{};
@@ -54,10 +57,6 @@ std::expected<RecoveredLog, Refusal> Recovery::run() {
     auto listed = disk_.list();
     if (!listed) return std::unexpected(disk_refusal(listed.error()));
     files_ = std::move(*listed);
-    // A crash may have left a spare half prepared.
-    for (const FileStatus& file : files_) {
-        if (is_spare_name(file.name)) operations_.emplace_back(RemoveFile{file.name});
-    }
     const auto is_ours = check_identity();
     if (!is_ours) return std::unexpected(is_ours.error());
     if (!*is_ours) {

@@ -67,9 +67,9 @@ std::optional<DiskCompletion> MemoryDisk::complete_next(DiskLane lane) {
 }
 
 const std::deque<DiskJob>& MemoryDisk::waiting(DiskLane lane) const {
-    static const std::deque<DiskJob> kNone;
+    static const std::deque<DiskJob> none;
     const auto found = lanes_.find(lane);
-    return found == lanes_.end() ? kNone : found->second;
+    return found == lanes_.end() ? none : found->second;
 }
 
 void MemoryDisk::fail_operation(std::uint64_t n, DiskError error, bool for_good) {

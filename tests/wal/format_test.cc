@@ -100,7 +100,7 @@ TEST_F(ARecord, ComesBackAsItWas) {
 }
 
 TEST_F(ARecord, WithAnyBitChangedIsNone) {
-    for (std::size_t bit = 4096 * 8; bit < segment_.size() * 8; ++bit) {
+    for (std::size_t bit = std::size_t{4096} * 8; bit < segment_.size() * 8; ++bit) {
         std::string changed = segment_;
         changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << (bit % 8)));
         ASSERT_FALSE(wal::decode_record(changed, 4096, 3)) << "bit " << bit;
@@ -126,8 +126,7 @@ TEST(Format, NamesOfFiles) {
                              "log-000000000000001f.old", "spare-000000000000001f", "vote-a"}) {
         EXPECT_FALSE(wal::parse_segment_name(name)) << name;
     }
-    EXPECT_TRUE(wal::is_spare_name(wal::spare_name(3)));
-    EXPECT_FALSE(wal::is_spare_name(wal::segment_name(3)));
+    EXPECT_EQ(wal::spare_name(3), "spare-0000000000000003");
 }
 
 }  // namespace

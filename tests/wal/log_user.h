@@ -71,6 +71,10 @@ class LogUser {
                      const wal::Identity& identity = kTestIdentity)
         : disk_(disk), options_{identity, segment_bytes} {}
 
+    LogUser(const LogUser&) = delete;
+    LogUser& operator=(const LogUser&) = delete;
+    ~LogUser() = default;
+
     /// Recovers, and reads every entry back.
     [[nodiscard]] std::expected<LogContent, wal::Refusal> open();
 
