@@ -4,12 +4,17 @@
 #include <array>
 #include <utility>
 
+#include <sys/socket.h>
+
 #include "engine/check.h"
 #include "server/problem.h"
 
 namespace quorate::io {
 
 namespace {
+
+constexpr std::uint64_t kLingerMsMax = 1000;
+constexpr unsigned kPeerKeepaliveS = 10;
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
     const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -47,11 +52,23 @@ HttpConnection::HttpConnection(HttpServer& server, std::uint32_t number)
     settings_.on_url = on_url;
     settings_.on_header_field = on_field;
     settings_.on_header_value = on_value;
+    settings_.on_headers_complete = on_headers_complete;
     settings_.on_body = on_body;
     settings_.on_message_complete = on_message_complete;
+    begin_request();
+}
+
+// The parser is made anew for each request, also behind an upgrade that we do not take (RFC 9110, 7.8: it may
+// be ignored).
+void HttpConnection::begin_request() {
     llhttp_init(&parser_, HTTP_REQUEST, &settings_);
     parser_.data = this;
-    phase_began_ms_ = server.loop_.now_ms();
+    last_was_value_ = false;
+    are_headers_complete_ = false;
+    has_parser_ended_ = false;
+    owes_continue_ = false;
+    phase_began_ms_ = server_.loop_.now_ms();
+    phase_bytes_ = 0;
 }
 
 bool HttpConnection::accept(uv_stream_t* listener) {
@@ -64,7 +81,7 @@ bool HttpConnection::accept(uv_stream_t* listener) {
 }
 
 void HttpConnection::start_reading() {
-    if (is_reading_ || is_closed_) return;
+    if (is_reading_ || is_closed_ || has_input_ended_) return;
     is_reading_ = true;
     uv_read_start(
         tcp_.as<uv_stream_t>(),
@@ -79,8 +96,17 @@ void HttpConnection::start_reading() {
 void HttpConnection::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
     auto* connection = static_cast<HttpConnection*>(stream->data);
     if (connection == nullptr || count == 0) return;
-    if (count < 0) return connection->close();
+    if (count < 0) return connection->input_ended(static_cast<int>(count));
     connection->received({buffer->base, static_cast<std::size_t>(count)});
+}
+
+// A client may close its half once it has asked everything: what it asked is still answered.
+void HttpConnection::input_ended(int error) {
+    stop_reading();
+    has_input_ended_ = true;
+    if (error != UV_EOF || is_peer_ || (slots_.empty() && output_.empty() && writing_bytes_ == 0))
+        return close();
+    finish();
 }
 
 void HttpConnection::received(std::string_view bytes) {
@@ -95,8 +121,7 @@ void HttpConnection::received(std::string_view bytes) {
 // Everything that is whole so far, until the client has enough requests waiting.
 void HttpConnection::process() {
     std::size_t taken = 0;
-    while (taken < input_.size() && !is_finishing_ && !is_closed_ && !is_peer_ &&
-           slots_.size() < server_.limits_.pipelined_max) {
+    while (taken < input_.size() && !is_finishing_ && !is_closed_ && !is_peer_ && has_room()) {
         const auto progress = guard_.feed(std::string_view(input_).substr(taken));
         const std::string_view accepted = std::string_view(input_).substr(taken, progress.accepted);
         taken += progress.accepted;
@@ -104,11 +129,9 @@ void HttpConnection::process() {
         if (progress.head_ended && !progress.message_ended) {
             phase_began_ms_ = server_.loop_.now_ms();
             phase_bytes_ = 0;
-            // The length has been found good already: the body may come.
-            if (guard_.expects_continue() && slots_.empty()) {
-                output_ += "HTTP/1.1 100 Continue\r\n\r\n";
-                touch();
-            }
+            // The length has been found good already: the body may come, once it is its turn.
+            owes_continue_ = guard_.expects_continue();
+            touch();
         }
         if (progress.fault) {
             refuse(*progress.fault);
@@ -133,6 +156,12 @@ bool HttpConnection::parse(std::string_view bytes, bool message_ended) {
         refuse({400, "malformed_request", llhttp_get_error_reason(&parser_)});
         return false;
     }
+    // The guard has checked the framing, so both see the same end; a request on which they differ (CONNECT
+    // with a body) is none to guess about.
+    if (has_parser_ended_ != message_ended) {
+        refuse({400, "malformed_request", "this method takes no body"});
+        return false;
+    }
     if (message_ended) dispatch(wants_upgrade);
     return true;
 }
@@ -144,6 +173,7 @@ int HttpConnection::on_url(llhttp_t* parser, const char* at, std::size_t length)
 
 int HttpConnection::on_field(llhttp_t* parser, const char* at, std::size_t length) {
     auto* self = connection_of(parser);
+    if (self->are_headers_complete_) return 0;  // a trailer must not pass for a header: RFC 9110, 6.5.1
     if (self->request_.headers.empty() || self->last_was_value_) self->request_.headers.emplace_back();
     self->last_was_value_ = false;
     self->request_.headers.back().name.append(at, length);
@@ -152,8 +182,14 @@ int HttpConnection::on_field(llhttp_t* parser, const char* at, std::size_t lengt
 
 int HttpConnection::on_value(llhttp_t* parser, const char* at, std::size_t length) {
     auto* self = connection_of(parser);
+    if (self->are_headers_complete_) return 0;
     self->last_was_value_ = true;
     self->request_.headers.back().value.append(at, length);
+    return 0;
+}
+
+int HttpConnection::on_headers_complete(llhttp_t* parser) {
+    connection_of(parser)->are_headers_complete_ = true;
     return 0;
 }
 
@@ -162,9 +198,11 @@ int HttpConnection::on_body(llhttp_t* parser, const char* at, std::size_t length
     return 0;
 }
 
-// The parser forgets what the connection shall become as soon as this returns.
+// The parser forgets what the connection shall become as soon as this returns. A client of HTTP/1.0 is not
+// kept: it would need to be told so in words that 1.1 has no use for.
 int HttpConnection::on_message_complete(llhttp_t* parser) {
-    connection_of(parser)->keeps_alive_ = llhttp_should_keep_alive(parser) != 0;
+    connection_of(parser)->has_parser_ended_ = true;
+    connection_of(parser)->keeps_alive_ = llhttp_should_keep_alive(parser) != 0 && parser->http_minor == 1;
     return 0;
 }
 
@@ -174,19 +212,12 @@ server::HttpExchange HttpConnection::next_exchange() {
 
 void HttpConnection::dispatch(bool wants_upgrade) {
     request_.method = llhttp_method_name(static_cast<llhttp_method_t>(llhttp_get_method(&parser_)));
-    const bool keeps_alive = wants_upgrade || keeps_alive_;
-    // The next request needs the parser as new, also behind an upgrade that we do not take (RFC 9110, 7.8: it
-    // may be ignored).
-    llhttp_init(&parser_, HTTP_REQUEST, &settings_);
-    parser_.data = this;
-    last_was_value_ = false;
-    phase_began_ms_ = server_.loop_.now_ms();
-    phase_bytes_ = 0;
-
-    const std::string* protocol = request_.header("Upgrade");
-    if (protocol != nullptr && request_.target == kPeerPath && slots_.empty()) return upgrade();
-    slots_.push_back({next_exchange(), request_.method == "HEAD", keeps_alive, std::nullopt});
-    if (!keeps_alive) is_finishing_ = true;
+    const bool is_peer_upgrade = wants_upgrade && request_.method == "GET" && request_.target == kPeerPath &&
+                                 request_.header("Upgrade") != nullptr;
+    begin_request();
+    if (is_peer_upgrade && slots_.empty()) return upgrade();
+    slots_.push_back({next_exchange(), request_.method == "HEAD", std::nullopt});
+    if (!keeps_alive_) is_finishing_ = true;
     server_.handler_.on_request(slots_.back().exchange, std::exchange(request_, {}));
 }
 
@@ -207,6 +238,8 @@ void HttpConnection::upgrade() {
         output_ += "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
                    std::string(kPeerProtocol) + "\r\n\r\n";
         is_peer_ = true;
+        // Peers say nothing for long, and go without a word when their machine does.
+        uv_tcp_keepalive(tcp_.get(), 1, kPeerKeepaliveS);
     }
     touch();
 }
@@ -214,15 +247,17 @@ void HttpConnection::upgrade() {
 void HttpConnection::respond(server::HttpExchange exchange, const server::HttpResponse& response) {
     const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
     if (slot == slots_.end() || slot->answer) return;
-    slot->answer = serialize(response, slot->is_head, slot->keeps_alive && !server_.is_stopping_);
-    if (server_.is_stopping_) is_finishing_ = true;
+    const bool is_last = is_finishing_ && std::next(slot) == slots_.end();
+    slot->answer = serialize(response, slot->is_head, !is_last);
+    answer_bytes_ += slot->answer->size();
     touch();
 }
 
 void HttpConnection::refuse(const HttpFault& fault) {
     is_finishing_ = true;
-    slots_.push_back({next_exchange(), false, false,
-                      serialize(server::problem(fault.status, fault.code, fault.detail), false, false)});
+    std::string answer = serialize(server::problem(fault.status, fault.code, fault.detail), false, false);
+    answer_bytes_ += answer.size();
+    slots_.push_back({next_exchange(), false, std::move(answer)});
     touch();
 }
 
@@ -234,71 +269,89 @@ void HttpConnection::finish() {
 void HttpConnection::touch() {
     if (std::exchange(is_touched_, true)) return;
     server_.touched_.push_back(number_);
+    server_.loop_.request_turn();  // from a timer, the end of the turn would wait for the next event
 }
 
 void HttpConnection::move_answers() {
     while (!slots_.empty() && slots_.front().answer) {
+        answer_bytes_ -= slots_.front().answer->size();
         output_ += *slots_.front().answer;
         slots_.pop_front();
     }
+    if (slots_.empty() && !is_finishing_ && std::exchange(owes_continue_, false))
+        output_ += "HTTP/1.1 100 Continue\r\n\r\n";
 }
 
 bool HttpConnection::flush() {
     is_touched_ = false;
     if (is_closed_) return true;
     move_answers();
-    if (!output_.empty() && writing_bytes_ == 0) {
-        write_began_ms_ = server_.loop_.now_ms();
-        written_bytes_ = 0;
-        uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
-        const int written = uv_try_write(tcp_.as<uv_stream_t>(), &buffer, 1);
-        if (written < 0 && written != UV_EAGAIN) {
-            close();
-            return true;
-        }
-        if (written > 0) output_.erase(0, static_cast<std::size_t>(written));
-    }
-    if (!output_.empty() && writing_bytes_ == 0) {
-        auto* write = new WriteRequest{{}, std::exchange(output_, {})};
-        writing_bytes_ = write->bytes.size();
-        uv_buf_t buffer = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
-        uv_write(&write->request, tcp_.as<uv_stream_t>(), &buffer, 1, [](uv_write_t* request, int status) {
-            const std::unique_ptr<WriteRequest> done(reinterpret_cast<WriteRequest*>(request));
-            auto* connection = static_cast<HttpConnection*>(request->handle->data);
-            if (connection == nullptr) return;
-            connection->writing_bytes_ = 0;
-            if (status != 0) return connection->close();
-            connection->touch();
-        });
-    }
-    const bool is_over =
-        is_finishing_ && slots_.empty() && output_.empty() && writing_bytes_ == 0 && !is_peer_;
-    if (is_over) {
-        close();
-    } else if (!input_.empty() && slots_.size() < server_.limits_.pipelined_max) {
+    write_output();
+    if (is_closed_) return true;
+    if (is_finishing_ && slots_.empty() && output_.empty() && writing_bytes_ == 0 && !is_peer_) {
+        end();
+    } else if (!input_.empty() && has_room()) {
         process();
+        server_.loop_.request_turn();  // what was asked in here found this turn's end already begun
     } else {
         adjust_reading();
     }
     return is_closed_;
 }
 
+void HttpConnection::write_output() {
+    if (output_.empty() || writing_bytes_ > 0) return;
+    write_began_ms_ = server_.loop_.now_ms();
+    uv_buf_t some = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
+    const int written = uv_try_write(tcp_.as<uv_stream_t>(), &some, 1);
+    if (written < 0 && written != UV_EAGAIN) return close();
+    if (written > 0) output_.erase(0, static_cast<std::size_t>(written));
+    if (output_.empty()) return;
+    auto* write = new WriteRequest{{}, std::exchange(output_, {})};
+    writing_bytes_ = write->bytes.size();
+    uv_buf_t rest = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
+    uv_write(&write->request, tcp_.as<uv_stream_t>(), &rest, 1, [](uv_write_t* request, int status) {
+        const std::unique_ptr<WriteRequest> done(reinterpret_cast<WriteRequest*>(request));
+        auto* connection = static_cast<HttpConnection*>(request->handle->data);
+        if (connection == nullptr) return;
+        connection->writing_bytes_ = 0;
+        if (status != 0) return connection->close();
+        connection->touch();
+    });
+}
+
+// Closing with bytes unread resets the connection, and a reset may overtake the last answer. So only our half
+// is closed, and what still comes is thrown away, until the client closes too or has had its time.
+void HttpConnection::end() {
+    if (has_input_ended_) return close();
+    if (std::exchange(is_lingering_, true)) return;
+    phase_began_ms_ = server_.loop_.now_ms();
+    input_.clear();
+    uv_os_fd_t fd = -1;
+    if (uv_fileno(tcp_.as<uv_handle_t>(), &fd) != 0 || ::shutdown(fd, SHUT_WR) != 0) return close();
+    start_reading();
+}
+
+bool HttpConnection::has_room() const {
+    return slots_.size() < server_.limits_.pipelined_max &&
+           answer_bytes_ + output_.size() + writing_bytes_ < server_.limits_.output_bytes_max;
+}
+
 // A client that sends faster than it takes answers is read no further.
-void HttpConnection::adjust_reading() {
-    if (is_closed_) return;
-    const bool has_room = is_peer_ || (slots_.size() < server_.limits_.pipelined_max &&
-                                       output_.size() + writing_bytes_ < server_.limits_.output_bytes_max);
-    if (has_room) {
-        start_reading();
-    } else if (is_reading_) {
-        is_reading_ = false;
-        uv_read_stop(tcp_.as<uv_stream_t>());
-    }
+void HttpConnection::adjust_reading() { is_peer_ || has_room() ? start_reading() : stop_reading(); }
+
+void HttpConnection::stop_reading() {
+    if (is_closed_ || !std::exchange(is_reading_, false)) return;
+    uv_read_stop(tcp_.as<uv_stream_t>());
 }
 
 void HttpConnection::check_deadlines(std::uint64_t now_ms) {
     if (is_closed_ || is_peer_) return;
     const HttpLimits& limits = server_.limits_;
+    if (is_lingering_) {
+        if (now_ms - phase_began_ms_ > kLingerMsMax) close();
+        return;
+    }
     const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes) {
         const std::uint64_t elapsed = now_ms - began_ms;
         return elapsed > limits.slow_after_ms &&

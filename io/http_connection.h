@@ -31,14 +31,14 @@ class HttpConnection {
     void refuse(const HttpFault& fault);
 
     [[nodiscard]] bool is_peer() const { return is_peer_; }
-    [[nodiscard]] bool is_closed() const { return is_closed_; }
+    /// Whatever it asked is answered, and it gets nothing more.
+    [[nodiscard]] bool is_over() const { return is_closed_ || is_lingering_; }
 
  private:
     // A request that is not answered in full yet.
     struct Slot {
         server::HttpExchange exchange = 0;
         bool is_head = false;
-        bool keeps_alive = true;
         std::optional<std::string> answer;
     };
 
@@ -46,16 +46,23 @@ class HttpConnection {
     static int on_url(llhttp_t* parser, const char* at, std::size_t length);
     static int on_field(llhttp_t* parser, const char* at, std::size_t length);
     static int on_value(llhttp_t* parser, const char* at, std::size_t length);
+    static int on_headers_complete(llhttp_t* parser);
     static int on_body(llhttp_t* parser, const char* at, std::size_t length);
     static int on_message_complete(llhttp_t* parser);
 
     void received(std::string_view bytes);
+    void input_ended(int error);
+    void begin_request();
     void process();
     [[nodiscard]] bool parse(std::string_view bytes, bool message_ended);
     void dispatch(bool wants_upgrade);
     void upgrade();
+    [[nodiscard]] bool has_room() const;
     void adjust_reading();
+    void stop_reading();
     void move_answers();
+    void write_output();
+    void end();
     void touch();
     [[nodiscard]] server::HttpExchange next_exchange();
 
@@ -68,18 +75,23 @@ class HttpConnection {
     std::string input_;
     server::HttpRequest request_;
     bool last_was_value_ = false;
+    bool are_headers_complete_ = false;
+    bool has_parser_ended_ = false;
     bool keeps_alive_ = true;
+    bool owes_continue_ = false;
     std::deque<Slot> slots_;
     std::uint32_t next_request_ = 1;
+    std::size_t answer_bytes_ = 0;  ///< of the slots
     std::string output_;
     std::size_t writing_bytes_ = 0;     ///< with libuv, not yet with the system
     std::uint64_t phase_began_ms_ = 0;  ///< of waiting for a request, of its head, of its body
     std::uint64_t phase_bytes_ = 0;
     std::uint64_t write_began_ms_ = 0;
-    std::uint64_t written_bytes_ = 0;
     bool is_reading_ = false;
     bool is_finishing_ = false;  ///< takes no further request
     bool is_peer_ = false;
+    bool has_input_ended_ = false;
+    bool is_lingering_ = false;
     bool is_closed_ = false;
     bool is_touched_ = false;
 };

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint64_t kDeadlineScanMs = 500;
 constexpr std::uint64_t kAcceptPauseMs = 100;
+constexpr std::size_t kRefusedMax = 64;  ///< that hear why; more are closed without a word
 
 std::uint32_t connection_number(std::uint64_t id) { return static_cast<std::uint32_t>(id >> 32); }
 
@@ -63,6 +64,7 @@ void HttpServer::accept() {
     if (!connection->accept(listener_.as<uv_stream_t>())) return;
     HttpConnection& accepted = *connections_.emplace(number, std::move(connection)).first->second;
     if (connections_.size() > limits_.connections_max) {
+        if (connections_.size() > limits_.connections_max + kRefusedMax) return accepted.close();
         accepted.refuse({503, "too_many_connections", "this node has as many connections as it takes"});
         trouble("more connections than " + std::to_string(limits_.connections_max) + ": refused");
         return;
@@ -104,7 +106,6 @@ void HttpServer::flush() {
         const auto found = connections_.find(number);
         if (found != connections_.end() && found->second->flush()) connections_.erase(found);
     }
-    if (!touched_.empty()) loop_.request_turn();
 }
 
 void HttpServer::check_deadlines() {
@@ -121,7 +122,7 @@ void HttpServer::stop() {
 
 bool HttpServer::is_drained() const {
     for (const auto& [number, connection] : connections_) {
-        if (!connection->is_peer() && !connection->is_closed()) return false;
+        if (!connection->is_peer() && !connection->is_over()) return false;
     }
     return true;
 }

@@ -26,7 +26,8 @@ class HttpConnection;
 /// Names an upgraded connection; never reused.
 using PeerConnection = std::uint64_t;
 
-/// What the server tells its owner. None of these is called from within a call to the server.
+/// What the server tells its owner, between turns; on_request() and on_upgrade() from within flush() too, and
+/// on_peer_closed() from within close_peer().
 class HttpHandler {
  public:
     HttpHandler() = default;
