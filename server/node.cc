@@ -161,11 +161,16 @@ void Node::step(const engine::Event& event, Payloads payloads) {
     output_ = std::move(output);
 }
 
-void Node::perform(const engine::SendMessage& action, Payloads&) {
+void Node::perform(const engine::SendMessage& action, Payloads& payloads) {
     std::vector<wal::LogEntry> entries;
     const auto* append = std::get_if<engine::AppendEntries>(&action.message);
     if (append != nullptr && !attach_entries(*append, entries)) return;
-    environment_.send_frame(action.to, encode_frame(action.message, entries));
+    const bool is_sent = environment_.send_frame(action.to, encode_frame(action.message, entries));
+    // Nobody will answer a read index that could not be asked for: better to say so now than when the time is
+    // over.
+    const auto* read = std::get_if<engine::ReadIndexRequest>(&action.message);
+    if (read != nullptr && !is_sent)
+        perform(engine::RefuseRead{read->request, engine::RefusalReason::NotLeader, {}}, payloads);
 }
 
 void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
@@ -250,6 +255,7 @@ void Node::propose_queued() {
     if (queued_writes_.empty()) return;
     std::vector<OperationId> proposers = std::exchange(queued_writes_, {});
     std::vector<wal::LogEntry> entries = std::exchange(queued_entries_, {});
+    queued_bytes_ = 0;
     std::vector<engine::ProposedEntry> proposals;
     proposals.reserve(entries.size());
     for (const wal::LogEntry& entry : entries) {

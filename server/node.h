@@ -145,12 +145,14 @@ class Node {
     void start_write(HttpExchange exchange, ApiCall&& call);
     void start_read(HttpExchange exchange, ApiCall&& call);
     void start_nodes_query(HttpExchange exchange);
-    void finish_nodes_query(std::uint64_t id);
+    void finish_nodes_query(OperationId id);
     void serve_read(const ClientCall& read);
     void decide_write(OperationId id, const WriteOutcome& outcome);
+    void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();
     void refuse_read(OperationId id, const engine::RefuseRead& refusal);
     void expire_operations();
+    [[nodiscard]] bool is_overloaded() const;
     [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;
 
     // node_peers.cc
@@ -183,6 +185,7 @@ class Node {
     Operations<Pending> operations_;
     Operations<NodesQuery> nodes_queries_;
     std::vector<OperationId> queued_writes_;
+    std::uint64_t queued_bytes_ = 0;
     std::vector<wal::LogEntry> queued_entries_;  ///< one for each queued write
     std::vector<OperationId> queued_reads_;
     std::map<engine::RequestId, std::vector<OperationId>> unconfirmed_reads_;  ///< by the engine's request

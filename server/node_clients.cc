@@ -46,10 +46,15 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
         call->call);
 }
 
+bool Node::is_overloaded() const {
+    return operations_.size() >= config_.operations_max ||
+           queued_bytes_ >= config_.raft.uncommitted_bytes_max;
+}
+
 // Why no new operation is taken at all, if so.
 std::optional<HttpResponse> Node::admission_refusal() const {
     if (is_stopping_) return shutting_down();
-    if (operations_.size() >= config_.operations_max) return overloaded();
+    if (is_overloaded()) return overloaded();
     return std::nullopt;
 }
 
@@ -65,11 +70,16 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     const OperationId id =
         operations_.add(ClientCall{exchange, std::move(call), leads ? engine::kNobody : leader}, now_ms_);
     if (leads) {
-        queued_writes_.push_back(id);
-        queued_entries_.push_back({{}, engine::EntryKind::Command, std::move(payload)});
+        queue_write(id, std::move(payload));
     } else if (!environment_.send_frame(leader, encode_frame(ForwardWrite{id, std::move(payload)}))) {
         decide_write(id, WriteNotLeader{});
     }
+}
+
+void Node::queue_write(OperationId id, std::string payload) {
+    queued_bytes_ += payload.size();
+    queued_writes_.push_back(id);
+    queued_entries_.push_back({{}, engine::EntryKind::Command, std::move(payload)});
 }
 
 void Node::start_read(HttpExchange exchange, ApiCall&& call) {
@@ -160,8 +170,17 @@ void Node::start_nodes_query(HttpExchange exchange) {
         return environment_.respond(exchange, cluster_nodes(config_.cluster_id, query.nodes));
     const OperationId id = nodes_queries_.add(std::move(query), now_ms_);
     for (const Member& m : members_.members) {
-        if (m.id != config_.self.id) environment_.send_frame(m.id, encode_frame(HealthRequest{id}));
+        if (m.id == config_.self.id || environment_.send_frame(m.id, encode_frame(HealthRequest{id})))
+            continue;
+        --nodes_queries_.find(id)->awaited;
     }
+    finish_nodes_query(id);
+}
+
+void Node::finish_nodes_query(OperationId id) {
+    if (nodes_queries_.find(id)->awaited > 0) return;
+    const auto query = nodes_queries_.take(id);
+    environment_.respond(query->exchange, cluster_nodes(config_.cluster_id, query->nodes));
 }
 
 }  // namespace quorate::server

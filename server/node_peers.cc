@@ -72,11 +72,10 @@ void Node::on_frame(ServerId from, ForwardWrite&& frame) {
     if (raft_.role() != engine::RoleName::Leader) return refuse(WriteNotLeader{});
     if (log_->out_of_space()) return refuse(WriteDiskFull{});
     if (is_stopping_) return refuse(WriteNotLeader{});
-    if (operations_.size() >= config_.operations_max) return refuse(WriteOverloaded{});
+    if (is_overloaded()) return refuse(WriteOverloaded{});
     // What gets into the log must be readable by everyone: a peer's mistake ends here.
     if (!decode_command(frame.command)) return refuse(WriteNotApplied{});
-    queued_writes_.push_back(operations_.add(PeerWrite{from, frame.request}, now_ms_));
-    queued_entries_.push_back({{}, engine::EntryKind::Command, std::move(frame.command)});
+    queue_write(operations_.add(PeerWrite{from, frame.request}, now_ms_), std::move(frame.command));
 }
 
 void Node::on_frame(ServerId, ForwardWriteReply&& frame) {
@@ -98,9 +97,7 @@ void Node::on_frame(ServerId from, HealthReply&& frame) {
         query->nodes[i].up = true;
         --query->awaited;
     }
-    if (query->awaited > 0) return;
-    environment_.respond(query->exchange, cluster_nodes(config_.cluster_id, query->nodes));
-    static_cast<void>(nodes_queries_.take(frame.request));
+    finish_nodes_query(frame.request);
 }
 
 // The newest entries are in memory; a follower that is far behind gets the rest from the disk.
