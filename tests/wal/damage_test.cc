@@ -18,6 +18,9 @@ using Image = MemoryDisk::Image;
 constexpr std::string_view kFirstSegment = "log-0000000000000001";
 constexpr std::string_view kLastSegment = "log-0000000000000002";
 
+// With its head, a record of exactly one sector.
+constexpr std::size_t kSectorPayload = 512 - wal::kHeadBytes;
+
 struct Subject {
     Image image;
     Image earlier;  ///< the same directory two batches before
@@ -266,6 +269,33 @@ TEST_F(Damage, EachFileMissing) {
     }
     EXPECT_EQ(tally_.refused, 2U) << "each of the segments";
     EXPECT_EQ(tally_.recovered, 5U) << "each copy of the vote and of the identity, and the spare";
+}
+
+// A record that is intact, in its place and of the right index, but of another history: the chain of
+// checksums tells.
+TEST_F(Damage, ARecordOfAnotherHistory) {
+    const auto write = [](char letter) {
+        MemoryDisk disk;
+        LogUser user(disk);
+        EXPECT_TRUE(user.open());
+        user.vote(1, 1);
+        for (std::uint64_t index = 1; index <= 3; ++index) {
+            const wal::LogEntry entry{engine::Term(1), engine::EntryKind::Command,
+                                      std::string(kSectorPayload, letter)};
+            user.log().persist(engine::PersistTicket(1 + index), {}, {}, engine::LogIndex(index),
+                               {&entry, 1});
+            EXPECT_TRUE(user.settle());
+        }
+        return disk.written();
+    };
+    Image image = write('a');
+    const std::string second = write('b').at(std::string(kFirstSegment)).substr(4096 + 512, 512);
+    image.at(std::string(kFirstSegment)).replace(4096 + 512, 512, second);
+    MemoryDisk disk(image);
+    const auto content = LogUser(disk).open();
+    ASSERT_FALSE(content);
+    EXPECT_EQ(content.error().code, wal::RefusalCode::Damage);
+    EXPECT_THAT(content.error().message, HasSubstr("log-0000000000000001: offset 4608"));
 }
 
 // Nothing but the vote files knows of a segment that has just been begun.
