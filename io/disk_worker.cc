@@ -153,8 +153,7 @@ DiskWorker::Result DiskWorker::perform(const wal::SyncFile& operation) {
     return ::fdatasync(*fd) == 0 ? Result{} : failure(errno, "fdatasync", operation.file);
 }
 
-DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
-    forget(operation.file);
+DiskWorker::Result DiskWorker::fill_with_zeros(const wal::CreateZeroed& operation) {
     const int fd =
         ::openat(directory_fd_, operation.file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return failure(errno, "open", operation.file);
@@ -169,6 +168,14 @@ DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
         if (auto written = write_all(fd, operation.file, piece, offset); !written) return written;
     }
     return ::fsync(fd) == 0 ? Result{} : failure(errno, "fsync", operation.file);
+}
+
+DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
+    forget(operation.file);
+    auto filled = fill_with_zeros(operation);
+    // A file that could not be made whole would keep the very room that it lacked.
+    if (!filled) static_cast<void>(perform(wal::RemoveFile{operation.file}));
+    return filled;
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::RenameFile& operation) {

@@ -47,6 +47,7 @@ class DiskWorker : public wal::Disk {
     void forget(const std::string& file);
     Result perform(const wal::WriteAt& operation);
     Result perform(const wal::SyncFile& operation);
+    Result fill_with_zeros(const wal::CreateZeroed& operation);
     Result perform(const wal::CreateZeroed& operation);
     Result perform(const wal::RenameFile& operation);
     Result perform(const wal::RemoveFile& operation);
