@@ -22,7 +22,7 @@ TEST(Flags, BadOnesAreNamedWithWhatIsAllowed) {
         {{"--port", "http"}, "--port", "http"},
         {{"--heartbeat-ms", "0"}, "--heartbeat-ms", "0"},
         {{"--heartbeat-ms", "-5"}, "--heartbeat-ms", "-5"},
-        {{"--heartbeat-ms", "500", "--election-min-ms", "400"}, "--heartbeat-ms", "500"},
+        {{"--heartbeat-ms", "500", "--election-min-ms", "400"}, "--election-min-ms", "400"},
         {{"--election-min-ms", "900", "--election-max-ms", "800"}, "--election-m", "800"},
         {{"--election-max-ms", "1e3"}, "--election-max-ms", "1e3"},
         {{"--node-id", ""}, "--node-id", ""},

@@ -205,9 +205,12 @@ Json Cluster::health(std::size_t node) const {
 std::size_t Cluster::wait_for_leader(std::optional<std::size_t> other_than) {
     HttpClient client(HttpClient::Connections::Fresh);
     std::size_t leader = 0;
+    bool any_runs = true;
     const bool found = eventually([&] {
+        any_runs = false;
         for (std::size_t node = 0; node < size(); ++node) {
             if (node == other_than || !nodes_[node].process->running()) continue;
+            any_runs = true;
             const Json said = health(node);
             if (!said.is_object() || said.value("role", "") != "leader") continue;
             // A leader that was overtaken unawares cannot answer a read at its own address.
@@ -215,8 +218,9 @@ std::size_t Cluster::wait_for_leader(std::optional<std::size_t> other_than) {
             leader = node;
             return true;
         }
-        return false;
+        return !any_runs;
     });
+    if (!any_runs) throw std::runtime_error("all nodes have ended");
     if (!found) throw std::runtime_error("no leader within the time that a test waits");
     return leader;
 }
