@@ -42,8 +42,8 @@ class TestClient {
     /// Sends and receives what is possible now.
     void pump() {
         if (fd_ < 0) return;
-        const ssize_t sent = ::send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL);
-        if (sent > 0) unsent_.erase(0, static_cast<std::size_t>(sent));
+        const ssize_t sent = ::send(fd_, unsent_.data() + sent_bytes_, unsent_bytes(), MSG_NOSIGNAL);
+        if (sent > 0) sent_bytes_ += static_cast<std::size_t>(sent);
         char buffer[65536];
         while (is_reading && !is_ended) {
             const ssize_t count = ::recv(fd_, buffer, sizeof(buffer), 0);
@@ -59,7 +59,7 @@ class TestClient {
     void close() {
         if (const int fd = std::exchange(fd_, -1); fd >= 0) ::close(fd);
     }
-    [[nodiscard]] std::size_t unsent_bytes() const { return unsent_.size(); }
+    [[nodiscard]] std::size_t unsent_bytes() const { return unsent_.size() - sent_bytes_; }
     [[nodiscard]] std::size_t answers() const {
         std::size_t count = 0;
         for (auto at = received.find("HTTP/1.1 "); at != std::string::npos;
@@ -84,7 +84,8 @@ class TestClient {
     }
 
     int fd_;
-    std::string unsent_;
+    std::string unsent_;  ///< from sent_bytes_ on
+    std::size_t sent_bytes_ = 0;
 };
 
 /// Keeps what the server says; answers as told.

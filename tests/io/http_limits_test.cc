@@ -1,0 +1,215 @@
+// What the server does with too much: requests, answers, connections, time, descriptors.
+
+#include <sys/resource.h>
+
+#include "tests/io/http_fixture.h"
+
+namespace quorate::io {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class HttpLimitsTest : public HttpFixture {
+ protected:
+    void restart(const HttpLimits& limits) {
+        server_.reset();
+        limits_ = limits;
+        start();
+    }
+};
+
+std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
+
+TEST_F(HttpLimitsTest, PipelinedRequestsWaitUntilThereIsRoom) {
+    restart({.pipelined_max = 4});
+    TestClient& client = connect();
+    // Together more than the system's buffers hold.
+    constexpr std::size_t kRequests = 5000;
+    const std::string padding = " HTTP/1.1\r\nX: " + std::string(4000, 'x') + "\r\nHost: h\r\n\r\n";
+    std::string all;
+    for (std::size_t i = 0; i < kRequests; ++i) all += "GET /" + std::to_string(i) + padding;
+    client.send(all);
+    run_until([&] { return handler_.requests.size() == 4; });
+    run_some_turns();
+    EXPECT_THAT(handler_.requests, SizeIs(4));
+    const std::size_t unsent = client.unsent_bytes();
+    run_some_turns();
+    EXPECT_GT(unsent, 0U) << "the server reads no further";
+    EXPECT_EQ(client.unsent_bytes(), unsent);
+
+    // The last of those that wait first.
+    std::size_t answered = 0;
+    at_turn_end_.emplace_back([&] {
+        for (std::size_t i = handler_.requests.size(); i > answered; --i) {
+            const auto& request = handler_.requests[i - 1];
+            server_->respond(request.exchange, {200, {}, request.request.target});
+        }
+        answered = handler_.requests.size();
+    });
+    // Nobody but the server itself may keep the turns coming now.
+    loop_.request_turn();
+    run_until([&] { return handler_.requests.size() == kRequests && client.answers() == kRequests; });
+    std::string expected;
+    for (std::size_t i = 0; i < kRequests; ++i) {
+        const std::string target = "/" + std::to_string(i);
+        expected +=
+            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(target.size()) + "\r\n\r\n" + target;
+    }
+    EXPECT_TRUE(client.received == expected) << "every one, in order";
+}
+
+TEST_F(HttpLimitsTest, AClientThatDoesNotReadIsReadNoFurther) {
+    restart({.output_bytes_max = 1 << 20});
+    TestClient& client = connect(4096);
+    client.is_reading = false;
+    const std::string body(200'000, 'x');
+    handler_.answer = [&](const TestHandler::Request& request) {
+        server_->respond(request.exchange, {200, {}, body});
+    };
+    constexpr std::size_t kRequests = 300;
+    std::string all;
+    for (std::size_t i = 0; i < kRequests; ++i) all += get("/");
+    client.send(all);
+    run_some_turns();
+    run_some_turns();
+    // What the system's buffers took, and the bound.
+    EXPECT_LT(handler_.requests.size() * body.size(), (1U << 20) + (8U << 20));
+    client.is_reading = true;
+    const std::size_t each =
+        std::string("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n").size() + body.size();
+    run_until([&] { return client.received.size() == kRequests * each; });
+}
+
+TEST_F(HttpLimitsTest, OneConnectionTooManyIsToldSo) {
+    restart({.connections_max = 2});
+    answer_each_with_its_target();
+    TestClient& first = connect();
+    TestClient& second = connect();
+    first.send(get("/a"));
+    second.send(get("/b"));
+    run_until([&] { return first.answers() == 1 && second.answers() == 1; });
+    TestClient& third = connect();
+    third.send(get("/c"));
+    run_until([&] { return third.is_ended; });
+    EXPECT_FALSE(third.was_reset);
+    EXPECT_THAT(third.received, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(third.received, HasSubstr("too_many_connections"));
+    EXPECT_THAT(handler_.requests, SizeIs(2));
+    EXPECT_THAT(handler_.troubles, SizeIs(1));
+
+    first.close();
+    third.close();
+    run_some_turns();
+    TestClient& next = connect();
+    next.send(get("/d"));
+    run_until([&] { return next.answers() == 1; });
+    EXPECT_THAT(next.received, StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpLimitsTest, ACrowdIsSentAwayWithoutAWord) {
+    restart({.connections_max = 0});
+    for (int i = 0; i < 100; ++i) connect();
+    run_until(
+        [&] { return std::ranges::all_of(clients_, [](const auto& client) { return client->is_ended; }); });
+    const auto told =
+        std::ranges::count_if(clients_, [](const auto& client) { return client->answers() == 1; });
+    EXPECT_EQ(told, 64);
+    EXPECT_THAT(handler_.troubles, SizeIs(1)) << "said once a second at most";
+}
+
+TEST_F(HttpLimitsTest, AHeadThatDoesNotEndTimesOut) {
+    restart({.head_ms_max = 5});
+    for (const std::string bytes : {"G", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nHost: h\r\nX"}) {
+        TestClient& client = connect();
+        client.send(bytes);
+        run_until([&] { return client.is_ended; });
+        EXPECT_THAT(client.received, StartsWith("HTTP/1.1 408 "));
+        EXPECT_THAT(client.received, HasSubstr("Connection: close\r\n"));
+        EXPECT_EQ(client.answers(), 1U);
+    }
+}
+
+TEST_F(HttpLimitsTest, ABodyThatComesTooSlowlyTimesOut) {
+    restart({.slow_after_ms = 5});
+    for (const std::string bytes : {"Content-Length: 9\r\n\r\n1", "Transfer-Encoding: chunked\r\n\r\n9"}) {
+        TestClient& client = connect();
+        client.send("PUT / HTTP/1.1\r\nHost: h\r\n" + bytes);
+        run_until([&] { return client.is_ended; });
+        EXPECT_THAT(client.received, StartsWith("HTTP/1.1 408 "));
+    }
+    EXPECT_THAT(handler_.requests, IsEmpty());
+}
+
+TEST_F(HttpLimitsTest, AnIdleConnectionIsClosedWithoutAWord) {
+    restart({.idle_ms_max = 5});
+    answer_each_with_its_target();
+    TestClient& fresh = connect();
+    TestClient& used = connect();
+    used.send(get("/a"));
+    run_until([&] { return fresh.is_ended && used.is_ended; });
+    EXPECT_THAT(fresh.received, IsEmpty());
+    EXPECT_EQ(used.answers(), 1U);
+}
+
+TEST_F(HttpLimitsTest, AReaderThatIsTooSlowIsCutOff) {
+    restart({.slow_after_ms = 5, .bytes_per_second_min = 1U << 30});
+    TestClient& client = connect(4096);
+    client.is_reading = false;
+    handler_.answer = [&](const TestHandler::Request& request) {
+        server_->respond(request.exchange, {200, {}, std::string(32U << 20, 'x')});
+    };
+    client.send(get("/"));
+    run_until([&] { return handler_.requests.size() == 1; });
+    run_until([&] { return server_->is_drained(); });
+    client.is_reading = true;
+    run_until([&] { return client.is_ended; });
+    EXPECT_LT(client.received.size(), 32U << 20);
+}
+
+TEST_F(HttpLimitsTest, WaitingForOurAnswerCostsAClientNothing) {
+    restart({.head_ms_max = 5, .slow_after_ms = 5, .idle_ms_max = 5});
+    TestClient& client = connect();
+    client.send(get("/a"));
+    run_until([&] { return handler_.requests.size() == 1; });
+    // Another one's end shows that the deadlines have been looked at meanwhile.
+    for (int scan = 0; scan < 2; ++scan) {
+        TestClient& idle = connect();
+        run_until([&] { return idle.is_ended; });
+    }
+    server_->respond(handler_.requests[0].exchange, {200, {}, "late"});
+    run_until([&] { return client.answers() == 1; });
+    EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 "));
+}
+
+// With no descriptor left the listener must neither spin nor go deaf.
+TEST_F(HttpLimitsTest, OutlivesALackOfDescriptors) {
+    answer_each_with_its_target();
+    TestClient& before = connect();
+    before.send(get("/a"));
+    run_until([&] { return before.answers() == 1; });
+
+    TestClient& victim = connect();
+    rlimit limit{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
+    rlimit none = limit;
+    const int lowest_free = ::dup(0);
+    ::close(lowest_free);
+    none.rlim_cur = static_cast<rlim_t>(lowest_free);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    victim.send(get("/b"));
+    run_some_turns();
+    before.send(get("/c"));
+    run_until([&] { return before.answers() == 2; });
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    TestClient& after = connect();
+    after.send(get("/d"));
+    run_until([&] { return after.answers() == 1; });
+    run_until([&] { return victim.is_ended || victim.answers() == 1; });
+}
+
+}  // namespace
+}  // namespace quorate::io
