@@ -32,11 +32,25 @@ std::unexpected<DiskFailure> failure(int error, std::string_view call, std::stri
         DiskFailure{kind, std::move(file), std::string(call) + ": " + std::strerror(error)});
 }
 
+/// A directory's name is durable once the directory above it is synced.
+std::expected<void, DiskFailure> sync_parent(const std::string& path) {
+    const int fd = ::open((path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return failure(errno, "open", path + "/..");
+    const int error = ::fsync(fd) == 0 ? 0 : errno;
+    ::close(fd);
+    if (error != 0) return failure(error, "fsync", path + "/..");
+    return {};
+}
+
 /// Every directory of the path that is missing, for the owner alone.
 std::expected<void, DiskFailure> make_directories(const std::string& path) {
     for (std::size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
         const std::string part = path.substr(0, end);
-        if (::mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) return failure(errno, "mkdir", part);
+        if (::mkdir(part.c_str(), 0700) == 0) {
+            if (auto synced = sync_parent(part); !synced) return synced;
+        } else if (errno != EEXIST) {
+            return failure(errno, "mkdir", part);
+        }
         if (end == std::string::npos) return {};
     }
 }
@@ -82,15 +96,24 @@ std::expected<std::vector<wal::FileStatus>, DiskFailure> DiskWorker::list() {
     DIR* directory = fd >= 0 ? ::fdopendir(fd) : nullptr;
     if (directory == nullptr) return failure(errno, "opendir", directory_);
     std::vector<wal::FileStatus> files;
-    for (const dirent* entry = ::readdir(directory); entry != nullptr; entry = ::readdir(directory)) {
+    int error = 0;
+    for (;;) {
+        errno = 0;
+        const dirent* entry = ::readdir(directory);
+        error = errno;
+        if (entry == nullptr) break;
         struct stat status{};
-        if (entry->d_name == kLockFile ||
-            ::fstatat(directory_fd_, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
+        if (entry->d_name == kLockFile) continue;
+        if (::fstatat(directory_fd_, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+            error = errno;
+            break;
+        }
         if (S_ISREG(status.st_mode))
             files.push_back({entry->d_name, static_cast<std::uint64_t>(status.st_size)});
     }
     ::closedir(directory);
+    // A list that is short would look like a log that is.
+    if (error != 0) return failure(error, "readdir", directory_);
     std::ranges::sort(files, {}, &wal::FileStatus::name);
     return files;
 }
@@ -172,10 +195,27 @@ DiskWorker::Result DiskWorker::fill_with_zeros(const wal::CreateZeroed& operatio
 
 DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
     forget(operation.file);
-    auto filled = fill_with_zeros(operation);
-    // A file that could not be made whole would keep the very room that it lacked.
-    if (!filled) static_cast<void>(perform(wal::RemoveFile{operation.file}));
-    return filled;
+    const int fd =
+        ::openat(directory_fd_, operation.file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return failure(errno, "open", operation.file);
+    if (auto zeroed = write_zeros(fd, operation.file, operation.size); !zeroed) {
+        ::close(fd);
+        ::unlinkat(directory_fd_, operation.file.c_str(), 0);
+        return zeroed;
+    }
+    const std::scoped_lock guard(files_mutex_);
+    descriptors_.emplace(operation.file, fd);
+    return {};
+}
+
+DiskWorker::Result DiskWorker::write_zeros(int fd, const std::string& file, std::uint64_t size) {
+    const std::string zeros(std::min<std::uint64_t>(kZeroBytes, size), '\0');
+    for (std::uint64_t offset = 0; offset < size; offset += zeros.size()) {
+        const auto piece =
+            std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), size - offset));
+        if (auto written = write_all(fd, file, piece, offset); !written) return written;
+    }
+    return ::fsync(fd) == 0 ? Result{} : failure(errno, "fsync", file);
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::RenameFile& operation) {

@@ -52,6 +52,7 @@ class DiskWorker : public wal::Disk {
     Result perform(const wal::RenameFile& operation);
     Result perform(const wal::RemoveFile& operation);
     Result perform(const wal::SyncDirectory& operation);
+    static Result write_zeros(int fd, const std::string& file, std::uint64_t size);
     static Result write_all(int fd, const std::string& file, std::string_view bytes, std::uint64_t offset);
 
     std::string directory_;

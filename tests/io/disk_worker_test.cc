@@ -1,0 +1,245 @@
+// The disk of a real node, on a real directory.
+
+#include "io/disk_worker.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+namespace quorate::io {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using wal::CreateZeroed;
+using wal::DiskError;
+using wal::DiskLane;
+using wal::FileStatus;
+using wal::RemoveFile;
+using wal::RenameFile;
+using wal::SyncDirectory;
+using wal::SyncFile;
+using wal::WriteAt;
+
+class Disk : public testing::Test {
+ protected:
+    Disk() {
+        std::string name = testing::TempDir() + "disk-XXXXXX";
+        EXPECT_NE(::mkdtemp(name.data()), nullptr);
+        root_ = name;
+        directory_ = root_ + "/data/n1";
+        disk_ = make();
+    }
+    ~Disk() override {
+        disk_.reset();
+        std::filesystem::remove_all(root_);
+    }
+
+    std::unique_ptr<DiskWorker> make() {
+        return std::make_unique<DiskWorker>(
+            loop_, directory_, [this](const wal::DiskCompletion& done) { completions_.push_back(done); });
+    }
+    void run(const std::vector<wal::DiskOperation>& operations) {
+        const auto done = disk_->run(operations);
+        ASSERT_TRUE(done) << done.error().file << ": " << done.error().detail;
+    }
+    DiskError error_of(const wal::DiskOperation& operation) {
+        const auto done = disk_->run({&operation, 1});
+        EXPECT_FALSE(done);
+        return done ? DiskError::Failed : done.error().error;
+    }
+    std::string content(const std::string& file, std::size_t bytes, std::uint64_t offset = 0) {
+        std::string out(bytes, '?');
+        const auto done = disk_->read(file, offset, out);
+        EXPECT_TRUE(done) << done.error().detail;
+        return out;
+    }
+    void wait_for(std::size_t completions) {
+        while (completions_.size() < completions) uv_run(loop_.uv(), UV_RUN_ONCE);
+    }
+    [[nodiscard]] mode_t mode(const std::string& path) const {
+        struct stat status{};
+        EXPECT_EQ(::stat((root_ + path).c_str(), &status), 0);
+        return status.st_mode & 0777U;
+    }
+
+    Loop loop_;
+    std::string root_;
+    std::string directory_;
+    std::vector<wal::DiskCompletion> completions_;
+    std::unique_ptr<DiskWorker> disk_;
+};
+
+TEST_F(Disk, MakesTheDirectoryForItsOwnerAlone) {
+    const mode_t before = ::umask(0);
+    ASSERT_TRUE(disk_->lock());
+    run({CreateZeroed{"a", 10}});
+    ::umask(before);
+    EXPECT_EQ(mode("/data"), 0700U);
+    EXPECT_EQ(mode("/data/n1"), 0700U);
+    EXPECT_EQ(mode("/data/n1/a"), 0600U);
+    EXPECT_EQ(mode("/data/n1/LOCK"), 0600U);
+}
+
+TEST_F(Disk, IsTakenByOneOnly) {
+    ASSERT_TRUE(disk_->lock());
+    auto second = make();
+    const auto refused = second->lock();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().error, DiskError::Locked);
+    disk_.reset();
+    EXPECT_TRUE(second->lock()) << "free again once its owner has gone";
+}
+
+TEST_F(Disk, CannotBeWhereAFileIs) {
+    directory_ = root_ + "/file/n1";
+    std::fclose(std::fopen((root_ + "/file").c_str(), "w"));
+    disk_ = make();
+    const auto refused = disk_->lock();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().error, DiskError::Failed);
+    EXPECT_THAT(refused.error().detail, HasSubstr("Not a directory"));
+}
+
+TEST_F(Disk, ListsRegularFilesSortedWithoutTheLock) {
+    ASSERT_TRUE(disk_->lock());
+    const auto empty = disk_->list();
+    ASSERT_TRUE(empty);
+    EXPECT_THAT(*empty, IsEmpty());
+    run({CreateZeroed{"c", 3}, CreateZeroed{"a", 0}, CreateZeroed{"b", 2}, SyncDirectory{}});
+    std::filesystem::create_directory(directory_ + "/directory");
+    std::filesystem::create_symlink("a", directory_ + "/link");
+    const auto files = disk_->list();
+    ASSERT_TRUE(files);
+    EXPECT_THAT(*files, ElementsAre(FileStatus{"a", 0}, FileStatus{"b", 2}, FileStatus{"c", 3}));
+}
+
+TEST_F(Disk, WritesAndReads) {
+    ASSERT_TRUE(disk_->lock());
+    // More than one piece of zeros, and no whole number of them.
+    constexpr std::uint64_t kBytes = (2U << 20) + 5;
+    run({CreateZeroed{"a", kBytes}, WriteAt{"a", 3, "xyz"}, WriteAt{"a", kBytes - 1, "!?"},
+         WriteAt{"a", 0, ""}, SyncFile{"a"}});
+    EXPECT_EQ(content("a", 8), std::string("\0\0\0xyz\0\0", 8));
+    EXPECT_EQ(content("a", 3, kBytes - 2), std::string("\0!?", 3));
+    std::string zeros = content("a", kBytes - 7, 6);
+    EXPECT_EQ(zeros, std::string(zeros.size(), '\0'));
+    EXPECT_THAT(*disk_->list(), ElementsAre(FileStatus{"a", kBytes + 1}));
+    // A new file of the name has nothing of the old one.
+    run({CreateZeroed{"a", 4}});
+    EXPECT_EQ(content("a", 4), std::string(4, '\0'));
+}
+
+TEST_F(Disk, SaysWhatIsNotThere) {
+    ASSERT_TRUE(disk_->lock());
+    EXPECT_EQ(error_of(WriteAt{"a", 0, "x"}), DiskError::NotFound);
+    EXPECT_EQ(error_of(SyncFile{"a"}), DiskError::NotFound);
+    EXPECT_EQ(error_of(RenameFile{"a", "b"}), DiskError::NotFound);
+    run({RemoveFile{"a"}, CreateZeroed{"b", 4}});
+    char bytes[5];
+    for (const auto& done :
+         {disk_->read("a", 0, bytes), disk_->read("b", 0, bytes), disk_->read("b", 9, bytes)}) {
+        ASSERT_FALSE(done);
+        EXPECT_EQ(done.error().error, DiskError::NotFound);
+    }
+    EXPECT_THAT(*disk_->list(), ElementsAre(FileStatus{"b", 4})) << "nothing was made by asking";
+}
+
+TEST_F(Disk, RenamesAndRemovesWhatIsOpenToo) {
+    ASSERT_TRUE(disk_->lock());
+    run({CreateZeroed{"a", 4}, CreateZeroed{"b", 4}, WriteAt{"a", 0, "aaaa"}, WriteAt{"b", 0, "bbbb"},
+         RenameFile{"a", "b"}, SyncDirectory{}, WriteAt{"b", 1, "c"}, SyncFile{"b"}});
+    EXPECT_EQ(content("b", 4), "acaa");
+    EXPECT_EQ(error_of(WriteAt{"a", 0, "x"}), DiskError::NotFound);
+    run({CreateZeroed{"a", 4}, WriteAt{"a", 0, "new!"}});
+    EXPECT_EQ(content("b", 4), "acaa");
+    run({RemoveFile{"b"}, SyncDirectory{}});
+    EXPECT_EQ(error_of(WriteAt{"b", 0, "x"}), DiskError::NotFound);
+    EXPECT_THAT(*disk_->list(), ElementsAre(FileStatus{"a", 4}));
+    disk_ = make();
+    ASSERT_TRUE(disk_->lock());
+    EXPECT_EQ(content("a", 4), "new!");
+}
+
+// A limit of the system on a file's size stands in for a disk that is full.
+TEST_F(Disk, WithoutRoomSaysSoAndLeavesNoFile) {
+    ASSERT_TRUE(disk_->lock());
+    run({CreateZeroed{"small", 10}});
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    rlimit tight = before;
+    tight.rlim_cur = 3U << 19;
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
+    EXPECT_EQ(error_of(CreateZeroed{"large", 4U << 20}), DiskError::NoSpace);
+    EXPECT_EQ(error_of(WriteAt{"small", 3U << 19, "x"}), DiskError::NoSpace);
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_THAT(*disk_->list(), ElementsAre(FileStatus{"small", 10}));
+    run({CreateZeroed{"large", 4U << 20}});
+}
+
+TEST_F(Disk, JobsOfALaneEndInTheirOrder) {
+    ASSERT_TRUE(disk_->lock());
+    run({CreateZeroed{"log", 1000}, CreateZeroed{"spare", 1000}});
+    constexpr std::uint64_t kJobs = 200;
+    for (std::uint64_t id = 0; id < kJobs; ++id) {
+        const bool is_log = id % 2 == 0;
+        disk_->submit(
+            {id,
+             is_log ? DiskLane::Log : DiskLane::Background,
+             {WriteAt{is_log ? "log" : "spare", id, std::string(1, static_cast<char>('a' + id % 26))},
+              WriteAt{is_log ? "log" : "spare", 999, std::to_string(id % 10)}}});
+    }
+    EXPECT_THAT(completions_, IsEmpty()) << "never from within submit()";
+    wait_for(kJobs);
+    std::vector<std::uint64_t> lanes[2];
+    for (const auto& done : completions_) {
+        EXPECT_TRUE(done.result);
+        lanes[done.id % 2].push_back(done.id);
+    }
+    for (const auto& lane : lanes) {
+        EXPECT_EQ(lane.size(), kJobs / 2);
+        EXPECT_TRUE(std::ranges::is_sorted(lane));
+    }
+    EXPECT_EQ(content("log", 1, 26), "a");
+    EXPECT_EQ(content("log", 1, 999), "8") << "the last job was the last to write";
+    EXPECT_EQ(content("spare", 1, 999), "9");
+}
+
+TEST_F(Disk, AJobEndsAtItsFirstFailureAndTheNextOneIsTried) {
+    ASSERT_TRUE(disk_->lock());
+    disk_->submit({1, DiskLane::Log, {CreateZeroed{"a", 1}, SyncFile{"missing"}, CreateZeroed{"b", 1}}});
+    disk_->submit({2, DiskLane::Log, {CreateZeroed{"c", 1}}});
+    wait_for(2);
+    EXPECT_EQ(completions_[0].id, 1U);
+    ASSERT_FALSE(completions_[0].result);
+    EXPECT_EQ(completions_[0].result.error().error, DiskError::NotFound);
+    EXPECT_EQ(completions_[0].result.error().file, "missing");
+    EXPECT_EQ(completions_[1].id, 2U);
+    EXPECT_TRUE(completions_[1].result);
+    EXPECT_THAT(*disk_->list(), ElementsAre(FileStatus{"a", 1}, FileStatus{"c", 1}));
+}
+
+TEST_F(Disk, FinishesWhatWasSubmittedBeforeItGoes) {
+    ASSERT_TRUE(disk_->lock());
+    for (std::uint64_t id = 0; id < 50; ++id)
+        disk_->submit({id,
+                       id % 2 == 0 ? DiskLane::Log : DiskLane::Background,
+                       {CreateZeroed{"f" + std::to_string(id), 1}, SyncDirectory{}}});
+    disk_.reset();
+    uv_run(loop_.uv(), UV_RUN_NOWAIT);
+    EXPECT_THAT(completions_, IsEmpty());
+    disk_ = make();
+    ASSERT_TRUE(disk_->lock());
+    EXPECT_EQ(disk_->list()->size(), 50U);
+}
+
+}  // namespace
+}  // namespace quorate::io
