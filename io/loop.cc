@@ -26,7 +26,8 @@ Loop::~Loop() {
                        +[](Loop& l) { l.terminate_.close(); }, +[](Loop& l) { l.interrupt_.close(); }}) {
         close(*this);
     }
-    uv_run(&loop_, UV_RUN_DEFAULT);
+    while (uv_run(&loop_, UV_RUN_DEFAULT) != 0) {
+    }                                          // a stop() that no run has seen yet ends the first at once
     ENGINE_CHECK(uv_loop_close(&loop_) == 0);  // every handle has an owner, and the owners are gone
 }
 

@@ -3,6 +3,10 @@
 #include <array>
 #include <utility>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include "engine/check.h"
 #include "io/http_server.h"
 
@@ -14,7 +18,11 @@ constexpr std::uint32_t kBackoffMsMin = 50;
 constexpr std::uint32_t kBackoffMsMax = 1000;
 constexpr std::uint64_t kDialMsMax = 3000;
 constexpr std::uint64_t kRefusalEveryMs = 60'000;
+constexpr std::string_view kAccepted = "HTTP/1.1 101 ";
 constexpr std::size_t kAnswerBytesMax = 16384;
+/// Frames that are not acknowledged for so long are lost: dialling anew reaches a peer that is back sooner
+/// than the system's ever rarer retransmissions.
+constexpr unsigned kUnacknowledgedMsMax = 5000;
 
 /// HOST:PORT, the host without the brackets of an IPv6 address.
 std::pair<std::string, std::string> split_address(const std::string& address) {
@@ -78,10 +86,20 @@ void PeerLink::dial() {
     }
 }
 
+// Each try takes the next address of a name that has several: localhost may be ::1 and 127.0.0.1.
+const sockaddr* PeerLink::pick(const addrinfo* addresses) {
+    std::size_t count = 0;
+    for (const addrinfo* at = addresses; at != nullptr; at = at->ai_next) ++count;
+    const addrinfo* picked = addresses;
+    for (std::size_t left = tries_++ % count; left > 0; --left) picked = picked->ai_next;
+    return picked->ai_addr;
+}
+
 void PeerLink::resolved(int status, const addrinfo* addresses) {
     if (state_ != State::Resolving) return;
     if (status != 0) return lost();
     state_ = State::Connecting;
+    const sockaddr* address = pick(addresses);
     tcp_ = std::make_unique<Handle<uv_tcp_t>>();
     uv_tcp_init(loop_.uv(), tcp_->get());
     tcp_->opened();
@@ -90,7 +108,7 @@ void PeerLink::resolved(int status, const addrinfo* addresses) {
     uv_tcp_keepalive(tcp_->get(), 1, 10);
     auto* connect = new Connect;
     const int error = uv_tcp_connect(
-        &connect->request, tcp_->get(), addresses->ai_addr, [](uv_connect_t* request, int connected_status) {
+        &connect->request, tcp_->get(), address, [](uv_connect_t* request, int connected_status) {
             const std::unique_ptr<Connect> done(reinterpret_cast<Connect*>(request));
             if (auto* link = static_cast<PeerLink*>(request->handle->data)) link->connected(connected_status);
         });
@@ -104,6 +122,8 @@ void PeerLink::connected(int status) {
     if (status != 0) return lost();
     state_ = State::Greeting;
     head_.clear();
+    if (uv_os_fd_t fd = -1; uv_fileno(tcp_->as<uv_handle_t>(), &fd) == 0)
+        ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMsMax, sizeof(kUnacknowledgedMsMax));
     std::string request = "GET " + std::string(kPeerPath) + " HTTP/1.1\r\nHost: " + address_ +
                           "\r\nConnection: Upgrade\r\nUpgrade: " + std::string(kPeerProtocol) + "\r\n";
     for (const server::HttpHeader& header : greeting_) request += header.name + ": " + header.value + "\r\n";
@@ -124,33 +144,34 @@ void PeerLink::connected(int status) {
         });
 }
 
-// The other side says something only once: whether it takes us.
+// The other side says something only once: whether it takes us. What it says when it does not ends with the
+// connection.
 void PeerLink::received(std::string_view bytes) {
     if (state_ != State::Greeting) return;
     head_.append(bytes);
+    if (head_.size() > kAnswerBytesMax) return lost();
+    if (head_.find("\r\n\r\n") == std::string::npos || !head_.starts_with(kAccepted)) return;
+    state_ = State::Up;
+    tries_ -= 1;  // this address is the one
+    backoff_ms_ = kBackoffMsMin;
+    timer_.stop();
+    callbacks_.on_up();
+}
+
+void PeerLink::tell_refusal() {
     const std::size_t end = head_.find("\r\n\r\n");
-    if (end == std::string::npos) {
-        if (head_.size() > kAnswerBytesMax) lost();
-        return;
-    }
-    if (head_.starts_with("HTTP/1.1 101 ")) {
-        state_ = State::Up;
-        backoff_ms_ = kBackoffMsMin;
-        timer_.stop();
-        return callbacks_.on_up();
-    }
-    const std::uint64_t now_ms = loop_.now_ms();
-    if (refusal_told_ms_ == 0 || now_ms - refusal_told_ms_ >= kRefusalEveryMs) {
-        refusal_told_ms_ = now_ms;
-        callbacks_.on_refused(head_.substr(0, head_.find("\r\n")) + " " + head_.substr(end + 4));
-    }
+    if (end == std::string::npos || head_.starts_with(kAccepted)) return;
     backoff_ms_ = kBackoffMsMax;
-    lost();
+    const std::uint64_t now_ms = loop_.now_ms();
+    if (refusal_told_ms_ != 0 && now_ms - refusal_told_ms_ < kRefusalEveryMs) return;
+    refusal_told_ms_ = now_ms;
+    callbacks_.on_refused(head_.substr(0, head_.find("\r\n")) + " " + head_.substr(end + 4));
 }
 
 bool PeerLink::send(std::string frame) {
     if (state_ != State::Up || output_.size() + writing_bytes_ + frame.size() > kQueueBytesMax) return false;
     output_ += frame;
+    loop_.request_turn();
     return true;
 }
 
@@ -170,11 +191,13 @@ void PeerLink::flush() {
 
 void PeerLink::lost() {
     const bool was_up = state_ == State::Up;
+    const bool was_greeting = state_ == State::Greeting;
     state_ = State::Waiting;
     tcp_.reset();
     if (resolving_ != nullptr) std::exchange(resolving_, nullptr)->link = nullptr;
     output_.clear();
     writing_bytes_ = 0;
+    if (was_greeting) tell_refusal();
     timer_.start(random_.between(backoff_ms_ / 2, backoff_ms_), 0, [this] { dial(); });
     backoff_ms_ = std::min(backoff_ms_ * 2, kBackoffMsMax);
     if (was_up) callbacks_.on_down();

@@ -20,6 +20,7 @@ namespace quorate::io {
 
 class PeerLink {
  public:
+    /// None may destroy the link.
     struct Callbacks {
         std::function<void()> on_up;
         /// The link was up and is not any more: frames on their way may be lost.
@@ -54,7 +55,9 @@ class PeerLink {
     void resolved(int status, const addrinfo* addresses);
     void connected(int status);
     void greet();
+    [[nodiscard]] const sockaddr* pick(const addrinfo* addresses);
     void received(std::string_view bytes);
+    void tell_refusal();
     void lost();
 
     Loop& loop_;
@@ -64,6 +67,7 @@ class PeerLink {
     Callbacks callbacks_;
     State state_ = State::Waiting;
     std::unique_ptr<Handle<uv_tcp_t>> tcp_;
+    std::size_t tries_ = 0;
     Resolve* resolving_ = nullptr;
     Timer timer_;
     std::string head_;  ///< of the answer to the greeting
