@@ -134,7 +134,12 @@ void Raft::on_append_accepted(ServerId from, const AppendAccepted& accepted, Out
 // newer one.
 void Raft::resume_after_match(Progress& progress, Output& output) {
     if (progress.state == ProgressState::Replicate) return;
-    if (progress.state == ProgressState::Snapshot && progress.match_index < log_.base().index) return;
+    if (progress.state == ProgressState::Snapshot && progress.match_index < log_.base().index) {
+        // It took the snapshot, but our log has been compacted beyond it meanwhile: it needs a newer one.
+        if (progress.match_index < progress.snapshot_index) return;
+        progress.next_index = progress.match_index.next();
+        return probe(progress, output);
+    }
     progress.state = ProgressState::Replicate;
     progress.next_index = progress.match_index.next();
     progress.snapshot_index = {};

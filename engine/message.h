@@ -84,8 +84,9 @@ struct Heartbeat {
     bool operator==(const Heartbeat&) const = default;
 };
 
-/// received_index is the highest index that this term's appends are known to match, durable or not: it tells
-/// the leader which appends were lost, and never counts for commitment. match_index is what of it is durable:
+/// received_index is the highest index that is known to match the leader's log, from this term's appends or
+/// because it is committed, durable or not: it tells the leader which appends were lost, and never counts for
+/// commitment. match_index is what of it is durable:
 /// it repeats the last acknowledgement, which may have been lost. commit_index tells whether news of
 /// commitment was lost.
 struct HeartbeatReply {

@@ -64,6 +64,7 @@ RaftWorld::RaftWorld(const WorldShape& shape) : shape_(shape), oracle_(shape.mem
 
 void RaftWorld::apply(const Step& step) {
     if (!violation().empty()) return;
+    while (network_.size() > kUnderWayMax) take(0, true, false);
     ServerState& server = servers_[step.server % servers_.size()];
     const ServerId peer = servers_[step.peer % servers_.size()].id;
     const auto on_server = [&](const Event& event) {
@@ -156,6 +157,11 @@ void RaftWorld::restart(ServerState& server) {
     initial.entries = entries;
     initial.memberships = memberships;
     server.raft.emplace(config, initial);
+
+    // Whoever was sending a snapshot to its last life sees the connection break.
+    for (ServerState& other : servers_) {
+        if (other.raft && other.id != server.id) step(other, SnapshotSendFailed{server.id});
+    }
 }
 
 void RaftWorld::persist_next(ServerState& server) {
@@ -285,7 +291,6 @@ void RaftWorld::obey_send(ServerState& server, const SendMessage& send) {
             envelope.entries.push_back(server.log.at(i));
     }
     network_.push_back(std::move(envelope));
-    if (network_.size() > kUnderWayMax) network_.pop_front();
 }
 
 void RaftWorld::obey_install(ServerState& server, const InstallReceivedSnapshot& install) {
