@@ -27,7 +27,7 @@ Loop::~Loop() {
         close(*this);
     }
     while (uv_run(&loop_, UV_RUN_DEFAULT) != 0) {
-    }                                          // a stop() that no run has seen yet ends the first at once
+    }  // a stop() that no run has seen yet ends the first at once
     ENGINE_CHECK(uv_loop_close(&loop_) == 0);  // every handle has an owner, and the owners are gone
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The newest log entries in memory: those to be written, sent or applied. Older ones are read back from the log.
+// The newest log entries in memory: those to be written, sent or applied. Older ones are read back from the
+// log.
 
 #include <cstdint>
 #include <deque>
@@ -25,7 +26,8 @@ class EntryCache {
     void append(wal::LogEntry entry);
     /// Forgets every entry from `index` on; when it lies before the first, the cache begins anew there.
     void truncate_from(engine::LogIndex index);
-    /// Forgets the oldest entries through `through` at most, until no more than `bytes_max` payload bytes are held.
+    /// Forgets the oldest entries through `through` at most, until no more than `bytes_max` payload bytes are
+    /// held.
     void shrink(std::uint64_t bytes_max, engine::LogIndex through);
 
  private:

@@ -24,7 +24,8 @@ ROOMS = {
     "server": (["server/", "wal/", "engine/"], ["fmt/", "nlohmann/", "absl/", "xxhash.h", "isa-l/"], True),
     "sim": (["sim/", "server/", "wal/", "engine/"], ["fmt/", "nlohmann/", "absl/", "xxhash.h", "isa-l/"], True),
     "io": (
-        ["io/", "wal/disk.h", "server/environment.h", "server/http_message.h", "engine/types.h", "engine/check.h"],
+        # The ports, what they carry, how an error looks, and chance for the pauses between two dials.
+        ["io/", "wal/disk.h", "server/environment.h", "server/http_message.h", "server/problem.h", "engine/types.h", "engine/check.h", "engine/random.h"],
         ["uv.h", "llhttp.h", "fmt/"],
         False,
     ),
