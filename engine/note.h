@@ -12,7 +12,6 @@ namespace quorate::engine {
 /// X-macro so that the kinds, their names and the coverage table cannot drift apart.
 #define QUORATE_NOTE_KINDS(X)                     \
     /* roles: also the reasons of AnnounceRole */ \
-    X(Started)                                    \
     X(ElectionTimeoutElapsed)                     \
     X(PreVoteWon)                                 \
     X(PreVoteLost)                                \
@@ -42,7 +41,6 @@ namespace quorate::engine {
     X(SuffixTruncated)                            \
     X(AppendRefusedLogShort)                      \
     X(AppendRefusedTermConflict)                  \
-    X(AppendBelowCommitAccepted)                  \
     X(AppendConflictsWithCommitted)               \
     X(LeaderMessageOfOldTerm)                     \
     X(AnswerOfOldTermIgnored)                     \
