@@ -181,7 +181,8 @@ void EngineCluster::drop(Link link) { network_.at(link).pop_front(); }
 
 void EngineCluster::duplicate(Link link) {
     auto& queue = network_.at(link);
-    queue.push_back(Packet(queue.front()));
+    Packet copy = queue.front();
+    queue.push_back(std::move(copy));
 }
 
 void EngineCluster::reorder(Link link) {

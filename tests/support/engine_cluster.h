@@ -133,6 +133,8 @@ class EngineCluster {
     void drop(Link link);
     void duplicate(Link link);  ///< the oldest comes again, after all that is under way
     void reorder(Link link);    ///< the oldest comes after all that is under way
+    /// This arrives at once, whoever made it up; link.first need not be a server.
+    void receive(Link link, const Packet& packet);
     void set_isolated(engine::ServerId id, bool isolated);  ///< what it sends and gets vanishes
     /// The newest snapshot of link.first arrives. False when link.first was never asked to send one.
     [[nodiscard]] bool install_snapshot(Link link);
@@ -142,7 +144,6 @@ class EngineCluster {
  private:
     Server& at(engine::ServerId id) { return servers_.at(id); }
     void start(Server& server);
-    void receive(Link link, const Packet& packet);
     void run(Server& server, const engine::Event& event, const std::vector<StoredEntry>& offered);
     void perform(Server& server, const engine::Action& action, engine::LogIndex offered_first,
                  const std::vector<StoredEntry>& offered);
