@@ -13,6 +13,9 @@ Raft::Raft(const Config& config, const InitialState& initial)
     : config_(config), random_(config.seed), hard_state_(initial.hard_state), log_(initial.snapshot) {
     ENGINE_CHECK(config.is_valid());
     ENGINE_CHECK(initial.snapshot_membership.has_value() == (initial.snapshot.index > LogIndex{}));
+    // A received snapshot is durable before the term that it came in. It proves that its own term was
+    // reached, and that we voted in none so late.
+    if (initial.snapshot.term > hard_state_.current_term) hard_state_ = {initial.snapshot.term, kNobody};
     for (const EntryShape& entry : initial.entries) log_.append(entry);
     ENGINE_CHECK(log_.last_term() <= hard_state_.current_term);
 

@@ -19,7 +19,8 @@
 
 namespace quorate::engine {
 
-/// What recovery found on disk; all of it is durable.
+/// What recovery found on disk; all of it is durable. The snapshot may be of a later term than the hard state,
+/// the entries may not.
 struct InitialState {
     HardState hard_state;
     EntryId snapshot;  ///< zero: no snapshot
