@@ -100,6 +100,16 @@ bool comes_from_leader(const Message& message) {
            std::holds_alternative<ReadIndexReply>(message);
 }
 
+/// Whether there is a next term after the message's, and a next index after what it would put into the log.
+bool is_within_reach(const Message& message) {
+    if (std::visit([](const auto& m) { return m.term; }, message) > Term(kReachMax)) return false;
+    const LogIndex index_max(kReachMax);
+    if (const auto* append = std::get_if<AppendEntries>(&message)) return append->previous.index <= index_max;
+    if (const auto* install = std::get_if<InstallSnapshot>(&message))
+        return install->last_entry.index <= index_max;
+    return true;
+}
+
 /// A pre-vote and its grant speak of a term that nobody is in yet. Thesis §9.6.
 bool speaks_of_future_term(const Message& message) {
     if (const auto* request = std::get_if<RequestVote>(&message))
@@ -115,8 +125,12 @@ bool speaks_of_future_term(const Message& message) {
 // value. If a candidate or leader discovers that its term is out of date, it immediately reverts to follower
 // state." Thesis §3.3. False: nothing is left to do.
 bool Raft::passes_term_rule(const MessageReceived& received, Output& output) {
-    if (speaks_of_future_term(received.message)) return true;
     const Term term = std::visit([](const auto& m) { return m.term; }, received.message);
+    if (!is_within_reach(received.message)) {
+        note(NoteKind::MessageMalformed, received.from, term, {}, output);
+        return false;
+    }
+    if (speaks_of_future_term(received.message)) return true;
 
     if (term > hard_state_.current_term) {
         // A server that hears its leader does not let another one raise its term, thesis §4.2.3: a removed

@@ -45,6 +45,10 @@ using Round = Ordinal<struct RoundTag>;
 
 inline constexpr ServerId kNobody{};
 
+/// No cluster gets so far one by one. A message that names a term or an index beyond it is malformed, so that
+/// there is always a next one.
+inline constexpr std::uint64_t kReachMax = UINT64_MAX / 2;
+
 /// What must survive a crash besides the log, thesis Fig. 3.1. Durable before any message that depends on it
 /// leaves.
 struct HardState {
