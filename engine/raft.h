@@ -19,8 +19,8 @@
 
 namespace quorate::engine {
 
-/// What recovery found on disk; all of it is durable. The snapshot may be of a later term than the hard state,
-/// the entries may not.
+/// What recovery found on disk; all of it is durable. The snapshot may be of a later term than the hard
+/// state, the entries may not.
 struct InitialState {
     HardState hard_state;
     EntryId snapshot;  ///< zero: no snapshot
@@ -186,8 +186,8 @@ class Raft {
 
     // replication.cc, a follower's part: thesis §3.5
     void on_append_entries(const MessageReceived& received, const AppendEntries& append, Output& output);
-    [[nodiscard]] bool conflicts_with_committed(const MessageReceived& received,
-                                                const AppendEntries& append) const;
+    [[nodiscard]] std::optional<NoteKind> find_contradiction(const MessageReceived& received,
+                                                             const AppendEntries& append) const;
     void store_entries(const MessageReceived& received, const AppendEntries& append, Output& output);
     void refuse_append(ServerId from, const AppendEntries& append, Output& output);
     [[nodiscard]] bool follow_leader(ServerId from, Output& output);

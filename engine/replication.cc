@@ -52,10 +52,8 @@ void Raft::on_append_entries(const MessageReceived& received, const AppendEntrie
         return note(NoteKind::MessageMalformed, received.from, append.term, append.previous.index, output);
     }
     if (!follow_leader(received.from, output)) return;
-    if (conflicts_with_committed(received, append)) {
-        return note(NoteKind::AppendConflictsWithCommitted, received.from, append.term, append.previous.index,
-                    output);
-    }
+    if (const auto contradiction = find_contradiction(received, append))
+        return note(*contradiction, received.from, append.term, append.previous.index, output);
     // Whatever stands at or below commit_index is the leader's too (Leader Completeness, §3.6.3), also where
     // our log has forgotten it.
     const bool previous_is_held = append.previous.index <= commit_index_ || log_.holds(append.previous);
@@ -71,18 +69,25 @@ void Raft::on_append_entries(const MessageReceived& received, const AppendEntrie
     send_when_durable(received.from, AppendAccepted{append.term, covered}, output);
 }
 
-bool Raft::conflicts_with_committed(const MessageReceived& received, const AppendEntries& append) const {
-    const auto differs = [this](EntryId entry) {
-        return entry.index <= commit_index_ && log_.knows_term(entry.index) &&
+// What is committed stays (State Machine Safety), and so does what this term's leader has sent already: a
+// leader never overwrites or deletes entries of its own log (Leader Append-Only, thesis Fig. 3.2).
+std::optional<NoteKind> Raft::find_contradiction(const MessageReceived& received,
+                                                 const AppendEntries& append) const {
+    const LogIndex fixed = std::max(commit_index_, std::get<Follower>(role_).received_index);
+    const auto differs = [&](EntryId entry) {
+        return entry.index <= fixed && log_.knows_term(entry.index) &&
                log_.term_at(entry.index) != entry.term;
     };
-    if (differs(append.previous)) return true;
+    const auto reason = [this](LogIndex index) {
+        return index <= commit_index_ ? NoteKind::AppendConflictsWithCommitted : NoteKind::MessageMalformed;
+    };
     LogIndex index = append.previous.index;
+    if (differs(append.previous)) return reason(index);
     for (const EntryShape& entry : received.entries) {
         index = index.next();
-        if (differs({index, entry.term})) return true;
+        if (differs({index, entry.term})) return reason(index);
     }
-    return false;
+    return std::nullopt;
 }
 
 // "If an existing entry conflicts with a new one (same index but different terms), delete the existing entry

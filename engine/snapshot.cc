@@ -36,6 +36,10 @@ void Raft::on_install_snapshot(const MessageReceived& received, const InstallSna
         note(NoteKind::SnapshotIgnoredOlder, received.from, install.term, last.index, output);
         return send_when_durable(received.from, AppendAccepted{install.term, last.index}, output);
     }
+    if (last.index <= following().received_index && !log_.holds(last)) {
+        // This leader's log, of which we hold as much, has another entry there.
+        return note(NoteKind::MessageMalformed, received.from, install.term, last.index, output);
+    }
     const LogAfterInstall after =
         log_.holds(last) ? LogAfterInstall::KeepSuffix : LogAfterInstall::DiscardAll;
     if (after == LogAfterInstall::KeepSuffix) {
