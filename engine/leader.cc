@@ -15,6 +15,12 @@ Progress* Raft::progress_of(ServerId id) {
     return found != leader->progress.end() && found->id == id ? &*found : nullptr;
 }
 
+// Of an answer from somebody whose progress we do not follow.
+NoteKind Raft::why_ignored() const {
+    return std::holds_alternative<Leader>(role_) ? NoteKind::MessageOfStrangerIgnored
+                                                 : NoteKind::AnswerIgnoredNotLeader;
+}
+
 void Raft::on_proposed(std::span<const ProposedEntry> entries, Output& output) {
     const auto refuse = [&](RefusalReason reason) {
         note(NoteKind::ProposalRefused, leader(), hard_state_.current_term, {}, output);
@@ -103,8 +109,7 @@ void Raft::send_append(Progress& progress, Output& output) {
 
 void Raft::on_append_accepted(ServerId from, const AppendAccepted& accepted, Output& output) {
     Progress* progress = progress_of(from);
-    if (progress == nullptr)
-        return note(NoteKind::AnswerIgnoredNotLeader, from, accepted.term, accepted.match_index, output);
+    if (progress == nullptr) return note(why_ignored(), from, accepted.term, accepted.match_index, output);
     if (accepted.match_index > log_.last_index()) {
         return note(NoteKind::MessageMalformed, from, accepted.term, accepted.match_index, output);
     }
@@ -159,8 +164,7 @@ void Raft::probe(Progress& progress, Output& output) {
 
 void Raft::on_append_refused(ServerId from, const AppendRefused& refused, Output& output) {
     Progress* progress = progress_of(from);
-    if (progress == nullptr)
-        return note(NoteKind::AnswerIgnoredNotLeader, from, refused.term, refused.rejected.index, output);
+    if (progress == nullptr) return note(why_ignored(), from, refused.term, refused.rejected.index, output);
     // A refusal of what has been accepted since, or of another probe than the last, says nothing new.
     const bool is_stale = refused.rejected.index <= progress->match_index ||
                           progress->state == ProgressState::Snapshot ||
@@ -185,10 +189,13 @@ void Raft::on_append_refused(ServerId from, const AppendRefused& refused, Output
 
 void Raft::on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output& output) {
     Progress* progress = progress_of(from);
-    if (progress == nullptr)
-        return note(NoteKind::AnswerIgnoredNotLeader, from, reply.term, reply.received_index, output);
+    if (progress == nullptr) return note(why_ignored(), from, reply.term, reply.received_index, output);
     if (reply.round > leading().round) return note(NoteKind::MessageMalformed, from, reply.term, {}, output);
     progress->acknowledged_round = std::max(progress->acknowledged_round, reply.round);
+    // News of a commit that no entry carries may be lost unnoticed: what the follower does not know is told
+    // again.
+    if (progress->inflight.empty() || progress->inflight.back().last_index <= reply.match_index)
+        progress->sent_commit = std::min(progress->sent_commit, reply.commit_index);
     // The reply repeats the follower's last acknowledgement, should that one have been lost.
     const bool ends_probe = progress->state == ProgressState::Probe && !progress->inflight.empty() &&
                             reply.match_index >= progress->inflight.front().last_index;
@@ -204,8 +211,6 @@ void Raft::on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output
         if (progress->state == ProgressState::Replicate) progress->next_index = progress->match_index.next();
         probe(*progress, output);
     }
-    if (progress->inflight.empty())
-        progress->sent_commit = std::min(progress->sent_commit, reply.commit_index);
     replicate_to(*progress, output);
     continue_transfer(output);
     confirm_reads(output);

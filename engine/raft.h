@@ -208,6 +208,7 @@ class Raft {
     void probe(Progress& progress, Output& output);
     void resume_after_match(Progress& progress, Output& output);
     [[nodiscard]] Progress* progress_of(ServerId id);
+    [[nodiscard]] NoteKind why_ignored() const;
 
     // reads.cc: thesis §6.4
     void on_read_requested(RequestId request, Output& output);
