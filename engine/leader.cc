@@ -165,6 +165,22 @@ void Raft::probe(Progress& progress, Output& output) {
 void Raft::on_append_refused(ServerId from, const AppendRefused& refused, Output& output) {
     Progress* progress = progress_of(from);
     if (progress == nullptr) return note(why_ignored(), from, refused.term, refused.rejected.index, output);
+    // It refuses the very entry that it has acknowledged last. That may be a late refusal from before, so ask
+    // again. When the probe of that entry is refused too, the server has come back without it (its directory
+    // was replaced) and would wait for ever for what we believe to be there. What is committed stays so.
+    // Should that refusal be a late one as well, the next answer corrects us.
+    if (refused.rejected.index == progress->match_index && progress->match_index > LogIndex{}) {
+        if (progress->state == ProgressState::Replicate) {
+            progress->next_index = progress->match_index.next();
+            probe(*progress, output);
+            return replicate_to(*progress, output);
+        }
+        if (progress->state == ProgressState::Probe && !progress->inflight.empty() &&
+            progress->next_index.previous() == progress->match_index) {
+            note(NoteKind::FollowerLostEntries, from, refused.term, progress->match_index, output);
+            progress->match_index = {};
+        }
+    }
     // A refusal of what has been accepted since, or of another probe than the last, says nothing new.
     const bool is_stale = refused.rejected.index <= progress->match_index ||
                           progress->state == ProgressState::Snapshot ||

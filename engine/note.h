@@ -51,6 +51,7 @@ namespace quorate::engine {
     X(MatchNotAdvanced)                           \
     X(NextBackedOff)                              \
     X(RefusalStale)                               \
+    X(FollowerLostEntries)                        \
     X(AppendLostResent)                           \
     X(PeerProbed)                                 \
     X(PeerReplicating)                            \

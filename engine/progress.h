@@ -27,7 +27,9 @@ struct InflightAppend {
 struct Progress {
     ServerId id{};
     ProgressState state = ProgressState::Probe;
-    LogIndex match_index{};      ///< durable there, known to equal this log; never falls within a term
+    /// Durable there, known to equal this log. Within a term it falls only to zero, and only when the server
+    /// refuses what it had acknowledged: its directory was lost, and nothing is known of the one it has now.
+    LogIndex match_index{};
     LogIndex next_index{};       ///< next entry to send; > match_index
     LogIndex sent_commit{};      ///< highest commit_index that this server was told of
     LogIndex snapshot_index{};   ///< of the snapshot on its way, in state Snapshot

@@ -154,11 +154,23 @@ void Node::step(const engine::Event& event, Payloads payloads) {
     engine::Output output = std::exchange(output_, {});
     output.clear();
     raft_.step(event, output);
+    for (const engine::Note& note : output.notes) report(note);
     for (const engine::Action& action : output.actions) {
         if (has_failed_) break;
         std::visit([&](const auto& a) { perform(a, payloads); }, action);
     }
     output_ = std::move(output);
+}
+
+// Of all that the engine notes, what an operator must hear of.
+void Node::report(const engine::Note& note) {
+    if (note.kind != engine::NoteKind::FollowerLostEntries) return;
+    const Member* loser = member(note.peer);
+    environment_.log(
+        LogLevel::Error,
+        fmt::format("member {} lost acknowledged entries: it does not hold entry {} any more; sending it the "
+                    "log again (see docs/operations.md, When a node refuses its directory)",
+                    loser != nullptr ? loser->name : "of another configuration", note.index.value));
 }
 
 void Node::perform(const engine::SendMessage& action, Payloads& payloads) {

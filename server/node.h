@@ -139,6 +139,7 @@ class Node {
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
     void adopt_members();
     void yield_for_space();
+    void report(const engine::Note& note);
     void fail(const wal::Refusal& refusal);
 
     // node_clients.cc

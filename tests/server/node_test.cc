@@ -1,5 +1,9 @@
 // Whole nodes, joined by a virtual network: what clients see.
 
+#include <algorithm>
+#include <memory>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/node_cluster.h"
@@ -214,6 +218,35 @@ TEST(Node, FullDiskRefusesWritesAndServesReads) {
     cluster.host(1).disk->set_capacity(UINT64_MAX);
     cluster.run_for(2000);
     EXPECT_EQ(cluster.request(1, "PUT", "/kv/b", "1").status, 200);
+}
+
+// The procedure of docs/operations.md, at its last step.
+TEST(Node, AFollowerOnAnEmptyDirectoryGetsTheWholeLogUnderTheSameLeader) {
+    for (const bool tells_of_lost_link : {true, false}) {
+        SCOPED_TRACE(tells_of_lost_link);
+        NodeCluster cluster(3);
+        const int leader = cluster.await_leader();
+        const int replaced = other_than(leader);
+        for (int i = 0; i < 50; ++i) {
+            ASSERT_EQ(cluster.request(leader, "PUT", "/kv/k" + std::to_string(i), "v").status, 200);
+        }
+        cluster.run_for(1000);
+        const engine::Term term = cluster.node(leader).raft().current_term();
+        cluster.host(replaced).crash();
+        cluster.host(replaced).disk = std::make_unique<MemoryDisk>();
+        if (tells_of_lost_link)
+            cluster.node(leader).peer_lost(server::server_id_of(std::to_string(replaced)));
+        cluster.host(replaced).start();
+        cluster.run_for(3000);
+        EXPECT_EQ(cluster.node(replaced).applied_index(), cluster.node(leader).applied_index());
+        EXPECT_EQ(cluster.node(replaced).store().digest(), cluster.node(leader).store().digest());
+        EXPECT_EQ(cluster.leader(), leader);
+        EXPECT_EQ(cluster.node(leader).raft().current_term(), term);
+        const auto& lines = cluster.host(leader).lines;
+        EXPECT_TRUE(std::ranges::any_of(lines, [&](const std::string& line) {
+            return line.starts_with("member " + std::to_string(replaced) + " lost acknowledged entries");
+        }));
+    }
 }
 
 TEST(Node, DirectoryOfAnotherNodeIsRefused) {

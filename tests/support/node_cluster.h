@@ -136,6 +136,16 @@ class NodeCluster {
         return 0;
     }
 
+    /// Who leads in the highest term; zero when nobody does.
+    [[nodiscard]] int leader() {
+        int best = 0;
+        for (int i = 1; i <= size(); ++i) {
+            if (!host(i).is_up() || node(i).raft().role() != engine::RoleName::Leader) continue;
+            if (best == 0 || node(i).raft().current_term() > node(best).raft().current_term()) best = i;
+        }
+        return best;
+    }
+
     /// The request's number; ask answer() for what came of it.
     server::HttpExchange send(int number, std::string method, std::string target, std::string body = {},
                               std::vector<server::HttpHeader> headers = {}) {
