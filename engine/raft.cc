@@ -62,10 +62,22 @@ void Raft::on_tick(Output& output) {
                role_);
 }
 
+namespace {
+
+/// Only these prove that what a leader sends arrives. A pre-vote or a forwarded read proves the other
+/// direction alone, and a leader whose words reach nobody must not go on because of it.
+bool is_answer(const Message& message) {
+    return std::holds_alternative<AppendAccepted>(message) ||
+           std::holds_alternative<AppendRefused>(message) || std::holds_alternative<HeartbeatReply>(message);
+}
+
+}  // namespace
+
 void Raft::on_message(const MessageReceived& received, Output& output) {
     ENGINE_CHECK(received.from != config_.self);
     if (!passes_term_rule(received, output)) return;
-    if (Progress* progress = progress_of(received.from)) progress->ticks_since_heard = 0;
+    if (Progress* progress = progress_of(received.from); progress != nullptr && is_answer(received.message))
+        progress->ticks_since_heard = 0;
 
     const ServerId from = received.from;
     std::visit(Overloaded{

@@ -163,5 +163,29 @@ TEST(RaftRepair, ARefusalThatComesTooLateLosesNothing) {
     for (const Progress& progress : raft.as_leader()->progress) EXPECT_EQ(progress.match_index, last.index);
 }
 
+// Of five servers two are down, and the link from the leader to one of the others works in one direction
+// only. The leader hears that server's pre-votes and reaches one server: it must make way for the one that
+// reaches two.
+TEST(RaftRepair, ALeaderWhoseWordsReachNoQuorumMakesWay) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        World world(5, seed);
+        world.run(500);
+        const ServerId leader = world.leader();
+        const ServerId deaf = world.after(leader);
+        const ServerId good = world.after(deaf);
+        world.cluster().crash(world.after(good));
+        world.cluster().crash(world.after(world.after(good)));
+        world.cut(leader, deaf);
+        const LogIndex before = world.committed();
+        int ticks = 0;
+        for (; ticks < 20000 && world.committed() == before; ++ticks) {
+            world.run(1);
+            if (ticks % 100 == 0 && world.leader() != kNobody) world.propose(world.leader());
+        }
+        EXPECT_LE(ticks, 500) << "seed " << seed;
+        RecordProperty("ticks" + std::to_string(seed), ticks);
+    }
+}
+
 }  // namespace
 }  // namespace quorate::engine::test
