@@ -23,6 +23,11 @@ namespace {
 // The first entry of every log. Term 1 is nobody's: the first election is in term 2.
 constexpr engine::HardState kFirstHardState{engine::Term(1), engine::kNobody};
 
+// Between two offers of leadership for want of room. The second comes soon, since another node may be able to
+// serve writes at once; where none can, offers help nobody.
+constexpr std::uint64_t kYieldPauseMsMin = 1000;
+constexpr std::uint64_t kYieldPauseMsMax = 60'000;
+
 wal::LogEntry membership_entry(const ClusterMembers& members) {
     return {kFirstHardState.current_term, engine::EntryKind::Membership, encode_members(members)};
 }
@@ -139,13 +144,12 @@ void Node::begin_stop() {
     if (is_stopping_ || has_failed_) return;
     is_stopping_ = true;
     if (raft_.role() != engine::RoleName::Leader) return;
-    is_transferring_ = true;
-    step(engine::TransferRequested{engine::RequestId(next_request_++), engine::kNobody});
+    stop_transfer_ = engine::RequestId(next_request_++);
+    step(engine::TransferRequested{*stop_transfer_, engine::kNobody});
 }
 
 bool Node::is_quiet() const {
-    return has_failed_ ||
-           (operations_.empty() && nodes_queries_.empty() && !is_transferring_ && log_->idle());
+    return has_failed_ || (operations_.empty() && nodes_queries_.empty() && !stop_transfer_ && log_->idle());
 }
 
 void Node::step(const engine::Event& event, Payloads payloads) {
@@ -240,7 +244,8 @@ void Node::perform(const engine::RefuseRead& action, Payloads&) {
 }
 
 void Node::perform(const engine::AnswerTransfer& action, Payloads&) {
-    is_transferring_ = false;
+    // The transfer that another one replaces ends first: it is not the one that a stop waits for.
+    if (stop_transfer_ == action.request) stop_transfer_.reset();
     environment_.log(LogLevel::Info,
                      fmt::format("leadership transfer: {}", engine::to_string(action.outcome)));
 }
@@ -358,14 +363,37 @@ void Node::adopt_members() {
     environment_.set_peers(peers);
 }
 
-// A leader without room for the log cannot lead: another one may have room.
+// A leader without room for the log cannot lead: another one may have room. Each of the others is asked in
+// turn; one without room does not take over (on_frame). Should nobody, we lead on, for the sake of reads, and
+// ask ever less often.
 void Node::yield_for_space() {
-    if (!log_->out_of_space() || raft_.role() != engine::RoleName::Leader || now_ms_ - last_yield_ms_ < 1000)
+    if (!log_->out_of_space() || raft_.role() != engine::RoleName::Leader) {
+        yield_pause_ms_ = kYieldPauseMsMin;
         return;
+    }
+    if (stop_transfer_ || now_ms_ - last_yield_ms_ < yield_pause_ms_) return;
     last_yield_ms_ = now_ms_;
+    yield_pause_ms_ = std::min(2 * yield_pause_ms_, kYieldPauseMsMax);
+    const Member* next = next_to_lead();
     environment_.log(LogLevel::Error,
-                     "no room for the log on the disk: writes are refused, handing leadership over");
-    step(engine::TransferRequested{engine::RequestId(next_request_++), engine::kNobody});
+                     fmt::format("no room for the log on the disk: writes are refused{}",
+                                 next != nullptr ? ", offering leadership to " + next->name : ""));
+    if (next == nullptr) return;
+    last_yield_to_ = next->id;
+    step(engine::TransferRequested{engine::RequestId(next_request_++), next->id});
+}
+
+// The voter after the one that was asked last, in the order of ids and in a circle; of those that are heard.
+const Member* Node::next_to_lead() const {
+    const Member* first = nullptr;
+    for (const engine::Progress& progress : raft_.as_leader()->progress) {
+        const bool is_heard = progress.ticks_since_heard < config_.raft.election_timeout_ticks_min;
+        const Member* candidate = member(progress.id);
+        if (!is_heard || candidate == nullptr || !raft_.membership().is_voter(progress.id)) continue;
+        if (progress.id > last_yield_to_) return candidate;
+        if (first == nullptr) first = candidate;
+    }
+    return first;
 }
 
 void Node::fail(const wal::Refusal& refusal) {

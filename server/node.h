@@ -139,6 +139,7 @@ class Node {
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
     void adopt_members();
     void yield_for_space();
+    [[nodiscard]] const Member* next_to_lead() const;
     void report(const engine::Note& note);
     void fail(const wal::Refusal& refusal);
 
@@ -195,9 +196,11 @@ class Node {
     std::uint64_t next_request_;
     std::uint64_t last_write_ms_ = 0;
     std::uint64_t last_yield_ms_ = 0;
+    std::uint64_t yield_pause_ms_ = 0;  ///< until the next attempt to hand leadership over for want of room
+    engine::ServerId last_yield_to_;
     bool idle_told_ = false;
     bool is_stopping_ = false;
-    bool is_transferring_ = false;
+    std::optional<engine::RequestId> stop_transfer_;  ///< begin_stop()'s, which is under way
     bool has_failed_ = false;
 };
 

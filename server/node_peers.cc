@@ -44,6 +44,11 @@ void Node::frame_received(ServerId from, PeerFrame&& frame) {
 void Node::on_frame(ServerId from, RaftFrame&& frame) {
     // No version with this peer protocol sends one.
     if (std::holds_alternative<engine::InstallSnapshot>(frame.message)) return;
+    // Without room for the log we could lead no better than who wants to hand over to us.
+    if (std::holds_alternative<engine::TimeoutNow>(frame.message) && log_->out_of_space()) {
+        return environment_.log(LogLevel::Debug,
+                                "no room for the log on the disk: not taking the leadership that is offered");
+    }
     std::vector<engine::EntryShape> shapes;
     std::vector<engine::MembershipAt> memberships;
     Payloads payloads;
