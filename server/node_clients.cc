@@ -130,11 +130,14 @@ void Node::decide_write(OperationId id, const WriteOutcome& outcome) {
                                     outcome));
 }
 
-// A question that a former leader may never answer is put to the next one; asking twice harms nobody.
+// A question that a former leader may never answer is put to the next one; asking twice harms nobody. The
+// reads of a batch stay in the order of their beginning: expire_operations() goes by its last.
 void Node::retry_unconfirmed_reads() {
-    for (auto& [request, reads] : std::exchange(unconfirmed_reads_, {})) {
-        queued_reads_.insert(queued_reads_.end(), reads.begin(), reads.end());
+    std::vector<OperationId> retried;
+    for (const auto& [request, reads] : std::exchange(unconfirmed_reads_, {})) {
+        retried.insert(retried.end(), reads.begin(), reads.end());
     }
+    queued_reads_.insert(queued_reads_.begin(), retried.begin(), retried.end());
 }
 
 void Node::refuse_read(OperationId id, const engine::RefuseRead& refusal) {
@@ -155,7 +158,7 @@ void Node::expire_operations() {
     for (const NodesQuery& query : nodes_queries_.take_expired(now_ms_)) {
         environment_.respond(query.exchange, cluster_nodes(config_.cluster_id, query.nodes));
     }
-    // The engine may never answer a read whose question was lost.
+    // The engine may never answer a read whose question was lost. The last of a batch is the last to expire.
     std::erase_if(unconfirmed_reads_,
                   [this](const auto& batch) { return operations_.find(batch.second.back()) == nullptr; });
 }

@@ -347,6 +347,34 @@ TEST(Node, AFollowerOnAnEmptyDirectoryGetsTheWholeLogUnderTheSameLeader) {
     }
 }
 
+// A read is asked again, together with one that began later; when the first one's time is over, the other
+// still waits for the answer.
+TEST(Node, AReadThatIsRetriedDoesNotEndALaterOne) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    const engine::ServerId leader_id = cluster.node(leader).raft().config().self;
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+    NodeHost& host = cluster.host(follower);
+    const auto earlier = cluster.send(follower, "GET", "/kv/a");
+    cluster.node(follower).turn_ended();
+    host.outbox.clear();  // its question is lost
+    cluster.run_for(4000);
+    const auto later = cluster.send(follower, "GET", "/kv/a");
+    cluster.node(follower).peer_lost(leader_id);
+    cluster.node(follower).turn_ended();
+    auto question = std::exchange(host.outbox, {});
+    ASSERT_EQ(question.size(), 1U);
+    cluster.run_for(2000);
+    ASSERT_NE(cluster.answer(follower, earlier), nullptr);
+    EXPECT_EQ(cluster.answer(follower, earlier)->status, 503);
+    ASSERT_EQ(cluster.answer(follower, later), nullptr);
+    host.outbox = std::move(question);
+    cluster.settle();
+    ASSERT_NE(cluster.answer(follower, later), nullptr);
+    EXPECT_EQ(cluster.answer(follower, later)->body, "1");
+}
+
 TEST(Node, DirectoryOfAnotherNodeIsRefused) {
     NodeCluster cluster(3);
     ASSERT_NE(cluster.await_leader(), 0);
