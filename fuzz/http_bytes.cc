@@ -68,6 +68,7 @@ class Connection {
     }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
+    ~Connection() = default;
 
     void feed(std::string_view bytes) {
         waiting_ += bytes;
@@ -131,12 +132,12 @@ Received receive(const std::vector<std::string_view>& pieces) {
 }  // namespace quorate::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace quorate::fuzz;
-    Bytes input(data, size);
+    namespace fuzz = quorate::fuzz;
+    fuzz::Bytes input(data, size);
     const std::uint8_t seed = input.byte();
     const std::string_view stream = input.rest();
-    const Received whole = receive({stream});
-    FUZZ_REQUIRE(receive(split(stream, seed, 24)) == whole);
-    FUZZ_REQUIRE(receive(split(stream, seed, 1)) == whole);
+    const fuzz::Received whole = fuzz::receive({stream});
+    FUZZ_REQUIRE(fuzz::receive(fuzz::split(stream, seed, 24)) == whole);
+    FUZZ_REQUIRE(fuzz::receive(fuzz::split(stream, seed, 1)) == whole);
     return 0;
 }

@@ -94,7 +94,8 @@ void require_total_decoders(std::string_view bytes) {
 }  // namespace quorate::fuzz
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace quorate;
+    namespace fuzz = quorate::fuzz;
+    namespace server = quorate::server;
     const server::HttpRequest request = fuzz::request_of({reinterpret_cast<const char*>(data), size});
     const auto call = server::parse_call(request, fuzz::kLimits);
     if (call) {

@@ -56,6 +56,10 @@ class Writer {
         hard_states_.push_back(state_.hard_state);
     }
 
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    ~Writer() = default;
+
     // `count` entries, in place of the last `cut` ones.
     void append(std::uint8_t count, std::uint8_t cut, std::uint8_t bytes, bool new_term) {
         if (count == 0 && !new_term) return;
@@ -72,7 +76,7 @@ class Writer {
         std::vector<LogEntry> entries;
         for (std::uint8_t i = 0; i < count; ++i) {
             entries.push_back({state_.hard_state.current_term, EntryKind::Command,
-                               std::string(bytes * (i + 1U), static_cast<char>(bytes))});
+                               std::string(std::size_t{bytes} * (i + 1U), static_cast<char>(bytes))});
             state_.entries.push_back(entries.back());
             entries_after_.push_back(state_.entries);
         }
@@ -201,7 +205,7 @@ void write_history(Bytes& input, Writer& writer) {
             case 0: writer.append(input.byte() % 8, 0, input.byte(), what >= 128); break;
             case 1: writer.append(input.byte() % 8, input.byte() % 4, input.byte(), what >= 128); break;
             case 2: writer.mark(); break;
-            case 3: writer.settle(); break;
+            default: writer.settle(); break;
         }
     }
 }
@@ -230,7 +234,7 @@ void damage(Bytes& input, Files& files) {
                 break;
             }
             case 4: files.erase(file); break;
-            case 5:
+            default:
                 files.insert_or_assign(
                     std::next(files.begin(), what % static_cast<std::ptrdiff_t>(files.size()))->first,
                     std::string(bytes));
@@ -254,26 +258,26 @@ bool nothing_is_whole(const Files& before, const Files& after) {
     });
 }
 
+wal::Opened start(MemoryDisk& disk, const State& first) {
+    auto fresh = wal::Log::open(disk, kOptions);
+    FUZZ_REQUIRE(fresh && fresh->recovered.entries.empty());
+    FUZZ_REQUIRE(fresh->log->bootstrap(first.hard_state, first.entries.front()));
+    return std::move(*fresh);
+}
+
 // A log with one entry on an empty disk, and everything that came of it.
 struct Used {
+    State first{{LogEntry{Term(1), EntryKind::Membership, "members"}}, {Term(1), ServerId(1)}};
     MemoryDisk disk;
-    std::optional<wal::Opened> opened;
-    std::optional<Writer> writer;
+    wal::Opened opened = start(disk, first);
+    Writer writer{disk, *opened.log, first};
 
-    Used() {
-        auto fresh = wal::Log::open(disk, kOptions);
-        FUZZ_REQUIRE(fresh && fresh->recovered.entries.empty());
-        const State first{{LogEntry{Term(1), EntryKind::Membership, "members"}}, {Term(1), ServerId(1)}};
-        FUZZ_REQUIRE(fresh->log->bootstrap(first.hard_state, first.entries.front()));
-        opened = std::move(*fresh);
-        writer.emplace(disk, *opened->log, first);
-        writer->settle();
-    }
+    Used() { writer.settle(); }
 };
 
 void open_damaged(Bytes& input) {
     Used used;
-    Writer& writer = *used.writer;
+    Writer& writer = used.writer;
     write_history(input, writer);
     writer.settle();
     const bool marked = input.byte() % 2 == 0;
@@ -297,7 +301,7 @@ void open_damaged(Bytes& input) {
 // A crash is no damage: what was confirmed is there, whatever became of the rest, and nothing is refused.
 void open_after_power_cut(Bytes& input) {
     Used used;
-    Writer& writer = *used.writer;
+    Writer& writer = used.writer;
     write_history(input, writer);
     writer.lose_power(input.byte() % 16);
 
@@ -326,7 +330,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     switch (input.byte() % 3) {
         case 0: quorate::fuzz::open_damaged(input); break;
         case 1: quorate::fuzz::open_after_power_cut(input); break;
-        case 2: quorate::fuzz::open_raw(input); break;
+        default: quorate::fuzz::open_raw(input); break;
     }
     return 0;
 }
