@@ -84,8 +84,9 @@ std::expected<void, DiskFailure> DiskWorker::lock() {
     if (auto made = make_directories(directory_); !made) return made;
     directory_fd_ = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory_fd_ < 0) return failure(errno, "open", directory_);
-    const std::string path = directory_ + "/" + std::string(kLockFile);
-    lock_fd_ = ::openat(directory_fd_, kLockFile.data(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    const std::string name(kLockFile);
+    const std::string path = directory_ + "/" + name;
+    lock_fd_ = ::openat(directory_fd_, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_fd_ < 0) return failure(errno, "open", path);
     if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) return failure(errno, "flock", path);
     return {};

@@ -23,6 +23,8 @@ class DiskWorker : public wal::Disk {
     /// Completions arrive through `loop`, on its thread, one by one.
     DiskWorker(Loop& loop, std::string directory,
                std::function<void(const wal::DiskCompletion&)> on_completed);
+    DiskWorker(const DiskWorker&) = delete;
+    DiskWorker& operator=(const DiskWorker&) = delete;
     /// Finishes what was submitted; nothing is reported any more.
     ~DiskWorker() override;
 

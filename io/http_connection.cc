@@ -248,8 +248,9 @@ void HttpConnection::respond(server::HttpExchange exchange, const server::HttpRe
     const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
     if (slot == slots_.end() || slot->answer) return;
     const bool is_last = is_finishing_ && std::next(slot) == slots_.end();
-    slot->answer = serialize(response, slot->is_head, !is_last);
-    answer_bytes_ += slot->answer->size();
+    std::string answer = serialize(response, slot->is_head, !is_last);
+    answer_bytes_ += answer.size();
+    slot->answer = std::move(answer);
     touch();
 }
 
@@ -273,9 +274,11 @@ void HttpConnection::touch() {
 }
 
 void HttpConnection::move_answers() {
-    while (!slots_.empty() && slots_.front().answer) {
-        answer_bytes_ -= slots_.front().answer->size();
-        output_ += *slots_.front().answer;
+    while (!slots_.empty()) {
+        const std::optional<std::string>& answer = slots_.front().answer;
+        if (!answer) break;
+        answer_bytes_ -= answer->size();
+        output_ += *answer;
         slots_.pop_front();
     }
     if (slots_.empty() && !is_finishing_ && std::exchange(owes_continue_, false))

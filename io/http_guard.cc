@@ -212,13 +212,14 @@ std::optional<HttpFault> HttpGuard::end_head() {
     if (is_chunked_ && content_length_) return bad("there is a Content-Length beside a Transfer-Encoding");
     if (needs_length_ && !is_chunked_ && !content_length_)
         return HttpFault{411, "length_required", "a request with a body needs its Content-Length"};
-    if (content_length_.value_or(0) > limits_.body_bytes_max)
+    const std::uint64_t length = content_length_.value_or(0);
+    if (length > limits_.body_bytes_max)
         return HttpFault{413, "body_too_large", "the body is larger than this server takes"};
     if (is_chunked_) {
         state_ = State::ChunkSize;
-    } else if (content_length_.value_or(0) > 0) {
+    } else if (length > 0) {
         state_ = State::Body;
-        body_left_ = *content_length_;
+        body_left_ = length;
     } else {
         begin_message();
     }

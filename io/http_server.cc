@@ -86,8 +86,8 @@ void HttpServer::trouble(const std::string& line) {
     handler_.on_trouble(line);
 }
 
-HttpConnection* HttpServer::find(std::uint64_t id) {
-    const auto found = connections_.find(connection_number(id));
+HttpConnection* HttpServer::find(std::uint64_t exchange) {
+    const auto found = connections_.find(connection_number(exchange));
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
@@ -95,8 +95,8 @@ void HttpServer::respond(server::HttpExchange exchange, const server::HttpRespon
     if (HttpConnection* connection = find(exchange)) connection->respond(exchange, response);
 }
 
-void HttpServer::close_peer(PeerConnection id) {
-    if (HttpConnection* connection = find(id)) connection->close();
+void HttpServer::close_peer(PeerConnection connection) {
+    if (HttpConnection* found = find(connection)) found->close();
 }
 
 void HttpServer::flush() {

@@ -77,7 +77,7 @@ class HttpServer {
     void accept();
     void pause_accepting(int error);
     void check_deadlines();
-    [[nodiscard]] HttpConnection* find(std::uint64_t connection);
+    [[nodiscard]] HttpConnection* find(std::uint64_t exchange);
     void trouble(const std::string& line);
 
     Loop& loop_;

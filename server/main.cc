@@ -99,7 +99,7 @@ class Process final : public Environment, public io::HttpHandler {
     }
     bool send_frame(engine::ServerId to, std::string frame) override {
         const auto link = links_.find(to);
-        return link != links_.end() && link->second->send(std::move(frame));
+        return link != links_.end() && link->second->send(frame);
     }
     void respond(HttpExchange exchange, HttpResponse response) override { http_.respond(exchange, response); }
     void log(LogLevel level, std::string_view line) override { spdlog::log(level_of(level), "{}", line); }
@@ -127,13 +127,14 @@ class Process final : public Environment, public io::HttpHandler {
         if (found == inbound_.end()) return;
         found->second.reader.feed(bytes);
         for (;;) {
-            auto frame = next_peer_frame(found->second.reader);
-            if (!frame) {
-                spdlog::warn("peer connection closed: {}", to_string(frame.error()));
+            auto next = next_peer_frame(found->second.reader);
+            if (!next) {
+                spdlog::warn("peer connection closed: {}", to_string(next.error()));
                 return http_.close_peer(connection);
             }
-            if (!*frame) return;
-            node_->frame_received(found->second.from, std::move(**frame));
+            std::optional<PeerFrame>& frame = *next;
+            if (!frame) return;
+            node_->frame_received(found->second.from, *std::move(frame));
         }
     }
     void on_peer_closed(io::PeerConnection connection) override { inbound_.erase(connection); }

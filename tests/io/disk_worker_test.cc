@@ -36,7 +36,7 @@ class Disk : public testing::Test {
         directory_ = root_ + "/data/n1";
         disk_ = make();
     }
-    ~Disk() override {
+    void TearDown() override {
         disk_.reset();
         std::filesystem::remove_all(root_);
     }

@@ -65,6 +65,7 @@ Verdict judge(const std::vector<std::string_view>& pieces, const HttpLimits& lim
 Verdict judge_in_pieces(std::string_view bytes, const HttpLimits& limits = kSmall) {
     const Verdict whole = judge({bytes}, limits);
     std::vector<std::string_view> single;
+    single.reserve(bytes.size());
     for (std::size_t i = 0; i < bytes.size(); ++i) single.push_back(bytes.substr(i, 1));
     EXPECT_EQ(judge(single, limits), whole) << "byte by byte";
     for (std::size_t cut = 1; cut < bytes.size(); ++cut) {

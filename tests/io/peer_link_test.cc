@@ -8,8 +8,6 @@
 namespace quorate::io {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
@@ -21,7 +19,6 @@ class Link : public HttpFixture {
             if (link_) link_->flush();
         });
     }
-    ~Link() override { link_.reset(); }
 
     void dial(const std::string& address) {
         link_ = std::make_unique<PeerLink>(
@@ -35,10 +32,10 @@ class Link : public HttpFixture {
         run_until([&] { return link_->is_up(); });
     }
 
-    std::unique_ptr<PeerLink> link_;
     int ups_ = 0;
     int downs_ = 0;
     std::vector<std::string> refusals_;
+    std::unique_ptr<PeerLink> link_;  ///< the first to go: it calls back into the others
 };
 
 TEST_F(Link, GreetsWithItsHeaders) {
