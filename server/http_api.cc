@@ -223,7 +223,7 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
     return *call;
 }
 
-Command command_of(ApiCall&& call) {
+Command take_command(ApiCall& call) {
     if (auto* put = std::get_if<PutCall>(&call.call)) return std::move(put->command);
     if (auto* remove = std::get_if<DeleteCall>(&call.call)) return std::move(remove->command);
     auto* batch = std::get_if<BatchCall>(&call.call);

@@ -95,7 +95,7 @@ struct ApiCall {
 [[nodiscard]] std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request,
                                                               const ApiLimits& limits);
 
-/// Moves the command out of a PutCall, DeleteCall or BatchCall.
-[[nodiscard]] Command command_of(ApiCall&& call);
+/// Moves the command out of a PutCall, DeleteCall or BatchCall; the call still says which it was.
+[[nodiscard]] Command take_command(ApiCall& call);
 
 }  // namespace quorate::server

@@ -62,7 +62,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
             return std::unexpected(written.error());
         recovered.hard_state = kFirstHardState;
         recovered.entries.push_back(first.shape());
-        recovered.memberships.push_back(LogIndex(1));
+        recovered.memberships.emplace_back(1);
     }
 
     std::vector<engine::MembershipAt> memberships;

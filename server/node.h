@@ -55,6 +55,10 @@ struct NodeConfig {
 /// everything.
 class Node {
  public:
+    Node(const Node&) = delete;
+    Node& operator=(const Node&) = delete;
+    ~Node() = default;
+
     /// Recovers the log (blocking) and starts as a follower; a fresh directory gets NodeConfig::members as
     /// its first configuration.
     [[nodiscard]] static std::expected<std::unique_ptr<Node>, wal::Refusal> open(const NodeConfig& config,

@@ -66,7 +66,7 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     if (!leads && !call.forward) return environment_.respond(exchange, not_leader(leader_view()));
     if (leader == engine::kNobody) return environment_.respond(exchange, no_leader());
 
-    std::string payload = encode_command(command_of(std::move(call)));
+    std::string payload = encode_command(take_command(call));
     const OperationId id =
         operations_.add(ClientCall{exchange, std::move(call), leads ? engine::kNobody : leader}, now_ms_);
     if (leads) {
@@ -182,8 +182,8 @@ void Node::start_nodes_query(HttpExchange exchange) {
 
 void Node::finish_nodes_query(OperationId id) {
     if (nodes_queries_.find(id)->awaited > 0) return;
-    const auto query = nodes_queries_.take(id);
-    environment_.respond(query->exchange, cluster_nodes(config_.cluster_id, query->nodes));
+    if (const auto query = nodes_queries_.take(id))
+        environment_.respond(query->exchange, cluster_nodes(config_.cluster_id, query->nodes));
 }
 
 }  // namespace quorate::server

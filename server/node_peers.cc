@@ -38,7 +38,7 @@ void Node::frame_received(ServerId from, PeerFrame&& frame) {
     if (has_failed_) return;
     // A removed member may still hold its link: its word counts no more.
     if (member(from) == nullptr) return;
-    std::visit([&](auto&& f) { on_frame(from, std::move(f)); }, std::move(frame));
+    std::visit([&](auto&& f) { on_frame(from, std::forward<decltype(f)>(f)); }, std::move(frame));
 }
 
 void Node::on_frame(ServerId from, RaftFrame&& frame) {
@@ -135,7 +135,7 @@ std::vector<HttpHeader> Node::greeting_to(std::string_view to) const {
 }
 
 std::expected<ServerId, HttpResponse> Node::check_greeting(const HttpRequest& request) const {
-    const auto refuse = [](std::string_view code, std::string detail) {
+    const auto refuse = [](std::string_view code, std::string_view detail) {
         return std::unexpected(problem(421, code, detail));
     };
     const std::string_view cluster = value_or_empty(request, kClusterHeader);
