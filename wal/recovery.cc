@@ -17,7 +17,7 @@ constexpr std::uint64_t kSegmentFileBytesMax = kSegmentBytesMax + 2 * kPayloadBy
 
 class Recovery {
  public:
-    Recovery(Disk& disk, const LogOptions& options) : disk_(disk), options_(options) {}
+    Recovery(Disk& disk, LogOptions options) : disk_(disk), options_(std::move(options)) {}
     Recovery(const Recovery&) = delete;
     Recovery& operator=(const Recovery&) = delete;
     ~Recovery() = default;

@@ -28,8 +28,8 @@ struct ServerState {
 
 class RaftOracle {
  public:
-    RaftOracle(const Membership& membership, const std::vector<StoredEntry>& committed_before)
-        : membership_(membership), committed_(committed_before) {}
+    RaftOracle(Membership membership, std::vector<StoredEntry> committed_before)
+        : membership_(std::move(membership)), committed_(std::move(committed_before)) {}
 
     [[nodiscard]] const std::string& violation() const { return violation_; }
     [[nodiscard]] LogIndex committed() const { return LogIndex(committed_.size()); }

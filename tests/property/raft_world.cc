@@ -17,6 +17,7 @@ const StoredEntry kBootstrap{{Term(1), EntryKind::Membership, 0}, 0};
 
 std::vector<EntryShape> shapes_of(const std::vector<StoredEntry>& entries) {
     std::vector<EntryShape> shapes;
+    shapes.reserve(entries.size());
     for (const StoredEntry& entry : entries) shapes.push_back(entry.shape);
     return shapes;
 }
@@ -100,6 +101,7 @@ void RaftWorld::propose(ServerState& server, std::uint32_t count) {
     if (!server.raft) return;
     std::vector<ProposedEntry> proposed(count, {EntryKind::Command, kPayloadBytes});
     std::vector<StoredEntry> offered;
+    offered.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i)
         offered.push_back({{{}, EntryKind::Command, kPayloadBytes}, ++payloads_});
     step(server, EntriesProposed{proposed}, std::move(offered));
@@ -175,7 +177,7 @@ void RaftWorld::persist_next(ServerState& server) {
 void RaftWorld::take(std::size_t position, bool is_lost, bool stays) {
     if (network_.empty()) return;
     const auto at = network_.begin() + static_cast<std::ptrdiff_t>(position % network_.size());
-    const Envelope envelope = *at;
+    const Envelope envelope = stays ? *at : std::move(*at);
     if (!stays) network_.erase(at);
     const auto side_of = [this](ServerId id) { return (sides_ >> (id.value - 1)) & 1U; };
     ServerState& sender = servers_[envelope.from.value - 1];

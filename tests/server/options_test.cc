@@ -8,7 +8,6 @@
 namespace quorate::server::test {
 namespace {
 
-using testing::AllOf;
 using testing::HasSubstr;
 using Environment = std::map<std::string, std::string>;
 

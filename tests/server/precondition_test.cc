@@ -19,19 +19,19 @@ TEST(Precondition, ReadsTheHeaders) {
         {"If-Match", "*", {Exists, {}}},
         {"If-None-Match", "*", {Absent, {}}},
         {"if-none-match", " * ", {Absent, {}}},
-        {"If-Match", "\"7\"", {RevisionIn, {7}}},
-        {"If-Match", "\"7\" , \"8\"", {RevisionIn, {7, 8}}},
+        {"If-Match", R"("7")", {RevisionIn, {7}}},
+        {"If-Match", R"("7" , "8")", {RevisionIn, {7, 8}}},
         {"If-Match", ",\"7\",,\t\"8\",", {RevisionIn, {7, 8}}},
-        {"If-None-Match", "\"18446744073709551615\"", {RevisionNotIn, {18446744073709551615U}}},
-        {"If-None-Match", "W/\"7\"", {RevisionNotIn, {7}}},
+        {"If-None-Match", R"("18446744073709551615")", {RevisionNotIn, {18446744073709551615U}}},
+        {"If-None-Match", R"(W/"7")", {RevisionNotIn, {7}}},
         // Tags that cannot be ours match nothing, which for If-Match means that it never holds.
-        {"If-Match", "W/\"7\"", {RevisionIn, {}}},
-        {"If-Match", "\"\"", {RevisionIn, {}}},
-        {"If-Match", "\"07\"", {RevisionIn, {}}},
-        {"If-Match", "\"0\"", {RevisionIn, {}}},
-        {"If-Match", "\"+7\"", {RevisionIn, {}}},
-        {"If-Match", "\"18446744073709551616\"", {RevisionIn, {}}},
-        {"If-Match", "\"a,b\", \"9\"", {RevisionIn, {9}}},
+        {"If-Match", R"(W/"7")", {RevisionIn, {}}},
+        {"If-Match", R"("")", {RevisionIn, {}}},
+        {"If-Match", R"("07")", {RevisionIn, {}}},
+        {"If-Match", R"("0")", {RevisionIn, {}}},
+        {"If-Match", R"("+7")", {RevisionIn, {}}},
+        {"If-Match", R"("18446744073709551616")", {RevisionIn, {}}},
+        {"If-Match", R"("a,b", "9")", {RevisionIn, {9}}},
     };
     for (const Row& row : rows) {
         const auto condition = parse_precondition(with({{"X", "1"}, {row.name, row.value}}));
@@ -42,21 +42,21 @@ TEST(Precondition, ReadsTheHeaders) {
 }
 
 TEST(Precondition, RefusesWhatIsNoListOfTags) {
-    std::string too_many = "\"1\"";
-    for (std::size_t i = 0; i < kConditionRevisionsMax; ++i) too_many += ",\"x\"";
+    std::string too_many = R"("1")";
+    for (std::size_t i = 0; i < kConditionRevisionsMax; ++i) too_many += R"(,"x")";
     for (const std::string& value :
-         {std::string(), std::string(","), std::string("7"), std::string("\"7"), std::string("7\""),
-          std::string("\"7\" \"8\""), std::string("*,\"7\""), std::string("\"7\",*"), std::string("w/\"7\""),
-          std::string("\"a b\""), too_many}) {
+         {std::string(), std::string(","), std::string("7"), std::string(R"("7)"), std::string(R"(7")"),
+          std::string(R"("7" "8")"), std::string(R"(*,"7")"), std::string(R"("7",*)"),
+          std::string(R"(w/"7")"), std::string(R"("a b")"), too_many}) {
         EXPECT_FALSE(parse_precondition(with({{"If-Match", value}}))) << value;
         EXPECT_FALSE(parse_precondition(with({{"If-None-Match", value}}))) << value;
     }
-    EXPECT_FALSE(parse_precondition(with({{"If-Match", "*"}, {"If-None-Match", "\"1\""}})));
-    EXPECT_FALSE(parse_precondition(with({{"If-Match", "\"1\""}, {"if-match", "\"2\""}})));
+    EXPECT_FALSE(parse_precondition(with({{"If-Match", "*"}, {"If-None-Match", R"("1")"}})));
+    EXPECT_FALSE(parse_precondition(with({{"If-Match", R"("1")"}, {"if-match", R"("2")"}})));
 }
 
 TEST(Precondition, AnEtagIsWhatItReads) {
-    EXPECT_EQ(etag_of(42), "\"42\"");
+    EXPECT_EQ(etag_of(42), R"("42")");
     EXPECT_EQ(parse_precondition(with({{"If-Match", etag_of(42)}})), (Condition{RevisionIn, {42}}));
 }
 

@@ -22,6 +22,7 @@ ApplyResult apply(StateMachine& store, std::vector<Operation> operations, Condit
 
 std::vector<std::string> keys_of(const RangePage& page) {
     std::vector<std::string> keys;
+    keys.reserve(page.entries.size());
     for (const RangeEntry& entry : page.entries) keys.emplace_back(entry.key);
     return keys;
 }
