@@ -10,13 +10,26 @@ using engine::LogIndex;
 
 void EntryIndex::place(LogIndex index, std::uint64_t sequence, std::uint64_t offset, std::uint64_t end) {
     ENGINE_CHECK(index > LogIndex{} && index <= last_index().next());
-    while (!runs_.empty() && runs_.back().first >= index) runs_.pop_back();
-    if (!runs_.empty()) runs_.back().offsets.resize(index.past(runs_.back().first));
-    if (runs_.empty() || runs_.back().sequence != sequence) runs_.push_back({index, sequence, {}, 0});
+    const bool replaces = index <= last_index();
+    if (replaces) cut(index);
+    // What was cut lies between the entry before and this one: in one run, whoever asks for that entry would
+    // read all of it.
+    if (runs_.empty() || runs_.back().sequence != sequence || replaces)
+        runs_.push_back({index, sequence, {}, 0});
     Run& run = runs_.back();
-    ENGINE_CHECK(run.offsets.empty() || run.offsets.back() < offset);
+    ENGINE_CHECK(run.offsets.empty() || run.end <= offset);
     run.offsets.push_back(static_cast<std::uint32_t>(offset));
     run.end = end;
+}
+
+void EntryIndex::cut(LogIndex from) {
+    while (!runs_.empty() && runs_.back().first >= from) runs_.pop_back();
+    if (runs_.empty()) return;
+    Run& run = runs_.back();
+    const std::uint64_t kept = from.past(run.first);
+    if (kept == run.offsets.size()) return;
+    run.end = run.offsets[kept];
+    run.offsets.resize(kept);
 }
 
 EntryRange EntryIndex::range(LogIndex first, LogIndex last, std::uint64_t bytes_max) const {
@@ -25,8 +38,8 @@ EntryRange EntryIndex::range(LogIndex first, LogIndex last, std::uint64_t bytes_
     const Run& run = *std::prev(above);
     const std::uint64_t begin = first.past(run.first);
     const std::uint64_t count_max = std::min<std::uint64_t>(last.past(first) + 1, run.offsets.size() - begin);
-    // Where the record before the `count`th of the range ends, or later: records that were replaced may lie
-    // between.
+    // Where the first `count` records of the range end, or less than a head's length later: the next one
+    // starts aligned.
     const auto end_of = [&](std::uint64_t count) {
         return begin + count < run.offsets.size() ? std::uint64_t{run.offsets[begin + count]} : run.end;
     };

@@ -14,7 +14,7 @@ namespace quorate::wal {
 struct EntryRange {
     std::uint64_t sequence = 0;              ///< the segment
     std::span<const std::uint32_t> offsets;  ///< of each entry's record
-    std::uint64_t end = 0;                   ///< the last record ends here or before
+    std::uint64_t end = 0;  ///< the last record ends here, or less than a head's length before
 };
 
 class EntryIndex {
@@ -23,8 +23,9 @@ class EntryIndex {
     /// replaces an earlier one and everything behind that. Positions ascend from call to call.
     void place(engine::LogIndex index, std::uint64_t sequence, std::uint64_t offset, std::uint64_t end);
 
-    /// Of the entries first..last, all held: those that lie in the first one's segment and span at most
-    /// `bytes_max` bytes there, at least one. Valid until the next place().
+    /// Of the entries first..last, all held: those that lie one behind the other from the first on and span
+    /// at most `bytes_max` bytes, at least one. A range ends with its segment, and where a replacement cut
+    /// the log. Valid until the next place().
     [[nodiscard]] EntryRange range(engine::LogIndex first, engine::LogIndex last,
                                    std::uint64_t bytes_max) const;
 
@@ -39,7 +40,9 @@ class EntryIndex {
         std::uint64_t end = 0;
     };
 
-    std::vector<Run> runs_;  ///< none is empty
+    void cut(engine::LogIndex from);
+
+    std::vector<Run> runs_;  ///< none is empty; one for each segment and each replacement
 };
 
 }  // namespace quorate::wal
