@@ -33,7 +33,7 @@ using engine::Term;
 using wal::LogEntry;
 
 constexpr std::uint64_t kSegmentBytes = 16U << 10;
-const wal::LogOptions kOptions{.identity = {"fuzz", "n1"}, .segment_bytes = kSegmentBytes};
+const wal::LogOptions kOptions{.identity = {"fuzz", "n1"}, .segment_bytes = kSegmentBytes, .salt = 1};
 
 using test::MemoryDisk;
 using Files = MemoryDisk::Image;

@@ -47,6 +47,7 @@ NodeConfig node_config(const Options& options) {
     config.members = options.members;
     config.limits = options.limits;
     config.incarnation = draw();
+    config.log_salt = draw();
     config.raft.self = options.self.id;
     config.raft.seed = draw();
     // Ten ticks a heartbeat, so that timeouts are as fine as they need to be and no finer.

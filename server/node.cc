@@ -43,7 +43,8 @@ wal::Refusal unreadable_entry(LogIndex index, std::string_view what) {
 
 std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
                                                               Environment& environment) {
-    const wal::LogOptions options{{config.cluster_id, config.self.name}, config.segment_bytes};
+    const wal::LogOptions options{
+        {config.cluster_id, config.self.name}, config.segment_bytes, config.log_salt};
     auto opened = wal::Log::open(disk, options);
     if (!opened) return std::unexpected(opened.error());
     wal::Recovered& recovered = opened->recovered;

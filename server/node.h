@@ -42,6 +42,8 @@ struct NodeConfig {
     /// Unique among all lives of this node: where its request numbers begin, so that no late answer to an
     /// earlier life is taken for one to this.
     std::uint64_t incarnation = 1;
+    /// Drawn at random for each life of this node: wal::LogOptions::salt.
+    std::uint64_t log_salt = 1;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =

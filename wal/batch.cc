@@ -21,7 +21,7 @@ std::uint64_t Batch::add(RecordType type, engine::LogIndex index, const LogEntry
     const std::uint64_t offset = next_head(tail_.end);
     bytes_.resize(offset - offset_);  // zeros between the records
     const RecordHead head{type,  entry.kind, entry.shape().bytes, tail_.crc,
-                          index, entry.term, tail_.sequence,      tail_.durable};
+                          index, entry.term, tail_.salt,          tail_.durable};
     tail_.crc = encode_record(head, entry.payload, bytes_);
     tail_.end = offset_ + bytes_.size();
     return offset;

@@ -13,6 +13,7 @@ namespace quorate::wal {
 /// The end of the log: the segment in use and where its next record goes.
 struct Tail {
     std::uint64_t sequence = 0;
+    std::uint64_t salt = 0;                  ///< of the segment
     std::uint64_t file_bytes = 0;            ///< size of the segment's file
     std::uint64_t end = kRecordsOffset;      ///< end of the last record
     std::uint32_t crc = 0;                   ///< of the last record; of the header when there is none

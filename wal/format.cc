@@ -23,7 +23,7 @@ constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kCrcAt = 12;
 constexpr std::size_t kBodyAt = 16;
 constexpr std::size_t kNameBytesMax = 64;
-constexpr std::size_t kHeaderIdentityAt = 64;
+constexpr std::size_t kHeaderIdentityAt = 72;
 constexpr std::string_view kSegmentPrefix = "log-";
 constexpr std::string_view kSparePrefix = "spare-";
 constexpr std::size_t kSequenceDigits = 16;
@@ -169,6 +169,7 @@ std::string encode_header(const SegmentHeader& header) {
     put(block, 40, header.base.term.value);
     put(block, 48, header.previous_end);
     put(block, 56, header.previous_crc);
+    put(block, 64, header.salt);
     put_identity(block, kHeaderIdentityAt, header.identity);
     seal(block);
     return block;
@@ -184,8 +185,13 @@ std::expected<SegmentHeader, BlockProblem> decode_header(std::string_view block)
                    engine::Term(get<std::uint64_t>(block, 40))};
     header.previous_end = get<std::uint64_t>(block, 48);
     header.previous_crc = get<std::uint32_t>(block, 56);
+    header.salt = get<std::uint64_t>(block, 64);
     header.identity = get_identity(block, kHeaderIdentityAt);
     return header;
+}
+
+std::uint64_t segment_salt(std::uint64_t salt, std::uint64_t sequence) {
+    return XXH64(&sequence, sizeof sequence, salt);
 }
 
 std::uint32_t block_crc(std::string_view block) { return get<std::uint32_t>(block, kCrcAt); }
@@ -200,19 +206,19 @@ std::uint32_t encode_record(const RecordHead& head, std::string_view payload, st
     put(out, start + 12, head.previous_crc);
     put(out, start + 16, head.index.value);
     put(out, start + 24, head.term.value);
-    put(out, start + 32, head.sequence);
+    put(out, start + 32, head.salt);
     put(out, start + 40, head.durable);
     const std::uint32_t crc = crc32c(std::string_view(out).substr(start + sizeof(std::uint32_t)));
     put(out, start, crc);
     return crc;
 }
 
-std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t offset, std::uint64_t sequence,
+std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t offset, std::uint64_t salt,
                                         std::uint64_t base) {
     if (offset < base || offset - base > bytes.size()) return std::nullopt;
     const std::string_view rest = bytes.substr(offset - base);
-    // The sequence first: it alone rejects zeros and almost everything else that is no record.
-    if (rest.size() < kHeadBytes || get<std::uint64_t>(rest, 32) != sequence) return std::nullopt;
+    // The salt first: it alone rejects zeros and almost everything else that is no record.
+    if (rest.size() < kHeadBytes || get<std::uint64_t>(rest, 32) != salt) return std::nullopt;
     const auto payload_bytes = get<std::uint32_t>(rest, 4);
     const auto type = get<std::uint8_t>(rest, 8);
     const auto kind = get<std::uint8_t>(rest, 9);
@@ -231,7 +237,7 @@ std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t of
                    get<std::uint32_t>(rest, 12),
                    engine::LogIndex(get<std::uint64_t>(rest, 16)),
                    engine::Term(get<std::uint64_t>(rest, 24)),
-                   sequence,
+                   salt,
                    durable};
     record.payload = rest.substr(kHeadBytes, payload_bytes);
     record.end = offset + kHeadBytes + payload_bytes;

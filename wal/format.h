@@ -19,7 +19,8 @@
 //    48  previous_end   8   where the records of the previous segment end; 0 in the first
 //    56  previous_crc   4   of its last record (of its header, if it has none)
 //    60  zero           4
-//    64  cluster id         length (1 byte) and text (64), node id likewise: 130 bytes
+//    64  salt           8   segment_salt(): stands in each of its records, and nowhere where a client sees it
+//    72  cluster id         length (1 byte) and text (64), node id likewise: 130 bytes
 //
 // Record: a head of 48 bytes and the payload. Starts at a multiple of 8, and where the head does not cross a
 // multiple of 512 (next_head), so that no tear goes through a head.
@@ -32,9 +33,9 @@
 //    12  previous_crc   4   of the record before, of the header for a segment's first
 //    16  index          8
 //    24  term           8
-//    32  sequence       8   of the segment: what a recycled file still holds is not valid in it
-//    40  durable        8   offset in this segment; everything before it was durable when this was written
-//    48  payload
+//    32  salt           8   of the segment: what another one holds, and what a payload imitates, is none of
+//    its 40  durable        8   offset in this segment; everything before it was durable when this was
+//    written 48  payload
 //
 // Identity `identity-a`, `identity-b`: cluster id and node id at 16, as in a header.
 //
@@ -102,6 +103,7 @@ struct SegmentHeader {
     engine::EntryId base;
     std::uint64_t previous_end = 0;
     std::uint32_t previous_crc = 0;
+    std::uint64_t salt = 0;
     Identity identity;
     bool operator==(const SegmentHeader&) const = default;
 };
@@ -119,7 +121,7 @@ struct RecordHead {
     std::uint32_t previous_crc = 0;
     engine::LogIndex index;
     engine::Term term;
-    std::uint64_t sequence = 0;
+    std::uint64_t salt = 0;
     std::uint64_t durable = 0;
     bool operator==(const RecordHead&) const = default;
 };
@@ -146,15 +148,19 @@ struct RecordView {
 [[nodiscard]] std::expected<VoteRecord, BlockProblem> decode_vote(std::string_view block);
 [[nodiscard]] std::string encode_header(const SegmentHeader& header);
 [[nodiscard]] std::expected<SegmentHeader, BlockProblem> decode_header(std::string_view block);
+/// The salt of a segment that is made under `salt`, which is random and different in each life of the
+/// process. No other segment has the same, and nobody who does not read the disk can tell it.
+[[nodiscard]] std::uint64_t segment_salt(std::uint64_t salt, std::uint64_t sequence);
 /// The checksum within an encoded block.
 [[nodiscard]] std::uint32_t block_crc(std::string_view block);
 
 /// Appends the record to `out` and returns its checksum.
 std::uint32_t encode_record(const RecordHead& head, std::string_view payload, std::string& out);
 /// The record at `offset` of the segment, when one that is valid by itself stands there: all its bytes are in
-/// the segment, its fields are possible, and its checksum fits. `base` is the offset of bytes' first byte.
+/// the segment, its fields are possible, it carries the segment's salt, and its checksum fits. `base` is the
+/// offset of bytes' first byte.
 [[nodiscard]] std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t offset,
-                                                      std::uint64_t sequence, std::uint64_t base = 0);
+                                                      std::uint64_t salt, std::uint64_t base = 0);
 
 /// `log-` and the sequence in 16 hexadecimal digits.
 [[nodiscard]] std::string segment_name(std::uint64_t sequence);

@@ -44,10 +44,12 @@ Log::Log(Disk& disk, const LogOptions& options, RecoveredLog recovered)
       tail_(recovered.tail),
       last_(recovered.last),
       index_(std::move(recovered.index)),
+      salts_(std::move(recovered.salts)),
       queue_last_(last_.index),
       spare_bytes_wanted_(segment_file_bytes(options.segment_bytes, 0)) {
     ENGINE_CHECK(tail_.durable == tail_.end);
     ENGINE_CHECK(index_.last_index() == last_.index);
+    ENGINE_CHECK(salts_.size() == tail_.sequence);
 }
 
 std::expected<void, Refusal> Log::bootstrap(const HardState& hard_state, const LogEntry& entry) {
@@ -111,7 +113,7 @@ std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex
     entries.reserve(range.offsets.size());
     for (const std::uint64_t offset : range.offsets) {
         const LogIndex index = first.plus(entries.size());
-        const auto record = decode_record(bytes, offset, range.sequence, base);
+        const auto record = decode_record(bytes, offset, salts_[range.sequence - 1], base);
         if (!record || record->head.index != index) {
             return std::unexpected(damage(file, offset,
                                           "expected the record that was there before, seen other bytes",
@@ -182,8 +184,10 @@ bool Log::roll(const LogEntry& entry, LogJob& job) {
     }
     add_batch(job);
     const Tail& full = job.batch.tail();
-    const SegmentHeader header{full.sequence + 1, spare_bytes_, job.last,
-                               full.end,          full.crc,     options_.identity};
+    const std::uint64_t sequence = full.sequence + 1;
+    const SegmentHeader header{sequence,         spare_bytes_, job.last,
+                               full.end,         full.crc,     segment_salt(options_.salt, sequence),
+                               options_.identity};
     const std::string block = encode_header(header);
     const std::string spare = spare_name(header.sequence);
     job.operations.emplace_back(WriteAt{spare, 0, block});
@@ -192,8 +196,8 @@ bool Log::roll(const LogEntry& entry, LogJob& job) {
     job.operations.emplace_back(SyncDirectory{});
     job.vote.mark = {header.sequence, kRecordsOffset, block_crc(block)};
     add_vote(job);
-    job.batch =
-        Batch(Tail{header.sequence, header.file_bytes, kRecordsOffset, block_crc(block), kRecordsOffset});
+    job.batch = Batch(Tail{header.sequence, header.salt, header.file_bytes, kRecordsOffset, block_crc(block),
+                           kRecordsOffset});
     spare_bytes_ = 0;
     spare_bytes_wanted_ = segment_file_bytes(options_.segment_bytes, 0);
     return true;
@@ -224,6 +228,8 @@ void Log::adopt(const LogJob& job) {
     tail_.durable = tail_.end;
     last_ = job.last;
     vote_ = job.vote;
+    if (tail_.sequence > salts_.size()) salts_.push_back(tail_.salt);  // a job rolls once at most: one spare
+    ENGINE_CHECK(salts_.size() == tail_.sequence);
     for (const Placed& placed : job.placed)
         index_.place(placed.index, placed.sequence, placed.offset, placed.end);
     ENGINE_CHECK(index_.last_index() == last_.index);

@@ -28,6 +28,9 @@ struct LogOptions {
     Identity identity;
     /// kSegmentBytesMin to kSegmentBytesMax. A segment is larger when one entry needs it.
     std::uint64_t segment_bytes = 64U << 20;
+    /// Drawn at random for each life of the process: from it come the salts of the segments that it makes,
+    /// which tell their records from what a client makes look like one.
+    std::uint64_t salt = 0;
 };
 
 /// What recovery found; everything in it has been made durable again.
@@ -139,6 +142,7 @@ class Log {
     Tail tail_;
     engine::EntryId last_;
     EntryIndex index_;
+    std::vector<std::uint64_t> salts_;  ///< of the segments, from the first
 
     std::deque<Pending> queue_;
     engine::LogIndex queue_last_;  ///< of the log, once everything queued is written

@@ -1,6 +1,7 @@
 #include "wal/log_scan.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "engine/check.h"
 
@@ -8,6 +9,26 @@ namespace quorate::wal {
 
 using engine::EntryId;
 using engine::LogIndex;
+
+namespace {
+
+// The first record in `bytes` behind `end` that is valid by itself and says that the log was durable beyond
+// `end`. Looks at every multiple of 8, since torn and damaged bytes have no order.
+//
+// A client may send a payload full of heads with every number in them right, each claiming all that follows
+// for its payload: it can neither pass for evidence nor make this long, for it does not know the salt. The
+// heads that carry it are ours, and since no byte of a segment is used twice, their payloads do not overlap:
+// every byte is checksummed about once.
+std::optional<RecordView> find_evidence(std::string_view bytes, std::uint64_t end, std::uint64_t salt) {
+    for (std::uint64_t offset = (end + 7) / 8 * 8; offset + kHeadBytes <= bytes.size();) {
+        const auto record = decode_record(bytes, offset, salt);
+        if (record && record->head.durable > end) return record;
+        offset = record ? (record->end + 7) / 8 * 8 : offset + 8;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
 
 std::expected<void, Refusal> LogScan::add_segment(std::uint64_t sequence, std::string_view bytes) {
     const auto header = decode_header(bytes.substr(0, kBlockBytes));
@@ -25,11 +46,12 @@ std::expected<void, Refusal> LogScan::add_segment(std::uint64_t sequence, std::s
     if (auto checked = check_header(*header, sequence, bytes.size()); !checked) return checked;
 
     const std::uint32_t crc = block_crc(bytes);
-    tail_ = {sequence, bytes.size(), kRecordsOffset, crc, kRecordsOffset};
+    tail_ = {sequence, header->salt, bytes.size(), kRecordsOffset, crc, kRecordsOffset};
+    log_.salts.push_back(header->salt);
     pass_mark();
     for (;;) {
         const std::uint64_t offset = next_head(tail_.end);
-        const auto record = decode_record(bytes, offset, sequence);
+        const auto record = decode_record(bytes, offset, header->salt);
         if (!record || record->head.previous_crc != tail_.crc) return {};
         if (auto added = add_record(*record, offset); !added) return added;
         tail_.end = record->end;
@@ -121,7 +143,7 @@ std::expected<void, Refusal> LogScan::check_end(std::string_view last_segment) c
                  ", as the vote record says, seen valid records through offset ", tail_.end, " of ", file),
             entries_from_here()));
     }
-    const auto proof = find_record(last_segment, tail_.end, tail_.sequence, tail_.end);
+    const auto proof = find_evidence(last_segment, tail_.end, tail_.salt);
     if (!proof) return {};
     return std::unexpected(damage(
         file, offset,
@@ -145,16 +167,6 @@ void LogScan::pass_mark() {
     if (Mark{tail_.sequence, tail_.end, tail_.crc} != mark_) return;
     has_met_mark_ = true;
     tail_.durable = std::max(tail_.durable, tail_.end);
-}
-
-std::optional<RecordView> find_record(std::string_view bytes, std::uint64_t from, std::uint64_t sequence,
-                                      std::uint64_t durable_beyond) {
-    for (std::uint64_t offset = (from + 7) / 8 * 8; offset + kHeadBytes <= bytes.size();) {
-        const auto record = decode_record(bytes, offset, sequence);
-        if (record && record->head.durable > durable_beyond) return record;
-        offset = record ? (record->end + 7) / 8 * 8 : offset + 8;
-    }
-    return std::nullopt;
 }
 
 }  // namespace quorate::wal

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <expected>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +21,7 @@ struct ScannedLog {
     std::vector<engine::EntryShape> entries;    ///< from index 1
     std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them
     EntryIndex index;
+    std::vector<std::uint64_t> salts;  ///< of the segments, from the first
 
     [[nodiscard]] engine::EntryId last() const;
 };
@@ -60,10 +60,5 @@ class LogScan {
     Tail tail_;  ///< sequence zero: no segment yet
     bool has_met_mark_ = false;
 };
-
-/// Whether a record that is valid by itself begins anywhere in `bytes` from `from` on; the first such that is
-/// durable beyond `durable_beyond`. Looks at every multiple of 8, since torn and damaged bytes have no order.
-[[nodiscard]] std::optional<RecordView> find_record(std::string_view bytes, std::uint64_t from,
-                                                    std::uint64_t sequence, std::uint64_t durable_beyond = 0);
 
 }  // namespace quorate::wal

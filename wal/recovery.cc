@@ -125,21 +125,24 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
         if (sequence > 1) return refuse(segment_name(sequence), "a part of the log");
         const auto bytes = read_file(sequence);
         if (!bytes) return std::unexpected(bytes.error());
-        if (find_record(*bytes, 0, sequence)) return refuse(segment_name(sequence), "log entries");
+        if (bytes->find_first_not_of('\0', kRecordsOffset) != std::string::npos)
+            return refuse(segment_name(sequence), "log entries");
     }
     return {};
 }
 
 std::expected<void, Refusal> Recovery::create() {
     const std::uint64_t file_bytes = segment_file_bytes(options_.segment_bytes, 0);
-    const std::string header = encode_header({1, file_bytes, {}, 0, 0, options_.identity});
+    const std::uint64_t salt = segment_salt(options_.salt, 1);
+    const std::string header = encode_header({1, file_bytes, {}, 0, 0, salt, options_.identity});
     operations_.emplace_back(CreateZeroed{spare_name(1), file_bytes});
     operations_.emplace_back(WriteAt{spare_name(1), 0, header});
     operations_.emplace_back(SyncFile{spare_name(1)});
     operations_.emplace_back(RenameFile{spare_name(1), segment_name(1)});
     operations_.emplace_back(SyncDirectory{});
 
-    result_.tail = {1, file_bytes, kRecordsOffset, block_crc(header), kRecordsOffset};
+    result_.salts = {salt};
+    result_.tail = {1, salt, file_bytes, kRecordsOffset, block_crc(header), kRecordsOffset};
     result_.vote = {1, owner_of(options_.identity), {}, result_.tail.durable_mark()};
     create_copies(kVoteName, encode_vote(result_.vote), operations_);
     create_copies(kIdentityName, encode_identity(options_.identity), operations_);
@@ -196,6 +199,7 @@ std::expected<void, Refusal> Recovery::read_segments() {
     result_.recovered.entries = std::move(log.entries);
     result_.recovered.memberships = std::move(log.memberships);
     result_.index = std::move(log.index);
+    result_.salts = std::move(log.salts);
     return {};
 }
 

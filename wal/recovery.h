@@ -2,7 +2,9 @@
 
 // From the files of a data directory to a log that may be appended to, or to the reason why not.
 
+#include <cstdint>
 #include <expected>
+#include <vector>
 
 #include "wal/batch.h"
 #include "wal/disk.h"
@@ -19,6 +21,7 @@ struct RecoveredLog {
     Tail tail;  ///< everything before it is durable, everything behind it zero
     engine::EntryId last;
     EntryIndex index;
+    std::vector<std::uint64_t> salts;  ///< of the segments, from the first
 };
 
 /// See Log::open().

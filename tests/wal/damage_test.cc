@@ -298,6 +298,41 @@ TEST_F(Damage, ARecordOfAnotherHistory) {
     EXPECT_THAT(content.error().message, HasSubstr("log-0000000000000001: offset 4608"));
 }
 
+// A client fills its value with records that look as if they had been written later, every number in them
+// right but the salt, which it cannot know. When a crash tears the write of that value, they are no evidence
+// against the start: the client would take down every node that the value was on its way to.
+TEST_F(Damage, AValueThatImitatesRecordsIsNoEvidence) {
+    constexpr std::uint64_t kSegment = 64U << 10;
+    constexpr std::uint64_t kStride = 64;
+    std::string value;
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        // At the latest half a value's length behind the value's head.
+        constexpr std::uint64_t kDurable = 4096 + 250 * kStride;
+        wal::encode_record({wal::RecordType::Entry, engine::EntryKind::Command, 0, 0, engine::LogIndex(3),
+                            engine::Term(1), 1, kDurable},
+                           "", value);
+        value.resize((i + 1) * kStride, 'x');
+    }
+    MemoryDisk disk;
+    LogUser user(disk, kSegment);
+    ASSERT_TRUE(user.open());
+    user.vote(1, 1);
+    user.append(1, 100);
+    ASSERT_TRUE(user.settle());
+    const LogContent content = user.history().acknowledged();
+    disk.cut_power_after(1);
+    const wal::LogEntry entry{engine::Term(1), engine::EntryKind::Command, value};
+    user.log().persist(engine::PersistTicket(9), {}, {}, engine::LogIndex(2), {&entry, 1});
+    ASSERT_FALSE(user.settle());
+    bool is_first = true;
+    MemoryDisk torn(disk.after_crash([&] { return !std::exchange(is_first, false); }, [] { return true; }));
+    LogUser reader(torn, kSegment);
+    const auto found = reader.open();
+    ASSERT_TRUE(found) << found.error().message;
+    EXPECT_EQ(*found, content);
+    EXPECT_THAT(reader.recovered().warnings, testing::ElementsAre(HasSubstr("cut ")));
+}
+
 // Nothing but the vote files knows of a segment that has just been begun.
 TEST_F(Damage, TheLastSegmentMissingRightAfterItsFirstUse) {
     MemoryDisk disk;

@@ -42,7 +42,8 @@ TEST(Format, BlocksComeBackAsTheyWere) {
         7, wal::owner_of(identity), {Term(1ULL << 60), ServerId(3)}, {2, 4200, 0xABCDEF01}};
     EXPECT_EQ(wal::decode_vote(wal::encode_vote(vote)), vote);
 
-    const wal::SegmentHeader header{9, 1 << 20, {LogIndex(77), Term(5)}, 8000, 0x01020304, identity};
+    const wal::SegmentHeader header{
+        9, 1 << 20, {LogIndex(77), Term(5)}, 8000, 0x01020304, 0xFEDCBA9876543210, identity};
     EXPECT_EQ(wal::decode_header(wal::encode_header(header)), header);
 }
 
@@ -69,7 +70,7 @@ TEST(Format, AnIntactBlockOfAnotherVersionSaysSo) {
 
 TEST(Format, OneKindOfBlockIsNotAnother) {
     EXPECT_FALSE(wal::decode_vote(wal::encode_identity({"cluster", "n1"})));
-    EXPECT_FALSE(wal::decode_identity(wal::encode_header({1, 8192, {}, 0, 0, {"cluster", "n1"}})));
+    EXPECT_FALSE(wal::decode_identity(wal::encode_header({1, 8192, {}, 0, 0, 2, {"cluster", "n1"}})));
     EXPECT_FALSE(wal::decode_header(""));
 }
 
@@ -107,7 +108,7 @@ TEST_F(ARecord, WithAnyBitChangedIsNone) {
     }
 }
 
-TEST_F(ARecord, OfAnEarlierUseOfTheFileIsNone) { EXPECT_FALSE(wal::decode_record(segment_, 4096, 4)); }
+TEST_F(ARecord, OfAnotherSegmentIsNone) { EXPECT_FALSE(wal::decode_record(segment_, 4096, 4)); }
 
 TEST_F(ARecord, ThatDoesNotEndWithinTheSegmentIsNone) {
     for (std::size_t size = 0; size < segment_.size(); ++size)

@@ -2,6 +2,8 @@
 
 #include "wal/log.h"
 
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -209,6 +211,38 @@ TEST_F(LogTest, ReadsGiveWhatFits) {
         for (std::size_t i = 0; i < some->size(); ++i) EXPECT_EQ((*some)[i], all[first - 1 + i]);
     }
     EXPECT_EQ(user_.log().read(LogIndex(1), LogIndex(30), 600)->size(), 2U);
+}
+
+// Each life of a process draws another salt; what an earlier one has written stays readable, and is gone on
+// with.
+TEST_F(LogTest, EverySegmentHasASaltOfItsOwn) {
+    MemoryDisk::Image image;
+    LogContent content;
+    for (std::uint64_t life = 1; life <= 4; ++life) {
+        MemoryDisk disk(image);
+        LogUser user(disk, wal::kSegmentBytesMin, kTestIdentity, 1000 + life / 2);
+        const auto found = user.open();
+        ASSERT_TRUE(found) << found.error().message;
+        EXPECT_EQ(*found, content);
+        user.history().resume_with(*found);
+        user.vote(life, 1);
+        user.append(14, 700);
+        ASSERT_TRUE(user.settle());
+        content = user.history().all();
+        EXPECT_EQ(user.log().read(LogIndex(1), LogIndex(1), 1)->front(), content.entries.front());
+        EXPECT_EQ(user.log().read(user.log().last_index(), user.log().last_index(), 1)->front(),
+                  content.entries.back());
+        image = disk.written();
+    }
+    std::set<std::uint64_t> salts;
+    std::size_t segments = 0;
+    for (const auto& [name, bytes] : image) {
+        if (!wal::parse_segment_name(name)) continue;
+        ++segments;
+        salts.insert(wal::decode_header(bytes.substr(0, wal::kBlockBytes)).value().salt);
+    }
+    EXPECT_GT(segments, 8U);
+    EXPECT_EQ(salts.size(), segments);
 }
 
 TEST_F(LogTest, AReadOfDamagedBytesRefuses) {

@@ -68,8 +68,8 @@ inline const wal::Identity kTestIdentity{"cluster", "n1"};
 class LogUser {
  public:
     explicit LogUser(MemoryDisk& disk, std::uint64_t segment_bytes = wal::kSegmentBytesMin,
-                     const wal::Identity& identity = kTestIdentity)
-        : disk_(disk), options_{identity, segment_bytes} {}
+                     const wal::Identity& identity = kTestIdentity, std::uint64_t salt = 1)
+        : disk_(disk), options_{identity, segment_bytes, salt} {}
 
     LogUser(const LogUser&) = delete;
     LogUser& operator=(const LogUser&) = delete;
