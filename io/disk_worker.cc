@@ -32,6 +32,14 @@ std::unexpected<DiskFailure> failure(int error, std::string_view call, std::stri
         DiskFailure{kind, std::move(file), std::string(call) + ": " + std::strerror(error)});
 }
 
+/// Of a file that was to be made: nothing has been written, so a lack of descriptors or of memory is as good
+/// as one of room, and passes likewise.
+std::unexpected<DiskFailure> creation_failure(int error, std::string file) {
+    auto failed = failure(error, "open", std::move(file));
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) failed.error().error = DiskError::NoSpace;
+    return failed;
+}
+
 /// A directory's name is durable once the directory above it is synced.
 std::expected<void, DiskFailure> sync_parent(const std::string& path) {
     const int fd = ::open((path + "/..").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -75,7 +83,6 @@ DiskWorker::~DiskWorker() {
         for (Lane& lane : lanes_) lane.wake.notify_one();
     }
     for (Lane& lane : lanes_) lane.thread.join();
-    for (const auto& [file, fd] : descriptors_) ::close(fd);
     if (lock_fd_ >= 0) ::close(lock_fd_);
     if (directory_fd_ >= 0) ::close(directory_fd_);
 }
@@ -84,6 +91,7 @@ std::expected<void, DiskFailure> DiskWorker::lock() {
     if (auto made = make_directories(directory_); !made) return made;
     directory_fd_ = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory_fd_ < 0) return failure(errno, "open", directory_);
+    files_.set_directory(directory_fd_);
     const std::string name(kLockFile);
     const std::string path = directory_ + "/" + name;
     lock_fd_ = ::openat(directory_fd_, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -119,29 +127,12 @@ std::expected<std::vector<wal::FileStatus>, DiskFailure> DiskWorker::list() {
     return files;
 }
 
-std::expected<int, DiskFailure> DiskWorker::descriptor(const std::string& file) {
-    const std::scoped_lock guard(files_mutex_);
-    if (const auto found = descriptors_.find(file); found != descriptors_.end()) return found->second;
-    const int fd = ::openat(directory_fd_, file.c_str(), O_RDWR | O_CLOEXEC);
-    if (fd < 0) return failure(errno, "open", file);
-    descriptors_.emplace(file, fd);
-    return fd;
-}
-
-void DiskWorker::forget(const std::string& file) {
-    const std::scoped_lock guard(files_mutex_);
-    if (const auto found = descriptors_.find(file); found != descriptors_.end()) {
-        ::close(found->second);
-        descriptors_.erase(found);
-    }
-}
-
 std::expected<void, DiskFailure> DiskWorker::read(std::string_view file, std::uint64_t offset,
                                                   std::span<char> out) {
-    const auto fd = descriptor(std::string(file));
-    if (!fd) return std::unexpected(fd.error());
+    const auto opened = files_.to_read(file);
+    if (!opened) return failure(opened.error(), "open", std::string(file));
     while (!out.empty()) {
-        const ssize_t count = ::pread(*fd, out.data(), out.size(), static_cast<off_t>(offset));
+        const ssize_t count = ::pread((*opened)->fd(), out.data(), out.size(), static_cast<off_t>(offset));
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return failure(errno, "pread", std::string(file));
         if (count == 0)
@@ -166,47 +157,28 @@ DiskWorker::Result DiskWorker::write_all(int fd, const std::string& file, std::s
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::WriteAt& operation) {
-    const auto fd = descriptor(operation.file);
-    return fd ? write_all(*fd, operation.file, operation.bytes, operation.offset)
-              : Result(std::unexpected(fd.error()));
+    const auto opened = files_.to_write(operation.file);
+    if (!opened) return failure(opened.error(), "open", operation.file);
+    return write_all((*opened)->fd(), operation.file, operation.bytes, operation.offset);
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::SyncFile& operation) {
-    const auto fd = descriptor(operation.file);
-    if (!fd) return std::unexpected(fd.error());
-    return ::fdatasync(*fd) == 0 ? Result{} : failure(errno, "fdatasync", operation.file);
-}
-
-DiskWorker::Result DiskWorker::fill_with_zeros(const wal::CreateZeroed& operation) {
-    const int fd =
-        ::openat(directory_fd_, operation.file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return failure(errno, "open", operation.file);
-    {
-        const std::scoped_lock guard(files_mutex_);
-        descriptors_.emplace(operation.file, fd);
-    }
-    const std::string zeros(std::min<std::uint64_t>(kZeroBytes, operation.size), '\0');
-    for (std::uint64_t offset = 0; offset < operation.size; offset += zeros.size()) {
-        const auto piece =
-            std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), operation.size - offset));
-        if (auto written = write_all(fd, operation.file, piece, offset); !written) return written;
-    }
-    return ::fsync(fd) == 0 ? Result{} : failure(errno, "fsync", operation.file);
+    const auto opened = files_.to_write(operation.file);
+    if (!opened) return failure(opened.error(), "open", operation.file);
+    return ::fdatasync((*opened)->fd()) == 0 ? Result{} : failure(errno, "fdatasync", operation.file);
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
-    forget(operation.file);
-    const int fd =
-        ::openat(directory_fd_, operation.file.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return failure(errno, "open", operation.file);
-    if (auto zeroed = write_zeros(fd, operation.file, operation.size); !zeroed) {
-        ::close(fd);
-        ::unlinkat(directory_fd_, operation.file.c_str(), 0);
-        return zeroed;
+    Result made;
+    if (const auto opened = files_.create(operation.file)) {
+        made = write_zeros((*opened)->fd(), operation.file, operation.size);
+    } else {
+        made = creation_failure(opened.error(), operation.file);
     }
-    const std::scoped_lock guard(files_mutex_);
-    descriptors_.emplace(operation.file, fd);
-    return {};
+    if (made) return made;
+    files_.close(operation.file);
+    ::unlinkat(directory_fd_, operation.file.c_str(), 0);
+    return made;
 }
 
 DiskWorker::Result DiskWorker::write_zeros(int fd, const std::string& file, std::uint64_t size) {
@@ -220,20 +192,15 @@ DiskWorker::Result DiskWorker::write_zeros(int fd, const std::string& file, std:
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::RenameFile& operation) {
-    forget(operation.to);
     if (::renameat(directory_fd_, operation.from.c_str(), directory_fd_, operation.to.c_str()) != 0) {
         return failure(errno, "rename", operation.from);
     }
-    const std::scoped_lock guard(files_mutex_);
-    if (auto node = descriptors_.extract(operation.from); !node.empty()) {
-        node.key() = operation.to;
-        descriptors_.insert(std::move(node));
-    }
+    files_.renamed(operation.from, operation.to);
     return {};
 }
 
 DiskWorker::Result DiskWorker::perform(const wal::RemoveFile& operation) {
-    forget(operation.file);
+    files_.close(operation.file);
     if (::unlinkat(directory_fd_, operation.file.c_str(), 0) != 0 && errno != ENOENT)
         return failure(errno, "unlink", operation.file);
     return {};

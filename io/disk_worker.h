@@ -6,7 +6,6 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -14,6 +13,7 @@
 
 #include "io/handle.h"
 #include "io/loop.h"
+#include "io/open_files.h"
 #include "wal/disk.h"
 
 namespace quorate::io {
@@ -45,11 +45,8 @@ class DiskWorker : public wal::Disk {
     using Result = std::expected<void, wal::DiskFailure>;
     void work(Lane& lane);
     void report();
-    [[nodiscard]] std::expected<int, wal::DiskFailure> descriptor(const std::string& file);
-    void forget(const std::string& file);
     Result perform(const wal::WriteAt& operation);
     Result perform(const wal::SyncFile& operation);
-    Result fill_with_zeros(const wal::CreateZeroed& operation);
     Result perform(const wal::CreateZeroed& operation);
     Result perform(const wal::RenameFile& operation);
     Result perform(const wal::RemoveFile& operation);
@@ -63,9 +60,7 @@ class DiskWorker : public wal::Disk {
     std::function<void(const wal::DiskCompletion&)> on_completed_;
     Handle<uv_async_t> async_;
 
-    std::mutex files_mutex_;
-    std::map<std::string, int, std::less<>>
-        descriptors_;  ///< open files; a segment, a spare and the small ones: a dozen
+    OpenFiles files_;
 
     std::mutex mutex_;
     std::array<Lane, 2> lanes_;

@@ -2,6 +2,7 @@
 
 #include "io/disk_worker.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -183,6 +184,94 @@ TEST_F(Disk, WithoutRoomSaysSoAndLeavesNoFile) {
     std::signal(SIGXFSZ, handler);
     EXPECT_THAT(*disk_->list(), ElementsAre(FileStatus{"small", 10}));
     run({CreateZeroed{"large", 4U << 20}});
+}
+
+std::vector<int> open_descriptors() {
+    std::vector<int> descriptors;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+        descriptors.push_back(std::stoi(entry.path().filename()));
+    return descriptors;
+}
+
+// The process can open nothing more while this lives.
+class NoDescriptors {
+ public:
+    NoDescriptors() {
+        EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+        const rlimit none{static_cast<rlim_t>(std::ranges::max(open_descriptors())) + 1, before_.rlim_max};
+        EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+        for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) taken_.push_back(fd);
+    }
+    NoDescriptors(const NoDescriptors&) = delete;
+    NoDescriptors& operator=(const NoDescriptors&) = delete;
+    ~NoDescriptors() {
+        for (const int fd : taken_) ::close(fd);
+        ::setrlimit(RLIMIT_NOFILE, &before_);
+    }
+
+ private:
+    rlimit before_{};
+    std::vector<int> taken_;
+};
+
+TEST_F(Disk, AFileThatNoDescriptorIsLeftForCanBeMadeLater) {
+    ASSERT_TRUE(disk_->lock());
+    run({CreateZeroed{"old", 10}});
+    disk_.reset();
+    disk_ = make();
+    ASSERT_TRUE(disk_->lock());
+    {
+        const NoDescriptors none;
+        EXPECT_EQ(error_of(CreateZeroed{"new", 10}), DiskError::NoSpace);
+        EXPECT_EQ(error_of(CreateZeroed{"old", 10}), DiskError::NoSpace);
+    }
+    EXPECT_THAT(*disk_->list(), IsEmpty()) << "a failure leaves no file of that name";
+    run({CreateZeroed{"new", 10}});
+}
+
+// The log's life with many segments: each is prepared, renamed and filled, with votes in between.
+TEST_F(Disk, ManyFilesCostADozenDescriptors) {
+    ASSERT_TRUE(disk_->lock());
+    for (const auto* file : {"identity-a", "identity-b", "vote-a", "vote-b"}) run({CreateZeroed{file, 16}});
+    const auto log = [](int number) { return "log-" + std::to_string(number); };
+    constexpr int kFiles = 100;
+    const std::size_t before = open_descriptors().size();
+    std::size_t most = before;
+    for (int i = 0; i < kFiles; ++i) {
+        run({CreateZeroed{"spare", 16}, RenameFile{"spare", log(i)}, WriteAt{"vote-a", 0, "a"},
+             WriteAt{"vote-b", 0, "b"}, WriteAt{log(i), 0, log(i)}, SyncFile{log(i)}});
+        EXPECT_EQ(content(log(i / 2), log(i / 2).size()), log(i / 2));
+        most = std::max(most, open_descriptors().size());
+    }
+    for (int i = 0; i < kFiles; ++i) EXPECT_EQ(content(log(i), log(i).size()), log(i));
+    most = std::max(most, open_descriptors().size());
+    EXPECT_LE(most - before, 8U);
+}
+
+// Nothing that the log writes in the segments that it has may wait for a descriptor, nor what is read for a
+// peer.
+TEST_F(Disk, WithoutDescriptorsTheLogAndTheVoteAreWrittenAndTheLogIsRead) {
+    ASSERT_TRUE(disk_->lock());
+    for (int i = 0; i < 100; ++i) run({CreateZeroed{"log-" + std::to_string(i), 16}});
+    for (const auto* file : {"identity-a", "identity-b", "vote-a", "vote-b", "spare"})
+        run({CreateZeroed{file, 16}});
+    disk_.reset();
+    disk_ = make();
+    // A start: everything is read, and what recovery mends is written.
+    ASSERT_TRUE(disk_->lock());
+    for (const auto& file : *disk_->list()) (void)content(file.name, 16);
+    run({WriteAt{"log-99", 0, "x"}, SyncFile{"log-99"}, SyncDirectory{}, SyncFile{"vote-b"},
+         WriteAt{"vote-a", 0, "x"}, SyncFile{"vote-a"}, WriteAt{"vote-b", 0, "x"},
+         CreateZeroed{"spare", 16}});
+    // A peer catches up.
+    for (int i = 0; i < 50; ++i) (void)content("log-" + std::to_string(i), 16);
+    const NoDescriptors none;
+    run({WriteAt{"log-99", 1, "y"}, SyncFile{"log-99"}, WriteAt{"spare", 0, "z"}, SyncFile{"spare"},
+         RenameFile{"spare", "log-100"}, SyncDirectory{}, WriteAt{"vote-a", 0, "y"}, SyncFile{"vote-a"},
+         WriteAt{"vote-b", 0, "y"}, SyncFile{"vote-b"}, WriteAt{"log-100", 1, "z"}});
+    for (int i = 50; i < 99; ++i) (void)content("log-" + std::to_string(i), 16);
+    EXPECT_EQ(content("log-99", 2), "xy");
+    EXPECT_EQ(content("log-100", 2), "zz");
 }
 
 TEST_F(Disk, JobsOfALaneEndInTheirOrder) {

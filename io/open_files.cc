@@ -1,0 +1,98 @@
+#include "io/open_files.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace quorate::io {
+
+namespace {
+
+/// The copies of the vote, the segment in use and the next one are never among the oldest of so many, for
+/// only the four and the copies of the identity are written to, again and again. So none of them is closed
+/// between a write and its sync, or has to be opened for a write.
+constexpr std::size_t kWrittenMax = 8;
+/// Whoever catches up from our log reads one segment at a time.
+constexpr std::size_t kReadMax = 4;
+
+}  // namespace
+
+Descriptor::~Descriptor() { ::close(fd_); }
+
+OpenFiles::Opened OpenFiles::to_read(std::string_view file) {
+    const std::scoped_lock guard(mutex_);
+    if (const auto found = std::ranges::find(written_, file, &File::name); found != written_.end())
+        return found->descriptor;
+    Opened opened = take(read_, file);
+    if (*opened == nullptr) opened = open(file, O_RDWR | O_CLOEXEC);
+    if (opened) keep_read(file, *opened);
+    return opened;
+}
+
+OpenFiles::Opened OpenFiles::to_write(std::string_view file) {
+    const std::scoped_lock guard(mutex_);
+    Opened opened = take(written_, file);
+    if (*opened == nullptr) opened = take(read_, file);
+    if (*opened == nullptr) opened = open(file, O_RDWR | O_CLOEXEC);
+    if (opened) keep_written(file, *opened);
+    return opened;
+}
+
+OpenFiles::Opened OpenFiles::create(std::string_view file) {
+    close(file);
+    const std::scoped_lock guard(mutex_);
+    Opened opened = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
+    if (opened) keep_written(file, *opened);
+    return opened;
+}
+
+void OpenFiles::renamed(std::string_view from, std::string_view to) {
+    close(to);
+    const std::scoped_lock guard(mutex_);
+    for (Files* files : {&written_, &read_}) {
+        if (const auto found = std::ranges::find(*files, from, &File::name); found != files->end())
+            found->name = to;
+    }
+}
+
+void OpenFiles::close(std::string_view file) {
+    const std::scoped_lock guard(mutex_);
+    for (Files* files : {&written_, &read_}) (void)take(*files, file);
+}
+
+OpenFiles::Held OpenFiles::take(Files& files, std::string_view name) {
+    const auto found = std::ranges::find(files, name, &File::name);
+    if (found == files.end()) return nullptr;
+    Held taken = std::move(found->descriptor);
+    files.erase(found);
+    return taken;
+}
+
+// When there is no descriptor left, the file that was read longest ago gives up its own.
+OpenFiles::Opened OpenFiles::open(std::string_view file, int flags) {
+    const std::string name(file);
+    for (;;) {
+        const int fd = ::openat(directory_fd_, name.c_str(), flags, 0600);
+        if (fd >= 0) return std::make_shared<const Descriptor>(fd);
+        const int error = errno;
+        if ((error != EMFILE && error != ENFILE) || read_.empty()) return std::unexpected(error);
+        read_.erase(read_.begin());
+    }
+}
+
+void OpenFiles::keep_written(std::string_view file, const Held& descriptor) {
+    written_.push_back({std::string(file), descriptor});
+    if (written_.size() <= kWrittenMax) return;
+    const File oldest = std::move(written_.front());
+    written_.erase(written_.begin());
+    keep_read(oldest.name, oldest.descriptor);
+}
+
+void OpenFiles::keep_read(std::string_view file, const Held& descriptor) {
+    read_.push_back({std::string(file), descriptor});
+    if (read_.size() > kReadMax) read_.erase(read_.begin());
+}
+
+}  // namespace quorate::io
