@@ -113,7 +113,8 @@ void HttpConnection::received(std::string_view bytes) {
     phase_bytes_ += bytes.size();
     if (is_peer_) return server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), bytes);
     if (is_finishing_) return;
-    if (input_.empty() && guard_.is_between_messages()) phase_began_ms_ = server_.loop_.now_ms();
+    if (input_.empty() && guard_.is_between_messages() && !is_in_reserve_)
+        phase_began_ms_ = server_.loop_.now_ms();
     input_.append(bytes);
     process();
 }
@@ -126,6 +127,10 @@ void HttpConnection::process() {
         const std::string_view accepted = std::string_view(input_).substr(taken, progress.accepted);
         taken += progress.accepted;
         if (!accepted.empty() && !parse(accepted, progress.message_ended)) break;
+        if (progress.head_ended && is_client_in_reserve() && !is_finishing_) {
+            refuse_one_too_many();
+            break;
+        }
         if (progress.head_ended && !progress.message_ended) {
             phase_began_ms_ = server_.loop_.now_ms();
             phase_bytes_ = 0;
@@ -216,6 +221,7 @@ void HttpConnection::dispatch(bool wants_upgrade) {
                                  request_.header("Upgrade") != nullptr;
     begin_request();
     if (is_peer_upgrade && slots_.empty()) return upgrade();
+    if (is_in_reserve_) return;
     slots_.push_back({next_exchange(), request_.method == "HEAD", std::nullopt});
     if (!keeps_alive_) is_finishing_ = true;
     server_.handler_.on_request(slots_.back().exchange, std::exchange(request_, {}));
@@ -260,6 +266,11 @@ void HttpConnection::refuse(const HttpFault& fault) {
     answer_bytes_ += answer.size();
     slots_.push_back({next_exchange(), false, std::move(answer)});
     touch();
+}
+
+void HttpConnection::refuse_one_too_many() {
+    refuse({503, "too_many_connections", "this node has as many connections as it takes"});
+    server_.tell_of_too_many();
 }
 
 void HttpConnection::finish() {
@@ -367,6 +378,10 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
     }
     if (!slots_.empty()) {
         phase_began_ms_ = now_ms;  // our turn
+        return;
+    }
+    if (is_in_reserve_) {
+        if (!is_finishing_ && now_ms - phase_began_ms_ > limits.head_ms_max) refuse_one_too_many();
         return;
     }
     const bool is_idle = guard_.is_between_messages() && input_.empty();

@@ -21,6 +21,9 @@ class HttpConnection {
     /// Takes the connection that waits at the listener. False: it could not be taken.
     [[nodiscard]] bool accept(uv_stream_t* listener);
     void start_reading();
+    /// One connection too many: it has one head in which to show that it is a peer's.
+    void enter_reserve() { is_in_reserve_ = true; }
+    [[nodiscard]] bool is_client_in_reserve() const { return is_in_reserve_ && !is_peer_ && !is_closed_; }
     void respond(server::HttpExchange exchange, const server::HttpResponse& response);
     /// Writes what there is; true when the connection is over and can be destroyed.
     [[nodiscard]] bool flush();
@@ -57,6 +60,7 @@ class HttpConnection {
     [[nodiscard]] bool parse(std::string_view bytes, bool message_ended);
     void dispatch(bool wants_upgrade);
     void upgrade();
+    void refuse_one_too_many();
     [[nodiscard]] bool has_room() const;
     void adjust_reading();
     void stop_reading();
@@ -90,6 +94,7 @@ class HttpConnection {
     bool is_reading_ = false;
     bool is_finishing_ = false;  ///< takes no further request
     bool is_peer_ = false;
+    bool is_in_reserve_ = false;
     bool has_input_ended_ = false;
     bool is_lingering_ = false;
     bool is_closed_ = false;

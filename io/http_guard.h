@@ -23,6 +23,7 @@ struct HttpLimits {
     std::size_t trailer_fields_max = 32;
 
     std::size_t connections_max = 1024;
+    std::size_t reserve_max = 64;  ///< further ones, of which only the head is read: for peers
     std::size_t pipelined_max =
         64;  ///< requests of one connection that are not answered yet; then it is not read
     std::size_t output_bytes_max = 16U

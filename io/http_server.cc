@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::uint64_t kDeadlineScanMs = 500;
 constexpr std::uint64_t kAcceptPauseMs = 100;
-constexpr std::size_t kRefusedMax = 64;  ///< that hear why; more are closed without a word
 
 std::uint32_t connection_number(std::uint64_t id) { return static_cast<std::uint32_t>(id >> 32); }
 
@@ -64,12 +63,25 @@ void HttpServer::accept() {
     if (!connection->accept(listener_.as<uv_stream_t>())) return;
     HttpConnection& accepted = *connections_.emplace(number, std::move(connection)).first->second;
     if (connections_.size() > limits_.connections_max) {
-        if (connections_.size() > limits_.connections_max + kRefusedMax) return accepted.close();
-        accepted.refuse({503, "too_many_connections", "this node has as many connections as it takes"});
-        trouble("more connections than " + std::to_string(limits_.connections_max) + ": refused");
-        return;
+        accepted.enter_reserve();
+        if (connections_.size() > limits_.connections_max + limits_.reserve_max) make_room_in_reserve();
     }
     accepted.start_reading();
+}
+
+// The oldest gives way: a peer sends its greeting at once, so it has been read by the time that so many
+// others have come, whereas clients could keep the reserve from it for as long as they may take for a head,
+// or for taking their refusal. When peers fill the reserve, the oldest is the one that has just come.
+void HttpServer::make_room_in_reserve() {
+    for (const auto& [number, connection] : connections_) {
+        if (!connection->is_client_in_reserve()) continue;
+        tell_of_too_many();
+        return connection->close();
+    }
+}
+
+void HttpServer::tell_of_too_many() {
+    trouble("more connections than " + std::to_string(limits_.connections_max) + ": refused");
 }
 
 // Out of descriptors: what waits to be accepted would wake the loop for ever.

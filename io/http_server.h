@@ -75,9 +75,11 @@ class HttpServer {
  private:
     friend class HttpConnection;
     void accept();
+    void make_room_in_reserve();
     void pause_accepting(int error);
     void check_deadlines();
     [[nodiscard]] HttpConnection* find(std::uint64_t exchange);
+    void tell_of_too_many();
     void trouble(const std::string& line);
 
     Loop& loop_;

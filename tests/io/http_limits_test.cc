@@ -95,6 +95,7 @@ TEST_F(HttpLimitsTest, OneConnectionTooManyIsToldSo) {
     third.send(get("/c"));
     run_until([&] { return third.is_ended; });
     EXPECT_FALSE(third.was_reset);
+    EXPECT_EQ(third.answers(), 1U);
     EXPECT_THAT(third.received, StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(third.received, HasSubstr("too_many_connections"));
     EXPECT_THAT(handler_.requests, SizeIs(2));
@@ -110,14 +111,90 @@ TEST_F(HttpLimitsTest, OneConnectionTooManyIsToldSo) {
 }
 
 TEST_F(HttpLimitsTest, ACrowdIsSentAwayWithoutAWord) {
-    restart({.connections_max = 0});
+    restart({.connections_max = 0, .reserve_max = 64, .head_ms_max = 5});
     for (int i = 0; i < 100; ++i) connect();
     run_until(
         [&] { return std::ranges::all_of(clients_, [](const auto& client) { return client->is_ended; }); });
     const auto told =
         std::ranges::count_if(clients_, [](const auto& client) { return client->answers() == 1; });
-    EXPECT_EQ(told, 64);
+    EXPECT_EQ(told, 64) << "those that came last, once the time for a head is over";
+    EXPECT_THAT(clients_.back()->received, HasSubstr("too_many_connections"));
     EXPECT_THAT(handler_.troubles, SizeIs(1)) << "said once a second at most";
+}
+
+const std::string kGreeting =
+    "GET /raft/peer HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: " + std::string(kPeerProtocol) +
+    "\r\n\r\n";
+
+// Clients that hold every connection keep no peer away.
+TEST_F(HttpLimitsTest, APeerComesInWhenClientsHoldEverything) {
+    restart({.connections_max = 2, .reserve_max = 2});
+    answer_each_with_its_target();
+    TestClient& first = connect();
+    connect();
+    first.send(get("/a"));
+    run_until([&] { return first.answers() == 1; });
+    // Two that say nothing, or not all of it, and hold the reserve too.
+    TestClient& silent = connect();
+    TestClient& slow = connect();
+    slow.send("GET / HT");
+    run_some_turns();
+    TestClient& peer = connect();
+    peer.send(kGreeting);
+    run_until([&] { return peer.answers() == 1; });
+    EXPECT_THAT(peer.received, StartsWith("HTTP/1.1 101 "));
+    EXPECT_TRUE(silent.is_ended) << "the oldest in reserve has made room";
+    EXPECT_FALSE(slow.is_ended);
+    peer.send("frame");
+    run_until([&] { return handler_.peer_bytes == "frame"; });
+    // It stays, whoever comes.
+    for (int i = 0; i < 5; ++i) {
+        TestClient& client = connect();
+        client.send(get("/b"));
+        run_until([&] { return client.is_ended; });
+        EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503 "));
+    }
+    peer.send("again");
+    run_until([&] { return handler_.peer_bytes == "frameagain"; });
+    EXPECT_THAT(handler_.peers_closed, IsEmpty());
+    EXPECT_THAT(handler_.requests, SizeIs(1));
+}
+
+TEST_F(HttpLimitsTest, AReserveFullOfPeersTakesNobodyElse) {
+    restart({.connections_max = 1, .reserve_max = 2});
+    connect();
+    run_some_turns();
+    for (int i = 0; i < 2; ++i) {
+        TestClient& peer = connect();
+        peer.send(kGreeting);
+        run_until([&] { return peer.answers() == 1; });
+    }
+    TestClient& third = connect();
+    third.send(kGreeting);
+    run_until([&] { return third.is_ended; });
+    EXPECT_EQ(third.answers(), 0U);
+    EXPECT_THAT(handler_.upgrades, SizeIs(2));
+    EXPECT_THAT(handler_.peers_closed, IsEmpty());
+}
+
+TEST_F(HttpLimitsTest, OneTooManyHearsSoWithoutSendingItsBody) {
+    restart({.connections_max = 0, .head_ms_max = 5});
+    TestClient& sender = connect();
+    sender.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nx");
+    TestClient& greeter = connect();
+    handler_.refusal = server::HttpResponse{421, {}, "wrong cluster"};
+    greeter.send(kGreeting);
+    run_until([&] { return sender.is_ended && greeter.is_ended; });
+    EXPECT_THAT(sender.received, StartsWith("HTTP/1.1 503 "));
+    EXPECT_EQ(sender.answers(), 1U);
+    EXPECT_THAT(greeter.received, StartsWith("HTTP/1.1 421 "));
+    for (const std::string bytes : {"", "G"}) {
+        TestClient& client = connect();
+        client.send(bytes);
+        run_until([&] { return client.is_ended; });
+        EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503 "));
+    }
+    EXPECT_THAT(handler_.requests, IsEmpty());
 }
 
 TEST_F(HttpLimitsTest, AHeadThatDoesNotEndTimesOut) {
