@@ -1,5 +1,6 @@
 // quorated: the only place where everything meets.
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -11,6 +12,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "io/descriptor_limit.h"
 #include "io/disk_worker.h"
 #include "io/http_server.h"
 #include "io/loop.h"
@@ -63,16 +65,20 @@ NodeConfig node_config(const Options& options) {
 /// The process: a node, its ports to the world, and the loop that drives them.
 class Process final : public Environment, public io::HttpHandler {
  public:
-    explicit Process(const Options& options)
+    Process(const Options& options, std::uint64_t descriptors)
         : options_(options),
+          descriptors_(descriptors),
+          http_limits_(io::within_descriptors(http_limits(options), descriptors)),
           config_(node_config(options)),
           disk_(loop_, options.data_dir,
                 [this](const wal::DiskCompletion& done) { node_->disk_completed(done); }),
-          http_(loop_, http_limits(options), *this),
+          http_(loop_, http_limits_, *this),
           tick_timer_(loop_),
           stop_timer_(loop_) {}
 
     int run() {
+        spdlog::info("connections_max={} reserve_max={} descriptors={}", http_limits_.connections_max,
+                     http_limits_.reserve_max, descriptors_);
         auto node = Node::open(config_, disk_, *this);
         if (!node) return refuse(static_cast<int>(node.error().code), node.error().message);
         node_ = std::move(*node);
@@ -201,6 +207,8 @@ class Process final : public Environment, public io::HttpHandler {
     }
 
     Options options_;
+    std::uint64_t descriptors_;
+    io::HttpLimits http_limits_;
     NodeConfig config_;
     io::Loop loop_;
     io::DiskWorker disk_;
@@ -225,7 +233,7 @@ int start(int argc, char** argv) {
     spdlog::set_level(level_of(options->log_level));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
     spdlog::flush_on(spdlog::level::info);
-    return Process(*options).run();
+    return Process(*options, io::raise_descriptor_limit()).run();
 }
 
 }  // namespace

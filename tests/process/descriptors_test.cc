@@ -1,0 +1,65 @@
+// Nodes that may have few descriptors.
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "tests/support/process_cluster.h"
+
+namespace quorate::test {
+namespace {
+
+using testing::HasSubstr;
+
+// A single node, started by a shell that limits it.
+class LimitedNode : public testing::Test {
+ protected:
+    void start(const std::string& limit) {
+        const std::string port = std::to_string(free_ports(1).front());
+        address_ = "127.0.0.1:" + port;
+        const std::string data = (directory_.path() / "data").string();
+        process_ = std::make_unique<Process>(
+            std::vector<std::string>{"/bin/sh", "-c", limit + R"( && exec "$0" "$@")", QUORATED_PATH,
+                                     "--port", port, "--data-dir", data},
+            std::vector<std::string>{}, log_);
+        ASSERT_TRUE(eventually([&] { return client_.put(address_, "/kv/first", "1").status == 200; }))
+            << log();
+    }
+    [[nodiscard]] std::string log() const {
+        std::ifstream in(log_, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+
+    TemporaryDirectory directory_;
+    std::filesystem::path log_ = directory_.path() / "log";
+    std::string address_;
+    HttpClient client_;
+    std::unique_ptr<Process> process_;
+};
+
+TEST_F(LimitedNode, TakesWhatItMayHave) {
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    start("ulimit -S -n 40");
+    EXPECT_THAT(log(), HasSubstr(" descriptors=" + std::to_string(limit.rlim_max)));
+}
+
+// Clients hold every connection that there is while the log rolls into new segments.
+TEST_F(LimitedNode, WritesOnWhenClientsHoldAllDescriptors) {
+    start("ulimit -n 64");
+    EXPECT_THAT(log(), HasSubstr("connections_max=16 reserve_max=24 descriptors=64"));
+    std::vector<std::unique_ptr<RawConnection>> held(80);
+    for (auto& connection : held) connection = std::make_unique<RawConnection>(address_);
+    const std::string value(4U << 20, 'v');
+    for (int i = 0; i < 40; ++i) {
+        const Reply reply = client_.put(address_, "/kv/" + std::to_string(i % 4), value);
+        ASSERT_EQ(reply.status, 200) << reply.body << reply.failure << log();
+    }
+    EXPECT_TRUE(process_->running());
+    EXPECT_TRUE(exists(directory_.path() / "data" / "log-0000000000000003"));
+}
+
+}  // namespace
+}  // namespace quorate::test
