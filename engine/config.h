@@ -30,7 +30,7 @@ struct Config {
     /// always fits into an empty backlog.
     std::uint64_t uncommitted_bytes_max = 64U << 20;
     /// A leader whose own disk has finished nothing for so long, with something to do, steps down: it could
-    /// accept no write.
+    /// accept no write. At least 1.
     std::uint32_t persist_stall_ticks_max = 300;
     /// Bound of the reads that wait for a heartbeat round.
     std::uint32_t pending_reads_max = 4096;

@@ -56,6 +56,8 @@ TEST(Config, EachBoundHolds) {
         {"window below an append", [](Config& c) { c.inflight_bytes_max = c.append_bytes_max - 1; }, false},
         {"no backlog", [](Config& c) { c.uncommitted_bytes_max = 0; }, false},
         {"a backlog of one byte", [](Config& c) { c.uncommitted_bytes_max = 1; }, true},
+        {"no patience with the disk", [](Config& c) { c.persist_stall_ticks_max = 0; }, false},
+        {"a tick for the disk", [](Config& c) { c.persist_stall_ticks_max = 1; }, true},
         {"no reads", [](Config& c) { c.pending_reads_max = 0; }, false},
         {"one read", [](Config& c) { c.pending_reads_max = 1; }, true},
     };
