@@ -1,10 +1,13 @@
-// What no correct server says. It is noted and changes nothing.
+// What no correct server says. It is noted and changes nothing, and it stops nobody.
 
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "tests/engine/event_source.h"
 #include "tests/support/lone_server.h"
 
 namespace quorate::engine::test {
@@ -126,6 +129,45 @@ TEST(Malformed, CommittedEntriesAreNotReplacedWhateverALeaderSays) {
     follower.hear(kS2, AppendEntries{Term(2), {LogIndex(3), Term(2)}, 0, LogIndex(3)});
     EXPECT_TRUE(follower.noted(NoteKind::AppendConflictsWithCommitted));
     EXPECT_EQ(follower.raft().log().last_entry(), (EntryId{LogIndex(3), Term(1)}));
+}
+
+// Leader Append-Only, thesis Fig. 3.2: what a leader has sent it never changes, so one that does is broken.
+TEST(Malformed, ALeaderThatContradictsItselfIsNotBelieved) {
+    LoneServer follower(short_timeouts(), voters(3), {1});
+    follower.hear(kS2, AppendEntries{Term(3), {LogIndex(1), Term(1)}, 2, {}}, commands({3, 3}));
+    const Case cases[] = {
+        {"another entry", AppendEntries{Term(3), {LogIndex(1), Term(1)}, 1, {}}, commands({2})},
+        {"another entry before", AppendEntries{Term(3), {LogIndex(2), Term(2)}, 1, {}}, commands({3})},
+        {"a snapshot with another entry",
+         InstallSnapshot{Term(3), {LogIndex(2), Term(2)}},
+         {},
+         {{LogIndex(1), voters(3)}}},
+    };
+    for (const Case& one : cases) {
+        follower.hear(kS2, one.message, one.entries, one.memberships);
+        EXPECT_TRUE(follower.noted(NoteKind::MessageMalformed)) << one.what;
+        EXPECT_TRUE(follower.output().actions.empty()) << one.what;
+        EXPECT_EQ(follower.raft().log().last_entry(), (EntryId{LogIndex(3), Term(3)})) << one.what;
+        EXPECT_EQ(follower.raft().log().term_at(LogIndex(2)), Term(3)) << one.what;
+    }
+}
+
+// Prints each seed, so that the last line of a server that was stopped tells which one did it.
+void hear_anything() {
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+        std::fprintf(stderr, "seed %llu\n", static_cast<unsigned long long>(seed));
+        LoneServer server(short_timeouts(), voters(1 + seed % 4), {1, 1, 2});
+        EventSource events(seed);
+        for (int i = 0; i < 400; ++i) {
+            server.step(events.next(server.raft()));
+            events.saw(server.output());
+        }
+    }
+    std::exit(0);
+}
+
+TEST(MalformedDeathTest, NothingThatPeersSayStopsAServer) {
+    EXPECT_EXIT(hear_anything(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
