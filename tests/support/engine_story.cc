@@ -20,8 +20,7 @@ std::vector<std::string> EngineStory::committed_words(ServerId id) const {
     return words;
 }
 
-void EngineStory::give_log(ServerId id, std::initializer_list<std::uint64_t> terms,
-                           std::uint64_t current_term) {
+void EngineStory::give_log(ServerId id, const std::vector<std::uint64_t>& terms, std::uint64_t current_term) {
     std::vector<scenario::StoredEntry> entries;
     for (const std::uint64_t term : terms) {
         if (entries.empty()) {

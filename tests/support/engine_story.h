@@ -25,7 +25,7 @@ class EngineStory {
 
     /// Puts `id` at the start of a life with a log of these terms, in `current_term`. The first entry is the
     /// configuration; entries of equal index and term carry equal words, on every server.
-    void give_log(ServerId id, std::initializer_list<std::uint64_t> terms, std::uint64_t current_term);
+    void give_log(ServerId id, const std::vector<std::uint64_t>& terms, std::uint64_t current_term);
 
     void tick(ServerId id, std::uint32_t count = 1);
     /// Ticks until `id` starts another campaign.
