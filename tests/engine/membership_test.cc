@@ -26,9 +26,9 @@ std::vector<ServerId> range(std::uint64_t first, std::uint64_t last) {
 
 TEST(Membership, WellFormedOrNot) {
     const struct {
-        const char* what;
+        const char* what = "";
         Membership membership;
-        bool is_well_formed;
+        bool is_well_formed = false;
     } cases[] = {
         {"nobody", {}, false},
         {"one voter", {ids({1}), {}, {}}, true},
