@@ -1,4 +1,5 @@
-"""Rules about the source tree that need no compiler: who may include whom, file lengths, words that must not be committed.
+"""Rules about the source tree that need no compiler: who may include whom, file lengths, words that must not be committed,
+links between pages, and docs/thesis_map.md, which must name what exists.
 
 Prints one line for each breach and exits 1 if there is any. Run from the repository's root.
 """
@@ -48,6 +49,9 @@ LONGER_FILES: dict[str, str] = {}
 
 FORBIDDEN_WORDS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3]) + r")\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+THESIS_MAP = "docs/thesis_map.md"
+THESIS_TEST = re.compile(r"^TEST\(Thesis, (\w+)\)", re.MULTILINE)
 BINARY = {".png", ".ico", ".bin"}
 
 
@@ -96,9 +100,43 @@ def breaches(path):
         yield f"{path}: short enough now, take it off the list of longer files"
 
 
+def link_breaches(path):
+    """Links of a page to files of the tree that are not there."""
+    for number, line in enumerate(pathlib.Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        for target in LINK.findall(line):
+            file = target.partition("#")[0]
+            if file and not re.match(r"[a-z]+:", target) and not (pathlib.Path(path).parent / file).exists():
+                yield f"{path}:{number}: {target}: no such file"
+
+
+def map_breaches(paths):
+    """What the map from the thesis to code and tests names and is not there; tests that it does not name."""
+    tests = {name for path in paths if path.startswith("tests/thesis/") for name in THESIS_TEST.findall(pathlib.Path(path).read_text())}
+    named = set()
+    for number, line in enumerate(pathlib.Path(THESIS_MAP).read_text(encoding="utf-8").splitlines(), start=1):
+        source = ""  # of the file that the functions after it stand in
+        for word in re.findall(r"`([^`]+)`", line):
+            if word.startswith("Section"):
+                named.add(word)
+                if word not in tests:
+                    yield f"{THESIS_MAP}:{number}: {word}: no such test"
+            elif "/" in word:
+                file = pathlib.Path(word)
+                source = file.read_text() if file.is_file() else ""
+                if not file.exists() and not word.startswith("tools/check "):
+                    yield f"{THESIS_MAP}:{number}: {word}: no such file"
+            elif not re.search(rf"\b{re.escape(word)}\(", source):
+                yield f"{THESIS_MAP}:{number}: {word}: no such function in the file before it"
+    for name in sorted(tests - named):
+        yield f"{THESIS_MAP}: {name}: this test is missing here"
+
+
 def main():
     paths = [path for path in tracked_files() if pathlib.Path(path).suffix not in BINARY and "/corpus/" not in path]
     found = [breach for path in paths for breach in breaches(path)]
+    found += [breach for path in paths if path.endswith(".md") for breach in link_breaches(path)]
+    if THESIS_MAP in paths:
+        found += map_breaches(paths)
     print("\n".join(found) if found else f"{len(paths)} files keep the rules of the tree")
     sys.exit(1 if found else 0)
 
