@@ -1,5 +1,5 @@
-// What is on disk before anybody hears of it: thesis §3.8. "Each server must persist its current term and
-// vote, and new log entries, before responding."
+// What is on disk before anybody hears of it: thesis §3.8. Each server must persist its current term and
+// vote, and new log entries, before responding.
 
 #include <gtest/gtest.h>
 
@@ -94,7 +94,7 @@ TEST(Thesis, Section3_8_AWriteThatEndsLateSaysNothingOfWhatReplacedIt) {
     EXPECT_TRUE(follower.sent<AppendAccepted>(kS3).empty());
 }
 
-// "Commit index may be safely reinitialized": a restarted server learns it from its leader.
+// Commit index may be safely reinitialized: a restarted server learns it from its leader.
 TEST(Thesis, Section3_8_TheCommitIndexNeedsNoDisk) {
     EngineStory story(voters(3));
     story.elect(kS1);

@@ -105,8 +105,8 @@ TEST(Thesis, Section3_4_AServerVotesOnceATerm) {
     EXPECT_EQ(voter.raft().hard_state(), (HardState{Term(3), kS3}));  // another term, another vote
 }
 
-// "If the leader's term is at least as large as the candidate's current term, the candidate recognizes the
-// leader."
+// If the leader's term is at least as large as the candidate's current term, the candidate recognizes the
+// leader.
 TEST(Thesis, Section3_4_ACandidateFollowsTheLeaderOfItsTerm) {
     LoneServer candidate{short_timeouts()};
     candidate.time_out();
@@ -142,8 +142,8 @@ TEST(Thesis, Section3_4_ASplitVoteEndsWithANewCampaign) {
     EXPECT_EQ(story.raft(kS1).current_term(), Term(3));
 }
 
-// "It then sends heartbeat messages to all of the other servers to establish its authority and prevent new
-// elections."
+// It then sends heartbeat messages to all of the other servers to establish its authority and prevent new
+// elections.
 TEST(Thesis, Section3_4_HeartbeatsPreventElections) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -210,7 +210,7 @@ TEST(Thesis, Section3_6_3_AServerWithoutACommittedEntryCannotWin) {
     EXPECT_EQ(story.committed_words(kS3), (std::vector<std::string>{"-", "-", "x=1", "-"}));
 }
 
-// "Election timeouts are chosen randomly from a fixed interval", §3.4 and §3.9; each wait draws anew.
+// Election timeouts are chosen randomly from a fixed interval, §3.4 and §3.9; each wait draws anew.
 TEST(Thesis, Section3_9_TimeoutsAreDrawnAnewFromTheirInterval) {
     LoneServer server{short_timeouts()};
     std::set<std::uint32_t> drawn{server.time_out()};

@@ -49,8 +49,8 @@ TEST(Thesis, Section3_5_NothingIsCommittedWithoutAMajority) {
     EXPECT_EQ(story.raft(kS1).commit_index(), LogIndex(3));
 }
 
-// "If the follower does not find an entry in its log with the same index and term, then it refuses the new
-// entries."
+// If the follower does not find an entry in its log with the same index and term, then it refuses the new
+// entries.
 TEST(Thesis, Section3_5_EntriesBehindAGapAreRefused) {
     LoneServer follower(short_timeouts(), voters(3), {1, 1});
     follower.hear(kS2, AppendEntries{Term(2), {LogIndex(4), Term(2)}, 1, {}}, commands({2}));
@@ -61,7 +61,8 @@ TEST(Thesis, Section3_5_EntriesBehindAGapAreRefused) {
     EXPECT_EQ(follower.raft().log().last_index(), LogIndex(2));
 }
 
-// "If an existing entry conflicts with a new one, delete the existing entry and all that follow it."
+// "If an existing entry conflicts with a new one (same index but different terms), delete the existing entry
+// and all that follow it."
 TEST(Thesis, Section3_5_AConflictingSuffixIsReplaced) {
     LoneServer follower(short_timeouts(), voters(3), {1, 1, 2, 2, 2}, HardState{Term(3), kNobody});
     follower.hear(kS2, AppendEntries{Term(3), {LogIndex(2), Term(1)}, 2, {}}, commands({3, 3}));
@@ -120,8 +121,8 @@ TEST(Thesis, Section3_5_ALeaderBringsEveryFollowerToItsOwnLog) {
     EXPECT_EQ(story.raft(kS1).commit_index(), LogIndex(11));
 }
 
-// "With this optimization, one AppendEntries RPC will be required for each term with conflicting entries,
-// rather than one RPC per entry."
+// With this optimization, one AppendEntries RPC will be required for each term with conflicting entries,
+// rather than one RPC per entry.
 TEST(Thesis, Section3_5_AHintSkipsAWholeTerm) {
     EngineStory story(voters(3));
     story.give_log(kS1, {1, 1, 5, 5, 5, 5, 5, 5, 5, 5}, 5);
@@ -147,6 +148,13 @@ TEST(Thesis, Section3_5_AHintNamesTheWholeConflictingRun) {
         (std::vector<AppendRefused>{{Term(4), {LogIndex(5), Term(3)}, {LogIndex(3), Term(2)}, LogIndex(5)}}));
     LoneServer leader = leader_with({1, 1, 3, 3, 3}, 5);
     leader.hear(kS2, AppendRefused{Term(5), {LogIndex(5), Term(3)}, {LogIndex(3), Term(2)}, LogIndex(5)});
+    EXPECT_EQ(leader.sent<AppendEntries>(kS2).at(0).previous, (EntryId{LogIndex(2), Term(1)}));
+}
+
+// The follower has term 3 from index 3 on, where this leader has term 2: they cannot agree inside that run.
+TEST(Thesis, Section3_5_AHintSkipsAConflictingRunOfALaterTerm) {
+    LoneServer leader = leader_with({1, 1, 2, 2, 2, 2, 4}, 5);
+    leader.hear(kS2, AppendRefused{Term(5), {LogIndex(7), Term(4)}, {LogIndex(3), Term(3)}, LogIndex(9)});
     EXPECT_EQ(leader.sent<AppendEntries>(kS2).at(0).previous, (EntryId{LogIndex(2), Term(1)}));
 }
 
@@ -191,8 +199,8 @@ TEST(Thesis, Section3_6_2_OnlyEntriesOfTheOwnTermCommitByCounting) {
     EXPECT_EQ(story.committed_words(kS3), (Words{"-", "2@3", "-"}));
 }
 
-// "Once an entry from the current term has been committed in this way, then all prior entries are committed
-// indirectly."
+// Once an entry from the current term has been committed in this way, then all prior entries are committed
+// indirectly.
 TEST(Thesis, Section3_6_2_TheNoOpCommitsWhatEarlierTermsLeft) {
     LoneServer leader = leader_with({1, 2, 2}, 4);
     EXPECT_EQ(leader.raft().log().last_entry(), (EntryId{LogIndex(4), Term(4)}));
@@ -203,7 +211,7 @@ TEST(Thesis, Section3_6_2_TheNoOpCommitsWhatEarlierTermsLeft) {
     EXPECT_EQ(leader.actions<CommitEntries>(), (std::vector<CommitEntries>{{LogIndex(1), LogIndex(4)}}));
 }
 
-// "Raft RPCs have the same effect if repeated."
+// Raft RPCs have the same effect if repeated.
 TEST(Thesis, Section3_7_AnAppendThatArrivesTwiceChangesNothingAndIsAnsweredAlike) {
     LoneServer follower(short_timeouts(), voters(3), {1});
     const AppendEntries append{Term(2), {LogIndex(1), Term(1)}, 1, {}};

@@ -21,7 +21,7 @@ TEST(Thesis, Section3_10_TheTargetCampaignsAtOnceAndWins) {
     EXPECT_EQ(story.actions<AnswerTransfer>(kS1), (Outcomes{{RequestId(1), TransferOutcome::Done}}));
 }
 
-// "The prior leader fully updates the target server's log to match its own."
+// The prior leader fully updates the target server's log to match its own.
 TEST(Thesis, Section3_10_TheOrderWaitsUntilTheTargetHoldsTheWholeLog) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -37,7 +37,7 @@ TEST(Thesis, Section3_10_TheOrderWaitsUntilTheTargetHoldsTheWholeLog) {
     EXPECT_EQ(story.raft(kS3).role(), RoleName::Leader);
 }
 
-// "The prior leader stops accepting new client requests."
+// The prior leader stops accepting new client requests.
 TEST(Thesis, Section3_10_NoProposalIsTakenWhileLeadershipMoves) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -49,8 +49,8 @@ TEST(Thesis, Section3_10_NoProposalIsTakenWhileLeadershipMoves) {
     EXPECT_EQ(story.raft(kS1).log().last_index(), LogIndex(2));
 }
 
-// "If leadership transfer does not complete after about an election timeout, the prior leader aborts the
-// transfer and resumes accepting client requests."
+// If leadership transfer does not complete after about an election timeout, the prior leader aborts the
+// transfer and resumes accepting client requests.
 TEST(Thesis, Section3_10_ATransferIsGivenUpAfterAnElectionTimeout) {
     EngineStory story(voters(3));
     story.elect(kS1);

@@ -14,7 +14,7 @@ const Membership kJoint{{kS1, kS2, kS3}, {kS1, kS4, kS5}, {}};
 
 EntryShape configuration(std::uint64_t term) { return {Term(term), EntryKind::Membership, 0}; }
 
-// "A server always uses the latest configuration in its log, regardless of whether the entry is committed."
+// A server always uses the latest configuration in its log, regardless of whether the entry is committed.
 TEST(Thesis, Section4_1_AConfigurationIsInForceAsSoonAsItIsInTheLog) {
     LoneServer follower{short_timeouts()};
     const EntryShape entry = configuration(1);
@@ -25,7 +25,7 @@ TEST(Thesis, Section4_1_AConfigurationIsInForceAsSoonAsItIsInTheLog) {
     EXPECT_EQ(follower.raft().commit_index(), LogIndex(0));
 }
 
-// "A server must be prepared to fall back to the previous configuration in its log."
+// A server must be prepared to fall back to the previous configuration in its log.
 TEST(Thesis, Section4_1_AConfigurationThatIsCutGivesWayToTheOneBefore) {
     LoneServer follower{short_timeouts()};
     const EntryShape entry = configuration(1);
@@ -37,8 +37,8 @@ TEST(Thesis, Section4_1_AConfigurationThatIsCutGivesWayToTheOneBefore) {
     EXPECT_EQ(follower.raft().membership_index(), LogIndex(1));
 }
 
-// A vote is given to whoever asks well: "it is the caller's configuration that is used in reaching
-// consensus".
+// A vote is given to whoever asks well: it is the caller's configuration that is used in reaching
+// consensus.
 TEST(Thesis, Section4_1_AVoteIsGivenToAServerThatIsNotInTheConfiguration) {
     LoneServer voter{short_timeouts()};
     voter.hear(kS5, RequestVote{Term(2), CampaignKind::Election, kBootstrap});
@@ -46,8 +46,8 @@ TEST(Thesis, Section4_1_AVoteIsGivenToAServerThatIsNotInTheConfiguration) {
     EXPECT_EQ(voter.sent<VoteGranted>(kS5).size(), 1U);
 }
 
-// "Non-voting members: the leader replicates log entries to it, but it is not yet counted towards
-// majorities."
+// Non-voting members: the leader replicates log entries to it, but it is not yet counted towards
+// majorities.
 TEST(Thesis, Section4_2_1_ALearnerCountsInNoMajorityOfTheLog) {
     EngineStory story(Membership{{kS1, kS2, kS3}, {}, {kS4, kS5}});
     story.elect(kS1);
@@ -104,8 +104,8 @@ TEST(Thesis, Section4_2_1_ALearnerKeepsNoLeaderInOffice) {
     EXPECT_TRUE(story.noted(kS1, NoteKind::QuorumLost));
 }
 
-// "If a server receives a RequestVote request within the minimum election timeout of hearing from a current
-// leader, it does not update its term or grant its vote."
+// If a server receives a RequestVote request within the minimum election timeout of hearing from a current
+// leader, it does not update its term or grant its vote.
 TEST(Thesis, Section4_2_3_AServerThatHearsItsLeaderHelpsNobodyElse) {
     for (const CampaignKind kind : {CampaignKind::PreVote, CampaignKind::Election}) {
         LoneServer follower{short_timeouts()};
@@ -148,8 +148,8 @@ TEST(Thesis, Section4_2_3_ATransferIsNotHeldUpByTheLease) {
     EXPECT_EQ(follower.raft().hard_state(), (HardState{Term(2), kS3}));
 }
 
-// S1 starts in a configuration that is joint already. "Agreement requires separate majorities from both the
-// old and the new configurations."
+// S1 starts in a configuration that is joint already. Agreement requires separate majorities from both the
+// old and the new configurations.
 TEST(Thesis, Section4_3_AJointConfigurationElectsWithBothMajorities) {
     EngineStory story(kJoint);
     story.isolate(kS4);
@@ -188,7 +188,7 @@ TEST(Thesis, Section4_3_AJointConfigurationKeepsItsLeaderWithBothMajorities) {
     EXPECT_TRUE(story.noted(kS1, NoteKind::QuorumLost));
 }
 
-// "Any server from either configuration may serve as leader."
+// Any server from either configuration may serve as leader.
 TEST(Thesis, Section4_3_AServerOfEitherSetMayLead) {
     for (const ServerId id : {kS1, kS2, kS4}) {
         EngineStory story(kJoint);

@@ -18,8 +18,8 @@ LoneServer follower_of_s2() {
 
 const MembershipAt kThree{LogIndex(1), voters(3)};
 
-// "Once a server completes writing a snapshot, it may delete all log entries up through the last included
-// index."
+// Once a server completes writing a snapshot, it may delete all log entries up through the last included
+// index.
 TEST(Thesis, Section5_1_ASnapshotReplacesTheEntriesThatItCovers) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -49,7 +49,7 @@ TEST(Thesis, Section5_1_ARestartedServerGoesOnBehindItsSnapshot) {
     EXPECT_EQ(story.raft(kS1).membership(), voters(3));
 }
 
-// "The leader must occasionally send snapshots to followers that lag behind."
+// The leader must occasionally send snapshots to followers that lag behind.
 TEST(Thesis, Section5_3_AFollowerThatNeedsForgottenEntriesGetsASnapshot) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -68,7 +68,7 @@ TEST(Thesis, Section5_3_AFollowerThatNeedsForgottenEntriesGetsASnapshot) {
     EXPECT_EQ(story.committed_words(kS3), (Words{"c"}));  // the rest came as entries
 }
 
-// "If it contains entries that are not in the log, the follower discards its entire log."
+// If it contains entries that are not in the log, the follower discards its entire log.
 TEST(Thesis, Section5_3_ASnapshotThatTheLogDoesNotReachReplacesAllOfIt) {
     LoneServer follower = follower_of_s2();
     follower.hear(kS2, InstallSnapshot{Term(3), {LogIndex(9), Term(3)}}, {}, {&kThree, 1});
@@ -84,8 +84,8 @@ TEST(Thesis, Section5_3_ASnapshotThatContradictsTheLogReplacesAllOfIt) {
     EXPECT_EQ(follower.raft().log(), LogShape({LogIndex(3), Term(2)}));
 }
 
-// "If the follower receives a snapshot that describes a prefix of its log, then entries following the
-// snapshot are still valid and must be retained."
+// If the follower receives a snapshot that describes a prefix of its log, then entries following the
+// snapshot are still valid and must be retained.
 TEST(Thesis, Section5_3_WhatFollowsASnapshotInTheLogStays) {
     LoneServer follower = follower_of_s2();
     follower.hear(kS2, InstallSnapshot{Term(3), {LogIndex(3), Term(1)}}, {}, {&kThree, 1});

@@ -11,8 +11,8 @@ namespace {
 
 using Answers = std::vector<AnswerRead>;
 
-// "A leader steps down if an election timeout elapses without a successful round of heartbeats to a
-// majority."
+// A leader steps down if an election timeout elapses without a successful round of heartbeats to a
+// majority.
 TEST(Thesis, Section6_2_ALeaderWithoutAQuorumStepsDown) {
     EngineStory story(voters(5));
     story.elect(kS1);
@@ -69,8 +69,8 @@ HeartbeatReply reply(std::uint64_t round) {
     return {Term(2), Round(round), LogIndex(2), LogIndex(2), LogIndex(2)};
 }
 
-// Step 1: "If the leader has not yet marked an entry from its current term committed, it waits until it has
-// done so."
+// Step 1: If the leader has not yet marked an entry from its current term committed, it waits until it has
+// done so.
 TEST(Thesis, Section6_4_ARead_Step1_WaitsForAnEntryOfTheLeadersTerm) {
     LoneServer leader = new_leader();
     leader.step(ReadRequested{RequestId(7)});
@@ -83,7 +83,7 @@ TEST(Thesis, Section6_4_ARead_Step1_WaitsForAnEntryOfTheLeadersTerm) {
     EXPECT_EQ(leader.actions<AnswerRead>(), (Answers{{RequestId(7), LogIndex(2)}}));
 }
 
-// Step 2: "The leader saves its current commit index in a local variable read_index", when the read arrives:
+// Step 2: The leader saves its current commit index in a local variable read_index, when the read arrives:
 // what is committed later is not waited for.
 TEST(Thesis, Section6_4_ARead_Step2_TakesTheCommitIndexAtItsStart) {
     LoneServer leader = settled_leader();
@@ -97,8 +97,8 @@ TEST(Thesis, Section6_4_ARead_Step2_TakesTheCommitIndexAtItsStart) {
     EXPECT_EQ(leader.actions<AnswerRead>(), (Answers{{RequestId(7), LogIndex(2)}}));
 }
 
-// Step 3: "It issues a new round of heartbeats and waits for their acknowledgments from a majority of the
-// cluster." An answer to a round from before the read proves nothing for it.
+// Step 3: It issues a new round of heartbeats and waits for their acknowledgments from a majority of the
+// cluster. An answer to a round from before the read proves nothing for it.
 TEST(Thesis, Section6_4_ARead_Step3_IsConfirmedByARoundThatBeganAfterIt) {
     LoneServer leader = settled_leader();
     for (int i = 0; i < 3; ++i) leader.step(TickElapsed{});
@@ -139,7 +139,7 @@ TEST(Thesis, Section6_4_ReadsThatArriveDuringARoundShareTheNext) {
               (Answers{{RequestId(2), LogIndex(2)}, {RequestId(3), LogIndex(2)}}));
 }
 
-// "The follower would issue a request to the leader that just asked for a current read_index."
+// The follower would issue a request to the leader that just asked for a current read_index.
 TEST(Thesis, Section6_4_AFollowerReadsAtAnIndexOfTheLeader) {
     EngineStory story(voters(3));
     story.elect(kS1);

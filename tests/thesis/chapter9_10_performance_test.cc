@@ -10,8 +10,8 @@ namespace {
 
 constexpr EntryId kBootstrap{LogIndex(1), Term(1)};
 
-// "A candidate would only increment its term if it first learns from a majority that they would be willing to
-// vote."
+// A candidate would only increment its term if it first learns from a majority that they would be willing to
+// vote.
 TEST(Thesis, Section9_6_ACandidateAsksBeforeItRaisesItsTerm) {
     LoneServer server(short_timeouts(), voters(5));
     server.time_out();
@@ -55,7 +55,7 @@ TEST(Thesis, Section9_6_AVoteOfOneKindDoesNotCountForTheOther) {
     EXPECT_EQ(server.raft().role(), RoleName::Candidate);
 }
 
-// "A partitioned server does not increase its term, and so does not disrupt the cluster when it rejoins."
+// A partitioned server does not increase its term, and so does not disrupt the cluster when it rejoins.
 TEST(Thesis, Section9_6_AServerBackFromAPartitionDisturbsNobody) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -75,7 +75,7 @@ TEST(Thesis, Section9_6_AServerBackFromAPartitionDisturbsNobody) {
     EXPECT_EQ(story.raft(kS3).leader(), kS1);
 }
 
-// "The leader can write to its disk in parallel with replicating to the followers."
+// The leader can write to its disk in parallel with replicating to the followers.
 TEST(Thesis, Section10_2_1_ALeaderSendsBeforeItsOwnDiskIsDone) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -85,8 +85,8 @@ TEST(Thesis, Section10_2_1_ALeaderSendsBeforeItsOwnDiskIsDone) {
     EXPECT_EQ(story.raft(kS1).durable_index(), LogIndex(2));
 }
 
-// "The leader may even commit an entry before it has been written to its own disk, if a majority of followers
-// have."
+// The leader may even commit an entry before it has been written to its own disk, if a majority of followers
+// have.
 TEST(Thesis, Section10_2_1_ALeaderCountsItselfOnlyWhenItsDiskIsDone) {
     EngineStory story(voters(3));
     story.elect(kS1);
@@ -108,7 +108,7 @@ TEST(Thesis, Section10_2_1_ALeaderCountsItselfOnlyWhenItsDiskIsDone) {
     EXPECT_EQ(story.raft(kS1).durable_index(), LogIndex(3));
 }
 
-// "The leader does not wait for an acknowledgment before it sends the next entry": next_index goes ahead.
+// The leader does not wait for an acknowledgment before it sends the next entry: next_index goes ahead.
 TEST(Thesis, Section10_2_1_AppendsArePipelinedWithinAWindow) {
     Config config = short_timeouts();
     config.inflight_appends_max = 3;
@@ -124,7 +124,7 @@ TEST(Thesis, Section10_2_1_AppendsArePipelinedWithinAWindow) {
     EXPECT_EQ(story.raft(kS2).commit_index(), LogIndex(7));
 }
 
-// "The AppendEntries consistency check guards against reordering": the pipeline starts anew where the logs
+// The AppendEntries consistency check guards against reordering: the pipeline starts anew where the logs
 // agree.
 TEST(Thesis, Section10_2_1_AReorderedPipelineIsRepaired) {
     EngineStory story(voters(3));
