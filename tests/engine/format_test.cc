@@ -37,7 +37,7 @@ TEST(Format, EveryEnumeratorHasItsOwnName) {
 }
 
 TEST(Format, EveryNoteHasItsOwnName) {
-    const Names all = names(NoteKind::Started, NoteKind::MembershipRolledBack);
+    const Names all = names(NoteKind::ElectionTimeoutElapsed, NoteKind::MembershipRolledBack);
     EXPECT_EQ(all.size(), kNoteKindCount);
     EXPECT_EQ(to_string(NoteKind::VoteRefusedLogBehind), "VoteRefusedLogBehind");
 }
