@@ -162,9 +162,9 @@ TEST(Thesis, Section3_4_HeartbeatsPreventElections) {
 // If the logs end with the same term, then whichever log is longer is more up-to-date."
 TEST(Thesis, Section3_6_1_OnlyAnUpToDateLogGetsAVote) {
     const struct {
-        const char* what;
+        const char* what = "";
         EntryId last_entry;
-        bool is_up_to_date;
+        bool is_up_to_date = false;
     } cases[] = {
         {"the same log", {LogIndex(3), Term(3)}, true},
         {"a longer log of the same term", {LogIndex(4), Term(3)}, true},
