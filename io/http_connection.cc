@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "engine/check.h"
+#include "server/http_answers.h"
 #include "server/problem.h"
 
 namespace quorate::io {
@@ -21,7 +22,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-std::string serialize(const server::HttpResponse& response, bool is_head, bool keeps_alive) {
+bool is_safe(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
+
+std::string serialize_head(const server::HttpResponse& response, bool keeps_alive) {
     std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
     out += server::reason_phrase(response.status);
     out += "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
@@ -32,15 +35,8 @@ std::string serialize(const server::HttpResponse& response, bool is_head, bool k
         out += "\r\n";
     }
     out += keeps_alive ? "\r\n" : "Connection: close\r\n\r\n";
-    if (!is_head) out += response.body;
     return out;
 }
-
-// A write's bytes live until libuv is done with them, also when the connection is not there any more.
-struct WriteRequest {
-    uv_write_t request{};
-    std::string bytes;
-};
 
 HttpConnection* connection_of(llhttp_t* parser) { return static_cast<HttpConnection*>(parser->data); }
 
@@ -104,8 +100,7 @@ void HttpConnection::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t*
 void HttpConnection::input_ended(int error) {
     stop_reading();
     has_input_ended_ = true;
-    if (error != UV_EOF || is_peer_ || (slots_.empty() && output_.empty() && writing_bytes_ == 0))
-        return close();
+    if (error != UV_EOF || is_peer_ || (slots_.empty() && outgoing_bytes() == 0)) return close();
     finish();
 }
 
@@ -216,9 +211,104 @@ void HttpConnection::dispatch(bool wants_upgrade) {
                                  request_.header("Upgrade") != nullptr;
     begin_request();
     if (is_peer_upgrade && slots_.empty()) return upgrade();
-    slots_.push_back({next_exchange(), request_.method == "HEAD", std::nullopt});
+    Slot& slot = slots_.emplace_back();
+    slot.exchange = next_exchange();
+    slot.request = std::exchange(request_, {});
+    slot.is_head = slot.request.method == "HEAD";
+    slot.is_safe = is_safe(slot.request.method);
+    if (slot.is_safe) std::string().swap(slot.request.body);  // it means nothing, and would be kept
     if (!keeps_alive_) is_finishing_ = true;
-    server_.handler_.on_request(slots_.back().exchange, std::exchange(request_, {}));
+    ask();
+}
+
+// Requests may be with the handler together as long as nobody can tell: safe ones, and writes, whose order
+// the log keeps. A read behind a write of the same client must see it, and one in front must not: RFC
+// 9112, 9.3.2.
+void HttpConnection::ask() {
+    bool awaits_safe = false;
+    bool awaits_unsafe = false;
+    for (Slot& slot : slots_) {
+        if (slot.state == SlotState::Waiting) {
+            if (slot.is_safe ? awaits_unsafe : awaits_safe) return;
+            if (slot.expected_bytes > 0 && !has_own_room(slot)) return;
+            if (slot.expected_bytes > 0 && !has_server_room(slot)) return wait_for_server_room();
+            hand_over(slot);
+            if (slot.state == SlotState::Waiting) return;  // there is no room for its answer
+        }
+        if (slot.state == SlotState::Asked) (slot.is_safe ? awaits_safe : awaits_unsafe) = true;
+    }
+}
+
+void HttpConnection::hand_over(Slot& slot) {
+    slot.state = SlotState::Asked;
+    if (slot.is_safe) return server_.handler_.on_request(slot.exchange, slot.request);
+    const server::HttpRequest request = std::exchange(slot.request, {});
+    server_.handler_.on_request(slot.exchange, request);
+}
+
+const HttpConnection::Slot* HttpConnection::first_waiting() const {
+    const auto found = std::ranges::find(slots_, SlotState::Waiting, &Slot::state);
+    return found == slots_.end() ? nullptr : &*found;
+}
+
+// One answer at a time may be larger than the bound, when everything before it is nearly gone.
+bool HttpConnection::has_own_room(const Slot& slot) const {
+    const HttpLimits& limits = server_.limits_;
+    if (&slot == &slots_.front()) {
+        return outgoing_bytes() < limits.small_output_bytes ||
+               outgoing_bytes() + slot.expected_bytes <= limits.output_bytes_max;
+    }
+    std::size_t bytes = outgoing_bytes() + answer_bytes_;
+    for (const Slot& other : slots_) {
+        if (other.state != SlotState::Answered) bytes += other.expected_bytes;
+        if (&other == &slot) break;
+    }
+    return bytes <= limits.output_bytes_max;
+}
+
+bool HttpConnection::has_server_room(const Slot& slot) const {
+    const std::size_t bytes = outgoing_bytes() + answer_bytes_ + slot.expected_bytes;
+    return bytes <= server_.limits_.small_output_bytes ||
+           server_.has_room(slot.expected_bytes, &slot == &slots_.front());
+}
+
+bool HttpConnection::has_server_room() const { return has_server_room(*first_waiting()); }
+
+std::size_t HttpConnection::bytes_to_wait_for() const {
+    const Slot* slot = first_waiting();
+    return slot != nullptr && has_own_room(*slot) ? slot->expected_bytes : 0;
+}
+
+void HttpConnection::wait_for_server_room() {
+    if (starved_since_ms_ == 0) starved_since_ms_ = server_.loop_.now_ms();
+    if (std::exchange(waits_for_server_room_, true)) return;
+    server_.waiting_.push_back(number_);
+    server_.loop_.request_turn();
+}
+
+void HttpConnection::resume() {
+    waits_for_server_room_ = false;
+    ask();
+    process();
+    server_.loop_.request_turn();  // what was asked in here found this turn's end already begun
+}
+
+bool HttpConnection::wants_answer(server::HttpExchange exchange, std::size_t bytes) {
+    const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
+    if (slot == slots_.end() || slot->state != SlotState::Asked) return false;
+    if (!slot->is_safe) return true;
+    slot->expected_bytes = std::max<std::size_t>(bytes, 1);
+    slot->state = SlotState::Waiting;
+    if (!has_own_room(*slot)) {
+        touch();
+        return false;
+    }
+    if (!has_server_room(*slot)) {
+        wait_for_server_room();
+        return false;
+    }
+    slot->state = SlotState::Asked;
+    return true;
 }
 
 void HttpConnection::upgrade() {
@@ -232,11 +322,12 @@ void HttpConnection::upgrade() {
         refusal = server_.handler_.on_upgrade(std::uint64_t{number_} << 32, request);
     }
     if (refusal) {
-        output_ += serialize(*refusal, false, false);
+        output_.append(serialize_head(*refusal, false));
+        output_.append(std::move(refusal->body));
         is_finishing_ = true;
     } else {
-        output_ += "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
-                   std::string(kPeerProtocol) + "\r\n\r\n";
+        output_.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+                       std::string(kPeerProtocol) + "\r\n\r\n");
         is_peer_ = true;
         // Peers say nothing for long, and go without a word when their machine does.
         uv_tcp_keepalive(tcp_.get(), 1, kPeerKeepaliveS);
@@ -244,21 +335,27 @@ void HttpConnection::upgrade() {
     touch();
 }
 
-void HttpConnection::respond(server::HttpExchange exchange, const server::HttpResponse& response) {
+void HttpConnection::respond(server::HttpExchange exchange, server::HttpResponse&& response) {
     const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
-    if (slot == slots_.end() || slot->answer) return;
+    if (slot == slots_.end() || slot->state == SlotState::Answered) return;
     const bool is_last = is_finishing_ && std::next(slot) == slots_.end();
-    slot->answer = serialize(response, slot->is_head, !is_last);
-    answer_bytes_ += slot->answer->size();
+    answer(*slot, std::move(response), !is_last);
+}
+
+void HttpConnection::answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive) {
+    slot.state = SlotState::Answered;
+    slot.head = serialize_head(response, keeps_alive);
+    server_.turn_bytes_ += response.body.size();
+    if (!slot.is_head) slot.body = std::move(response.body);
+    answer_bytes_ += slot.head.size() + slot.body.size();
+    account();
     touch();
 }
 
 void HttpConnection::refuse(const HttpFault& fault) {
     is_finishing_ = true;
-    std::string answer = serialize(server::problem(fault.status, fault.code, fault.detail), false, false);
-    answer_bytes_ += answer.size();
-    slots_.push_back({next_exchange(), false, std::move(answer)});
-    touch();
+    slots_.emplace_back().exchange = next_exchange();
+    answer(slots_.back(), server::problem(fault.status, fault.code, fault.detail), false);
 }
 
 void HttpConnection::finish() {
@@ -272,14 +369,24 @@ void HttpConnection::touch() {
     server_.loop_.request_turn();  // from a timer, the end of the turn would wait for the next event
 }
 
+// What the server's bound counts.
+void HttpConnection::account() {
+    const std::size_t bytes = is_closed_ ? 0 : outgoing_bytes() + answer_bytes_;
+    server_.unwritten_bytes_ += bytes;
+    server_.unwritten_bytes_ -= std::exchange(accounted_bytes_, bytes);
+}
+
 void HttpConnection::move_answers() {
-    while (!slots_.empty() && slots_.front().answer) {
-        answer_bytes_ -= slots_.front().answer->size();
-        output_ += *slots_.front().answer;
+    while (!slots_.empty() && slots_.front().state == SlotState::Answered) {
+        Slot& slot = slots_.front();
+        answer_bytes_ -= slot.head.size() + slot.body.size();
+        output_.append(std::move(slot.head));
+        output_.append(std::move(slot.body));
         slots_.pop_front();
+        starved_since_ms_ = 0;
     }
     if (slots_.empty() && !is_finishing_ && std::exchange(owes_continue_, false))
-        output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        output_.append("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 bool HttpConnection::flush() {
@@ -288,36 +395,32 @@ bool HttpConnection::flush() {
     move_answers();
     write_output();
     if (is_closed_) return true;
-    if (is_finishing_ && slots_.empty() && output_.empty() && writing_bytes_ == 0 && !is_peer_) {
+    account();
+    if (is_finishing_ && slots_.empty() && outgoing_bytes() == 0 && !is_peer_) {
         end();
-    } else if (!input_.empty() && has_room()) {
-        process();
-        server_.loop_.request_turn();  // what was asked in here found this turn's end already begun
-    } else {
-        adjust_reading();
+        return is_closed_;
     }
+    const bool has_more = first_waiting() != nullptr || (!input_.empty() && has_room());
+    if (first_waiting() != nullptr) ask();
+    process();
+    if (has_more) server_.loop_.request_turn();  // what was asked here found this turn's end already begun
     return is_closed_;
 }
 
 void HttpConnection::write_output() {
-    if (output_.empty() || writing_bytes_ > 0) return;
+    if (output_.bytes() == 0 || writing_bytes_ > 0) return;
     write_began_ms_ = server_.loop_.now_ms();
-    uv_buf_t some = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
-    const int written = uv_try_write(tcp_.as<uv_stream_t>(), &some, 1);
-    if (written < 0 && written != UV_EAGAIN) return close();
-    if (written > 0) output_.erase(0, static_cast<std::size_t>(written));
-    if (output_.empty()) return;
-    auto* write = new WriteRequest{{}, std::exchange(output_, {})};
-    writing_bytes_ = write->bytes.size();
-    uv_buf_t rest = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
-    uv_write(&write->request, tcp_.as<uv_stream_t>(), &rest, 1, [](uv_write_t* request, int status) {
-        const std::unique_ptr<WriteRequest> done(reinterpret_cast<WriteRequest*>(request));
-        auto* connection = static_cast<HttpConnection*>(request->handle->data);
-        if (connection == nullptr) return;
+    if (output_.write_now(tcp_.as<uv_stream_t>()) != 0) return close();
+    if (output_.bytes() == 0) return;
+    writing_bytes_ = output_.held_bytes();
+    const int error = output_.write_later(tcp_.as<uv_stream_t>(), [](void* owner, int status) {
+        auto* connection = static_cast<HttpConnection*>(owner);
         connection->writing_bytes_ = 0;
         if (status != 0) return connection->close();
+        connection->account();
         connection->touch();
     });
+    if (error != 0) close();
 }
 
 // Closing with bytes unread resets the connection, and a reset may overtake the last answer. So only our half
@@ -333,8 +436,8 @@ void HttpConnection::end() {
 }
 
 bool HttpConnection::has_room() const {
-    return slots_.size() < server_.limits_.pipelined_max &&
-           answer_bytes_ + output_.size() + writing_bytes_ < server_.limits_.output_bytes_max;
+    return slots_.size() < server_.limits_.pipelined_max && first_waiting() == nullptr &&
+           answer_bytes_ + outgoing_bytes() < server_.limits_.output_bytes_max;
 }
 
 // A client that sends faster than it takes answers is read no further.
@@ -352,19 +455,21 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
         if (now_ms - phase_began_ms_ > kLingerMsMax) close();
         return;
     }
-    const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes) {
+    const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes, std::uint64_t rate_min) {
         const std::uint64_t elapsed = now_ms - began_ms;
-        return elapsed > limits.slow_after_ms &&
-               bytes < (elapsed - limits.slow_after_ms) * limits.bytes_per_second_min / 1000;
+        return elapsed > limits.slow_after_ms && bytes < (elapsed - limits.slow_after_ms) * rate_min / 1000;
     };
     if (writing_bytes_ > 0) {
+        const bool is_crowded = server_.unwritten_bytes_ > limits.output_bytes_total_max / 2;
         const std::size_t left = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>());
-        if (is_too_slow(write_began_ms_, writing_bytes_ - std::min(left, writing_bytes_))) close();
+        if (is_too_slow(write_began_ms_, writing_bytes_ - std::min(left, writing_bytes_),
+                        is_crowded ? limits.crowded_bytes_per_second_min : limits.bytes_per_second_min))
+            close();
         return;
     }
     if (!slots_.empty()) {
         phase_began_ms_ = now_ms;  // our turn
-        return;
+        return check_starvation(now_ms);
     }
     const bool is_idle = guard_.is_between_messages() && input_.empty();
     if (is_idle) {
@@ -372,13 +477,26 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
     } else if (guard_.is_in_head()) {
         if (now_ms - phase_began_ms_ > limits.head_ms_max)
             refuse({408, "request_timeout", "the request's head took too long"});
-    } else if (is_too_slow(phase_began_ms_, phase_bytes_)) {
+    } else if (is_too_slow(phase_began_ms_, phase_bytes_, limits.bytes_per_second_min)) {
         refuse({408, "request_timeout", "the request's body comes too slowly"});
     }
 }
 
+// Others have taken all the room for large answers, and do not read them.
+void HttpConnection::check_starvation(std::uint64_t now_ms) {
+    Slot& slot = slots_.front();
+    if (starved_since_ms_ == 0 || slot.state != SlotState::Waiting ||
+        now_ms - starved_since_ms_ <= server_.limits_.room_ms_max)
+        return;
+    respond(slot.exchange, server::overloaded());
+}
+
 void HttpConnection::close() {
     if (std::exchange(is_closed_, true)) return;
+    slots_.clear();  // nobody wants their answers
+    answer_bytes_ = 0;
+    output_.clear();
+    account();
     tcp_.close();
     if (is_peer_) server_.handler_.on_peer_closed(std::uint64_t{number_} << 32);
     touch();

@@ -3,7 +3,6 @@
 // One connection of the HTTP server: reads requests in order, writes their answers in the same order.
 
 #include <deque>
-#include <optional>
 #include <string>
 
 #include <llhttp.h>
@@ -11,6 +10,7 @@
 
 #include "io/handle.h"
 #include "io/http_server.h"
+#include "io/output_queue.h"
 
 namespace quorate::io {
 
@@ -21,7 +21,13 @@ class HttpConnection {
     /// Takes the connection that waits at the listener. False: it could not be taken.
     [[nodiscard]] bool accept(uv_stream_t* listener);
     void start_reading();
-    void respond(server::HttpExchange exchange, const server::HttpResponse& response);
+    void respond(server::HttpExchange exchange, server::HttpResponse&& response);
+    /// See HttpServer::wants_answer().
+    [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
+    /// Of the answer that waits for the server's room; 0 when none does any more.
+    [[nodiscard]] std::size_t bytes_to_wait_for() const;
+    [[nodiscard]] bool has_server_room() const;
+    void resume();
     /// Writes what there is; true when the connection is over and can be destroyed.
     [[nodiscard]] bool flush();
     void check_deadlines(std::uint64_t now_ms);
@@ -35,11 +41,18 @@ class HttpConnection {
     [[nodiscard]] bool is_over() const { return is_closed_ || is_lingering_; }
 
  private:
+    enum class SlotState : std::uint8_t { Waiting, Asked, Answered };
+
     // A request that is not answered in full yet.
     struct Slot {
         server::HttpExchange exchange = 0;
+        server::HttpRequest request;  ///< a safe one is kept: it may be asked again
         bool is_head = false;
-        std::optional<std::string> answer;
+        bool is_safe = false;
+        SlotState state = SlotState::Waiting;
+        std::size_t expected_bytes = 0;  ///< of its answer, once it is known
+        std::string head;                ///< of the answer
+        std::string body;
     };
 
     static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
@@ -58,6 +71,16 @@ class HttpConnection {
     void dispatch(bool wants_upgrade);
     void upgrade();
     [[nodiscard]] bool has_room() const;
+    void ask();
+    void hand_over(Slot& slot);
+    [[nodiscard]] const Slot* first_waiting() const;
+    [[nodiscard]] std::size_t outgoing_bytes() const { return output_.bytes() + writing_bytes_; }
+    [[nodiscard]] bool has_own_room(const Slot& slot) const;
+    [[nodiscard]] bool has_server_room(const Slot& slot) const;
+    void wait_for_server_room();
+    void answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive);
+    void account();
+    void check_starvation(std::uint64_t now_ms);
     void adjust_reading();
     void stop_reading();
     void move_answers();
@@ -82,9 +105,11 @@ class HttpConnection {
     std::deque<Slot> slots_;
     std::uint32_t next_request_ = 1;
     std::size_t answer_bytes_ = 0;  ///< of the slots
-    std::string output_;
-    std::size_t writing_bytes_ = 0;     ///< with libuv, not yet with the system
-    std::uint64_t phase_began_ms_ = 0;  ///< of waiting for a request, of its head, of its body
+    OutputQueue output_;
+    std::size_t writing_bytes_ = 0;       ///< with libuv, not yet with the system
+    std::size_t accounted_bytes_ = 0;     ///< of ours in the server's sum
+    std::uint64_t starved_since_ms_ = 0;  ///< the first waiting answer needs others' room; 0: it does not
+    std::uint64_t phase_began_ms_ = 0;    ///< of waiting for a request, of its head, of its body
     std::uint64_t phase_bytes_ = 0;
     std::uint64_t write_began_ms_ = 0;
     bool is_reading_ = false;
@@ -94,6 +119,7 @@ class HttpConnection {
     bool is_lingering_ = false;
     bool is_closed_ = false;
     bool is_touched_ = false;
+    bool waits_for_server_room_ = false;
 };
 
 }  // namespace quorate::io

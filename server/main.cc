@@ -101,7 +101,12 @@ class Process final : public Environment, public io::HttpHandler {
         const auto link = links_.find(to);
         return link != links_.end() && link->second->send(std::move(frame));
     }
-    void respond(HttpExchange exchange, HttpResponse response) override { http_.respond(exchange, response); }
+    void respond(HttpExchange exchange, HttpResponse response) override {
+        http_.respond(exchange, std::move(response));
+    }
+    bool wants_answer(HttpExchange exchange, std::size_t bytes) override {
+        return http_.wants_answer(exchange, bytes);
+    }
     void log(LogLevel level, std::string_view line) override { spdlog::log(level_of(level), "{}", line); }
     void request_turn() override { loop_.request_turn(); }
     void fail(int exit_code, std::string_view line) override {
@@ -112,7 +117,7 @@ class Process final : public Environment, public io::HttpHandler {
     }
 
     // HttpHandler
-    void on_request(HttpExchange exchange, HttpRequest&& request) override {
+    void on_request(HttpExchange exchange, const HttpRequest& request) override {
         node_->request_received(exchange, request);
     }
     std::optional<HttpResponse> on_upgrade(io::PeerConnection connection,

@@ -56,6 +56,12 @@ class TestClient {
         }
     }
     void end_sending() const { ::shutdown(fd_, SHUT_WR); }
+    /// Gone without a word, as a client that crashed.
+    void reset() {
+        const linger at_once{1, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        close();
+    }
     void close() {
         if (const int fd = std::exchange(fd_, -1); fd >= 0) ::close(fd);
     }
@@ -96,8 +102,8 @@ class TestHandler : public HttpHandler {
         server::HttpRequest request;
     };
 
-    void on_request(server::HttpExchange exchange, server::HttpRequest&& request) override {
-        requests.push_back({exchange, std::move(request)});
+    void on_request(server::HttpExchange exchange, const server::HttpRequest& request) override {
+        requests.push_back({exchange, request});
         if (answer) answer(requests.back());
     }
     std::optional<server::HttpResponse> on_upgrade(PeerConnection connection,

@@ -79,6 +79,50 @@ TEST_F(HttpServing, AnswersInTheOrderOfTheRequests) {
     EXPECT_EQ(client.received, ok("1", "A: b\r\n") + ok("2") + ok("3"));
 }
 
+// RFC 9112, 9.3.2: what a client asks in one go may be done at once only as long as it cannot tell.
+TEST_F(HttpServing, AReadWaitsForTheWritesBeforeIt) {
+    TestClient& client = connect();
+    const auto put = [](const std::string& target) {
+        return "PUT " + target + " HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1";
+    };
+    const auto asked = [&] {
+        std::string targets;
+        for (const auto& request : handler_.requests) targets += request.request.target;
+        return targets;
+    };
+    const auto respond = [&](std::size_t request) {
+        server_->respond(handler_.requests[request].exchange,
+                         {200, {}, handler_.requests[request].request.target});
+    };
+    client.send(put("/1") + put("/2") + get("/3") + "HEAD /4 HTTP/1.1\r\nHost: h\r\n\r\n" + put("/5") +
+                get("/6"));
+    run_until([&] { return asked() == "/1/2"; });
+    respond(1);
+    run_some_turns();
+    EXPECT_EQ(asked(), "/1/2");
+    respond(0);
+    run_until([&] { return asked() == "/1/2/3/4"; });
+    respond(2);
+    run_some_turns();
+    EXPECT_EQ(asked(), "/1/2/3/4") << "a write waits for the reads before it";
+    respond(3);
+    run_until([&] { return asked() == "/1/2/3/4/5"; });
+    EXPECT_EQ(handler_.requests[4].request.body, "1");
+    respond(4);
+    run_until([&] { return asked() == "/1/2/3/4/5/6"; });
+    respond(5);
+    run_until([&] { return client.answers() == 6; });
+    EXPECT_THAT(client.received, EndsWith(ok("/5") + ok("/6")));
+}
+
+TEST_F(HttpServing, ManyWritesOfAConnectionAreAskedTogether) {
+    TestClient& client = connect();
+    std::string all;
+    for (int i = 0; i < 64; ++i) all += "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1";
+    client.send(all);
+    run_until([&] { return handler_.requests.size() == 64; });
+}
+
 TEST_F(HttpServing, HeadHasTheLengthAndNoBody) {
     answer_each_with_its_target();
     TestClient& client = connect();
