@@ -161,7 +161,7 @@ void Node::step(const engine::Event& event, Payloads payloads) {
     output_ = std::move(output);
 }
 
-void Node::perform(const engine::SendMessage& action, Payloads& payloads) {
+void Node::perform(const engine::SendMessage& action, Payloads&) {
     std::vector<wal::LogEntry> entries;
     const auto* append = std::get_if<engine::AppendEntries>(&action.message);
     if (append != nullptr && !attach_entries(*append, entries)) return;
@@ -169,8 +169,7 @@ void Node::perform(const engine::SendMessage& action, Payloads& payloads) {
     // Nobody will answer a read index that could not be asked for: better to say so now than when the time is
     // over.
     const auto* read = std::get_if<engine::ReadIndexRequest>(&action.message);
-    if (read != nullptr && !is_sent)
-        perform(engine::RefuseRead{read->request, engine::RefusalReason::NotLeader, {}}, payloads);
+    if (read != nullptr && !is_sent) refuse_reads(read->request, leader_unreachable());
 }
 
 void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
@@ -222,9 +221,8 @@ void Node::perform(const engine::AnswerRead& action, Payloads&) {
 }
 
 void Node::perform(const engine::RefuseRead& action, Payloads&) {
-    const auto refused = unconfirmed_reads_.extract(action.request);
-    if (refused.empty()) return;
-    for (const OperationId id : refused.mapped()) refuse_read(id, action);
+    const bool is_overload = action.reason == engine::RefusalReason::Overloaded;
+    refuse_reads(action.request, is_overload ? overloaded() : no_leader());
 }
 
 void Node::perform(const engine::AnswerTransfer& action, Payloads&) {

@@ -151,7 +151,7 @@ class Node {
     void decide_write(OperationId id, const WriteOutcome& outcome);
     void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();
-    void refuse_read(OperationId id, const engine::RefuseRead& refusal);
+    void refuse_reads(engine::RequestId request, const HttpResponse& answer);
     void expire_operations();
     [[nodiscard]] bool is_overloaded() const;
     [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;

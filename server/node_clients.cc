@@ -72,7 +72,8 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     if (leads) {
         queue_write(id, std::move(payload));
     } else if (!environment_.send_frame(leader, encode_frame(ForwardWrite{id, std::move(payload)}))) {
-        decide_write(id, WriteNotLeader{});
+        (void)operations_.take(id);
+        environment_.respond(exchange, leader_unreachable());
     }
 }
 
@@ -148,11 +149,13 @@ void Node::retry_unconfirmed_reads() {
     }
 }
 
-void Node::refuse_read(OperationId id, const engine::RefuseRead& refusal) {
-    const auto operation = operations_.take(id);
-    if (!operation) return;
-    const bool is_overload = refusal.reason == engine::RefusalReason::Overloaded;
-    environment_.respond(std::get<ClientCall>(*operation).exchange, is_overload ? overloaded() : no_leader());
+void Node::refuse_reads(engine::RequestId request, const HttpResponse& answer) {
+    const auto refused = unconfirmed_reads_.extract(request);
+    if (refused.empty()) return;
+    for (const OperationId id : refused.mapped()) {
+        const auto operation = operations_.take(id);
+        if (operation) environment_.respond(std::get<ClientCall>(*operation).exchange, answer);
+    }
 }
 
 // Nobody waits for ever: not for a majority that is gone, nor for a leader that does not answer.

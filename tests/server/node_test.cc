@@ -83,6 +83,22 @@ TEST(Node, WithoutLeaderItSaysSoAtOnce) {
     EXPECT_EQ(cluster.request(1, "GET", "/kv/a?consistency=stale").status, 404);
 }
 
+// The link is down, or has no room for more: neither is a lack of a leader.
+TEST(Node, SaysThatItCannotReachTheLeaderItKnows) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    ASSERT_NE(leader, 0);
+    const int follower = other_than(leader);
+    cluster.cut(follower, leader);
+    for (const char* method : {"PUT", "GET"}) {
+        const HttpResponse refused = cluster.request(follower, method, "/kv/a", "1");
+        EXPECT_EQ(refused.status, 503) << method;
+        EXPECT_NE(refused.body.find("\"leader_unreachable\""), std::string::npos) << refused.body;
+        EXPECT_NE(header(refused, "Retry-After"), "absent");
+    }
+    EXPECT_TRUE(cluster.node(follower).is_quiet());
+}
+
 TEST(Node, MinorityAnswersWithinItsTimeAndTellsUnknownFromRefused) {
     NodeCluster cluster(3);
     const int leader = cluster.await_leader();
