@@ -13,8 +13,9 @@
 namespace quorate::io {
 
 struct HttpLimits {
-    std::size_t request_line_bytes_max = 8192;
-    std::size_t head_bytes_max = 16384;
+    /// Room for three percent-encoded keys of 4,096 bytes: the start, the end and the page of a range.
+    std::size_t request_line_bytes_max = std::size_t{3} * 3 * 4096 + 1024;
+    std::size_t head_bytes_max = request_line_bytes_max + 16384;  ///< the request line included
     std::size_t fields_max = 100;
     std::size_t body_bytes_max = std::size_t{4} << 20;
     std::size_t chunk_line_bytes_max = 256;
@@ -76,6 +77,7 @@ class HttpGuard {
     [[nodiscard]] bool is_between_messages() const {
         return state_ == State::RequestLine && head_bytes_ == 0;
     }
+    [[nodiscard]] bool is_in_request_line() const { return state_ == State::RequestLine; }
     [[nodiscard]] bool is_in_head() const { return state_ == State::RequestLine || state_ == State::Fields; }
 
  private:
@@ -99,6 +101,8 @@ class HttpGuard {
     bool needs_length_ = false;
     std::size_t hosts_ = 0;
     std::optional<std::uint64_t> content_length_;
+    bool has_empty_line_ = false;  ///< in front of the request line
+    bool has_transfer_encoding_ = false;
     bool is_chunked_ = false;
     bool expects_continue_ = false;
     std::uint64_t body_left_ = 0;
