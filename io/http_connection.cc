@@ -15,6 +15,7 @@ namespace quorate::io {
 namespace {
 
 constexpr std::uint64_t kLingerMsMax = 1000;
+constexpr int kRetryAfterS = 1;
 constexpr unsigned kPeerKeepaliveS = 10;
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
@@ -24,10 +25,10 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 bool is_safe(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
 
-std::string serialize_head(const server::HttpResponse& response, bool keeps_alive) {
+std::string serialize_head(const server::HttpResponse& response, bool keeps_alive, const std::string& date) {
     std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
     out += server::reason_phrase(response.status);
-    out += "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+    out += "\r\nDate: " + date + "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
     for (const server::HttpHeader& header : response.headers) {
         out += header.name;
         out += ": ";
@@ -129,6 +130,7 @@ void HttpConnection::process() {
             touch();
         }
         if (progress.fault) {
+            input_.erase(0, std::exchange(taken, 0));
             refuse(*progress.fault);
             break;
         }
@@ -322,7 +324,7 @@ void HttpConnection::upgrade() {
         refusal = server_.handler_.on_upgrade(std::uint64_t{number_} << 32, request);
     }
     if (refusal) {
-        output_.append(serialize_head(*refusal, false));
+        output_.append(serialize_head(*refusal, false, server_.date_.text()));
         output_.append(std::move(refusal->body));
         is_finishing_ = true;
     } else {
@@ -344,7 +346,7 @@ void HttpConnection::respond(server::HttpExchange exchange, server::HttpResponse
 
 void HttpConnection::answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive) {
     slot.state = SlotState::Answered;
-    slot.head = serialize_head(response, keeps_alive);
+    slot.head = serialize_head(response, keeps_alive, server_.date_.text());
     server_.turn_bytes_ += response.body.size();
     if (!slot.is_head) slot.body = std::move(response.body);
     answer_bytes_ += slot.head.size() + slot.body.size();
@@ -354,8 +356,24 @@ void HttpConnection::answer(Slot& slot, server::HttpResponse&& response, bool ke
 
 void HttpConnection::refuse(const HttpFault& fault) {
     is_finishing_ = true;
-    slots_.emplace_back().exchange = next_exchange();
-    answer(slots_.back(), server::problem(fault.status, fault.code, fault.detail), false);
+    Slot& slot = slots_.emplace_back();
+    slot.exchange = next_exchange();
+    // What the parser has not been given begins the request that is at fault.
+    slot.is_head =
+        guard_.is_in_request_line() ? input_.starts_with("HEAD ") : llhttp_get_method(&parser_) == HTTP_HEAD;
+    answer(slot,
+           fault.status == 503
+               ? server::retryable_problem(fault.status, fault.code, fault.detail, kRetryAfterS)
+               : server::problem(fault.status, fault.code, fault.detail),
+           false);
+}
+
+void HttpConnection::stop() {
+    const bool is_whole = guard_.is_between_messages() && (input_.empty() || !has_room());
+    if (!is_finishing_ && !is_closed_ && !is_whole)
+        return refuse(
+            {503, "shutting_down", "this server is about to stop; nothing happened. Ask another one"});
+    finish();
 }
 
 void HttpConnection::finish() {

@@ -31,8 +31,8 @@ class HttpConnection {
     /// Writes what there is; true when the connection is over and can be destroyed.
     [[nodiscard]] bool flush();
     void check_deadlines(std::uint64_t now_ms);
-    /// Answers what has been asked and takes nothing more.
-    void finish();
+    /// Answers what has been asked and takes nothing more: a request that is not whole yet is refused.
+    void stop();
     void close();
     void refuse(const HttpFault& fault);
 
@@ -65,6 +65,7 @@ class HttpConnection {
 
     void received(std::string_view bytes);
     void input_ended(int error);
+    void finish();
     void begin_request();
     void process();
     [[nodiscard]] bool parse(std::string_view bytes, bool message_ended);

@@ -150,7 +150,7 @@ void HttpServer::stop() {
     is_stopping_ = true;
     listener_.close();
     for (const auto& [number, connection] : connections_) {
-        if (!connection->is_peer()) connection->finish();
+        if (!connection->is_peer()) connection->stop();
     }
 }
 

@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "io/handle.h"
+#include "io/http_date.h"
 #include "io/http_guard.h"
 #include "io/loop.h"
 #include "io/timer.h"
@@ -101,6 +102,7 @@ class HttpServer {
     std::size_t turn_bytes_ = 0;          ///< of the answers made in this turn
     std::uint32_t next_connection_ = 1;
     std::uint64_t trouble_told_ms_ = 0;
+    HttpDate date_;
     bool is_stopping_ = false;
 };
 

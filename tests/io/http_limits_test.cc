@@ -97,6 +97,7 @@ TEST_F(HttpLimitsTest, OneConnectionTooManyIsToldSo) {
     EXPECT_FALSE(third.was_reset);
     EXPECT_THAT(third.received, StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(third.received, HasSubstr("too_many_connections"));
+    EXPECT_THAT(third.received, HasSubstr("Retry-After: 1\r\n"));
     EXPECT_THAT(handler_.requests, SizeIs(2));
     EXPECT_THAT(handler_.troubles, SizeIs(1));
 

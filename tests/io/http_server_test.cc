@@ -1,5 +1,7 @@
 // The server over real sockets: the order of answers, how connections end, and upgrades.
 
+#include <ctime>
+
 #include "tests/io/http_fixture.h"
 
 namespace quorate::io {
@@ -132,6 +134,45 @@ TEST_F(HttpServing, HeadHasTheLengthAndNoBody) {
     EXPECT_EQ(client.received, expected);
 }
 
+TEST_F(HttpServing, AFaultOfAHeadHasNoBodyEither) {
+    for (const std::string& bytes :
+         {std::string("HEAD / HTTP/1.1\r\n\r\n"),
+          "HEAD /" + std::string(40'000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n",
+          std::string("HEAD / HTTP/3.0\r\n\r\n"), std::string("HEAD foo HTTP/1.1\r\nHost: h\r\n\r\n")}) {
+        TestClient& client = connect();
+        client.send(bytes);
+        run_until([&] { return client.is_ended; });
+        EXPECT_THAT(client.received, StartsWith("HTTP/1.1 4")) << bytes.substr(0, 40);
+        EXPECT_THAT(client.received, Not(HasSubstr("Content-Length: 0")));
+        EXPECT_THAT(client.received, EndsWith("\r\n\r\n"));
+    }
+}
+
+TEST_F(HttpServing, IgnoresOneEmptyLineBeforeARequest) {
+    answer_each_with_its_target();
+    TestClient& client = connect();
+    client.send("\r\n" + get("/a") + "\r\n" + get("/b"));
+    run_until([&] { return client.received == ok("/a") + ok("/b"); });
+    client.send("\r\n\r\n" + get("/c"));
+    run_until([&] { return client.is_ended; });
+    EXPECT_THAT(client.received, StartsWith(ok("/a") + ok("/b") + "HTTP/1.1 400 "));
+}
+
+TEST_F(HttpServing, EveryAnswerHasADate) {
+    answer_each_with_its_target();
+    EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
+    TestClient& client = connect();
+    const std::int64_t before = std::time(nullptr);
+    client.send(get("/a") + "BREW");
+    client.send(" / HTTP/1.1\r\nHost: h\r\n\r\n");
+    run_until([&] { return client.is_ended; });
+    ASSERT_THAT(client.dates, SizeIs(2));
+    std::vector<std::string> expected;
+    for (std::int64_t at = before; at <= std::time(nullptr); ++at) expected.push_back(http_date(at));
+    EXPECT_THAT(expected, testing::Contains(client.dates[0]));
+    EXPECT_THAT(expected, testing::Contains(client.dates[1]));
+}
+
 TEST_F(HttpServing, ClosesWhenAskedTo) {
     answer_each_with_its_target();
     for (const std::string& request : {get("/a", std::string(kClose)), std::string("GET /a HTTP/1.0\r\n\r\n"),
@@ -246,6 +287,30 @@ TEST_F(HttpServing, StopsWhenAllIsAnswered) {
     run_until([&] { return server_->is_drained() && busy.is_ended; });
     EXPECT_EQ(busy.received, ok("/a") + ok_and_close("/b"));
     EXPECT_THAT(handler_.requests, SizeIs(3));
+}
+
+TEST_F(HttpServing, RefusesWhatIsNotWholeWhenItStops) {
+    const std::string head = "PUT /b HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    for (const std::string& begun :
+         {std::string("PU"), std::string("PUT /b HTTP/1.1\r\nHos"), head, head + std::string(1000, 'x')}) {
+        handler_.requests.clear();
+        TestClient& client = connect();
+        client.send(get("/a") + begun);
+        run_until([&] { return handler_.requests.size() == 1; });
+        run_some_turns();
+        server_->stop();
+        run_some_turns();
+        EXPECT_THAT(client.received, IsEmpty()) << "what was asked first is answered first";
+        server_->respond(handler_.requests[0].exchange, {200, {}, "/a"});
+        client.send(std::string(100'000, 'x'));
+        run_until([&] { return client.is_ended; });
+        EXPECT_FALSE(client.was_reset);
+        EXPECT_THAT(client.received, StartsWith(ok("/a") + "HTTP/1.1 503 ")) << begun;
+        EXPECT_THAT(client.received, HasSubstr("shutting_down"));
+        EXPECT_THAT(client.received, HasSubstr("Retry-After: 1\r\n"));
+        EXPECT_THAT(client.received, HasSubstr(std::string(kClose)));
+        start();
+    }
 }
 
 TEST_F(HttpServing, EndsCleanlyInTheMiddleOfEverything) {
