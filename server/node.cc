@@ -47,9 +47,8 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     if (recovered.entries.empty() && recovered.hard_state.current_term > kFirstHardState.current_term) {
         return std::unexpected(wal::Refusal{
             wal::RefusalCode::Damage,
-            fmt::format("the log is empty, yet its node has been in term {}: entries are missing; "
-                        "see docs/operations.md, When a node refuses its directory",
-                        recovered.hard_state.current_term.value)});
+            fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
+                        recovered.hard_state.current_term.value, wal::kLostDirectoryAdvice)});
     }
     if (recovered.entries.empty()) {
         const wal::LogEntry first = membership_entry(config.members);
