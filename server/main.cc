@@ -26,7 +26,6 @@ namespace {
 
 /// How long a graceful stop waits for what is under way: longer than any client operation may take.
 constexpr std::uint64_t kStopMsMax = 8000;
-constexpr int kExitConfiguration = 17;
 
 spdlog::level::level_enum level_of(LogLevel level) {
     switch (level) {
@@ -72,17 +71,19 @@ class Process final : public Environment, public io::HttpHandler {
           stop_timer_(loop_) {}
 
     int run() {
+        // First of all, since it may fail: a start that fails shall leave no trace, least of all a directory
+        // that belongs to a name given by mistake. Whoever connects waits until the loop runs.
+        const auto port = http_.listen(options_.host, options_.port);
+        if (!port)
+            return refuse(static_cast<int>(wal::RefusalCode::Configuration),
+                          port.error() + "; choose another --host or --port, or stop who has it");
         auto node = Node::open(config_, disk_, *this);
         if (!node) return refuse(static_cast<int>(node.error().code), node.error().message);
         node_ = std::move(*node);
         make_links();
-        const auto port = http_.listen(options_.host, options_.port);
-        if (!port)
-            return refuse(kExitConfiguration,
-                          port.error() + "; choose another --host or --port, or stop who has it");
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
                      QUORATE_VERSION, options_.self.name, options_.cluster_id, options_.host, *port,
-                     options_.data_dir, options_.members.members.size());
+                     options_.data_dir, node_->members().members.size());
         tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { node_->tick(loop_.now_ms()); });
         loop_.on_turn_end([this] { end_turn(); });
         loop_.on_termination([this] { begin_stop(); });

@@ -83,6 +83,8 @@ class Node {
 
     [[nodiscard]] const engine::Raft& raft() const { return raft_; }
     [[nodiscard]] const StateMachine& store() const { return store_; }
+    /// Of the configuration in force.
+    [[nodiscard]] const ClusterMembers& members() const { return members_; }
     [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
 
  private:
