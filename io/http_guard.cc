@@ -222,9 +222,9 @@ std::optional<HttpFault> HttpGuard::end_head() {
         return HttpFault{413, "body_too_large", "the body is larger than this server takes"};
     if (is_chunked_) {
         state_ = State::ChunkSize;
-    } else if (content_length_.value_or(0) > 0) {
+    } else if (content_length() > 0) {
         state_ = State::Body;
-        body_left_ = *content_length_;
+        body_left_ = content_length();
     } else {
         begin_message();
     }

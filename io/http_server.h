@@ -70,7 +70,7 @@ class HttpServer {
     /// now. False: forget the request. Its client has gone, or has not taken earlier answers yet: then it
     /// comes again.
     [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
-    void close_peer(PeerConnection connection);
+    void close_peer(PeerConnection id);
     /// Writes what gathered in this turn, one write for each connection. Call it at the end of every turn.
     void flush();
 
@@ -84,7 +84,7 @@ class HttpServer {
     void accept();
     void pause_accepting(int error);
     void check_deadlines();
-    [[nodiscard]] HttpConnection* find(std::uint64_t connection);
+    [[nodiscard]] HttpConnection* find(std::uint64_t id);
     [[nodiscard]] bool has_room(std::size_t bytes, bool is_first) const;
     void resume_waiting();
     void trouble(const std::string& line);

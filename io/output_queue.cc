@@ -59,7 +59,7 @@ int OutputQueue::write_now(uv_stream_t* stream) {
 
 int OutputQueue::write_later(uv_stream_t* stream, void (*done)(void* owner, int status)) {
     std::vector<uv_buf_t> all = buffers();
-    auto write = std::make_unique<WriteRequest>();
+    auto* write = new WriteRequest;
     write->pieces = std::move(pieces_);
     write->done = done;
     clear();
@@ -69,7 +69,7 @@ int OutputQueue::write_later(uv_stream_t* stream, void (*done)(void* owner, int 
     };
     const int error =
         uv_write(&write->request, stream, all.data(), static_cast<unsigned>(all.size()), finished);
-    if (error == 0) (void)write.release();
+    if (error != 0) delete write;
     return error;
 }
 

@@ -183,7 +183,7 @@ void PeerLink::tell_refusal() {
     callbacks_.on_refused(one_line(head_.substr(0, head_.find("\r\n")) + " " + head_.substr(end + 4)));
 }
 
-bool PeerLink::send(std::string frame) {
+bool PeerLink::send(std::string_view frame) {
     if (state_ != State::Up || output_.size() + writing_bytes_ + frame.size() > kQueueBytesMax) return false;
     output_ += frame;
     loop_.request_turn();

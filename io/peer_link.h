@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <uv.h>
@@ -39,7 +40,7 @@ class PeerLink {
 
     [[nodiscard]] bool is_up() const { return state_ == State::Up; }
     /// False: dropped, since the link is down or kQueueBytesMax wait already.
-    bool send(std::string frame);
+    bool send(std::string_view frame);
     /// Writes what was sent in this turn, in one write.
     void flush();
 

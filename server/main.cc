@@ -100,7 +100,7 @@ class Process final : public Environment, public io::HttpHandler {
     }
     bool send_frame(engine::ServerId to, std::string frame) override {
         const auto link = links_.find(to);
-        return link != links_.end() && link->second->send(std::move(frame));
+        return link != links_.end() && link->second->send(frame);
     }
     void respond(HttpExchange exchange, HttpResponse response) override {
         http_.respond(exchange, std::move(response));
