@@ -8,11 +8,8 @@
 namespace quorate::io {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-using testing::StartsWith;
 
 class Link : public HttpFixture {
  protected:
