@@ -6,7 +6,6 @@
 
 #include <sys/socket.h>
 
-#include "engine/check.h"
 #include "server/problem.h"
 
 namespace quorate::io {
@@ -14,6 +13,7 @@ namespace quorate::io {
 namespace {
 
 constexpr std::uint64_t kLingerMsMax = 1000;
+constexpr int kRetryAfterS = 1;
 constexpr unsigned kPeerKeepaliveS = 10;
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
@@ -21,10 +21,12 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
     return std::ranges::equal(a, b, {}, lower, lower);
 }
 
-std::string serialize(const server::HttpResponse& response, bool is_head, bool keeps_alive) {
+bool is_safe(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
+
+std::string serialize_head(const server::HttpResponse& response, bool keeps_alive, const std::string& date) {
     std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
     out += server::reason_phrase(response.status);
-    out += "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+    out += "\r\nDate: " + date + "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
     for (const server::HttpHeader& header : response.headers) {
         out += header.name;
         out += ": ";
@@ -32,15 +34,8 @@ std::string serialize(const server::HttpResponse& response, bool is_head, bool k
         out += "\r\n";
     }
     out += keeps_alive ? "\r\n" : "Connection: close\r\n\r\n";
-    if (!is_head) out += response.body;
     return out;
 }
-
-// A write's bytes live until libuv is done with them, also when the connection is not there any more.
-struct WriteRequest {
-    uv_write_t request{};
-    std::string bytes;
-};
 
 HttpConnection* connection_of(llhttp_t* parser) { return static_cast<HttpConnection*>(parser->data); }
 
@@ -104,8 +99,7 @@ void HttpConnection::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t*
 void HttpConnection::input_ended(int error) {
     stop_reading();
     has_input_ended_ = true;
-    if (error != UV_EOF || is_peer_ || (slots_.empty() && output_.empty() && writing_bytes_ == 0))
-        return close();
+    if (error != UV_EOF || is_peer_ || (slots_.empty() && outgoing_bytes() == 0)) return close();
     finish();
 }
 
@@ -139,6 +133,7 @@ void HttpConnection::process() {
             touch();
         }
         if (progress.fault) {
+            input_.erase(0, std::exchange(taken, 0));
             refuse(*progress.fault);
             break;
         }
@@ -222,9 +217,14 @@ void HttpConnection::dispatch(bool wants_upgrade) {
     begin_request();
     if (is_peer_upgrade && slots_.empty()) return upgrade();
     if (is_in_reserve_) return;
-    slots_.push_back({next_exchange(), request_.method == "HEAD", std::nullopt});
+    Slot& slot = slots_.emplace_back();
+    slot.exchange = next_exchange();
+    slot.request = std::exchange(request_, {});
+    slot.is_head = slot.request.method == "HEAD";
+    slot.is_safe = is_safe(slot.request.method);
+    if (slot.is_safe) std::string().swap(slot.request.body);  // it means nothing, and would be kept
     if (!keeps_alive_) is_finishing_ = true;
-    server_.handler_.on_request(slots_.back().exchange, std::exchange(request_, {}));
+    ask();
 }
 
 void HttpConnection::upgrade() {
@@ -238,11 +238,12 @@ void HttpConnection::upgrade() {
         refusal = server_.handler_.on_upgrade(std::uint64_t{number_} << 32, request);
     }
     if (refusal) {
-        output_ += serialize(*refusal, false, false);
+        output_.append(serialize_head(*refusal, false, server_.date_.text()));
+        output_.append(std::move(refusal->body));
         is_finishing_ = true;
     } else {
-        output_ += "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
-                   std::string(kPeerProtocol) + "\r\n\r\n";
+        output_.append("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " +
+                       std::string(kPeerProtocol) + "\r\n\r\n");
         is_peer_ = true;
         // Peers say nothing for long, and go without a word when their machine does.
         uv_tcp_keepalive(tcp_.get(), 1, kPeerKeepaliveS);
@@ -250,22 +251,43 @@ void HttpConnection::upgrade() {
     touch();
 }
 
-void HttpConnection::respond(server::HttpExchange exchange, const server::HttpResponse& response) {
+void HttpConnection::respond(server::HttpExchange exchange, server::HttpResponse&& response) {
     const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
-    if (slot == slots_.end() || slot->answer) return;
+    if (slot == slots_.end() || slot->state == SlotState::Answered) return;
     const bool is_last = is_finishing_ && std::next(slot) == slots_.end();
-    std::string answer = serialize(response, slot->is_head, !is_last);
-    answer_bytes_ += answer.size();
-    slot->answer = std::move(answer);
+    answer(*slot, std::move(response), !is_last);
+}
+
+void HttpConnection::answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive) {
+    slot.state = SlotState::Answered;
+    slot.head = serialize_head(response, keeps_alive, server_.date_.text());
+    server_.turn_bytes_ += response.body.size();
+    if (!slot.is_head) slot.body = std::move(response.body);
+    answer_bytes_ += slot.head.size() + slot.body.size();
+    account();
     touch();
 }
 
 void HttpConnection::refuse(const HttpFault& fault) {
     is_finishing_ = true;
-    std::string answer = serialize(server::problem(fault.status, fault.code, fault.detail), false, false);
-    answer_bytes_ += answer.size();
-    slots_.push_back({next_exchange(), false, std::move(answer)});
-    touch();
+    Slot& slot = slots_.emplace_back();
+    slot.exchange = next_exchange();
+    // What the parser has not been given begins the request that is at fault.
+    slot.is_head =
+        guard_.is_in_request_line() ? input_.starts_with("HEAD ") : llhttp_get_method(&parser_) == HTTP_HEAD;
+    answer(slot,
+           fault.status == 503
+               ? server::retryable_problem(fault.status, fault.code, fault.detail, kRetryAfterS)
+               : server::problem(fault.status, fault.code, fault.detail),
+           false);
+}
+
+void HttpConnection::stop() {
+    const bool is_whole = guard_.is_between_messages() && (input_.empty() || !has_room());
+    if (!is_finishing_ && !is_closed_ && !is_whole)
+        return refuse(
+            {503, "shutting_down", "this server is about to stop; nothing happened. Ask another one"});
+    finish();
 }
 
 void HttpConnection::refuse_one_too_many() {
@@ -285,15 +307,16 @@ void HttpConnection::touch() {
 }
 
 void HttpConnection::move_answers() {
-    while (!slots_.empty()) {
-        const std::optional<std::string>& answer = slots_.front().answer;
-        if (!answer) break;
-        answer_bytes_ -= answer->size();
-        output_ += *answer;
+    while (!slots_.empty() && slots_.front().state == SlotState::Answered) {
+        Slot& slot = slots_.front();
+        answer_bytes_ -= slot.head.size() + slot.body.size();
+        output_.append(std::move(slot.head));
+        output_.append(std::move(slot.body));
         slots_.pop_front();
+        starved_since_ms_ = 0;
     }
     if (slots_.empty() && !is_finishing_ && std::exchange(owes_continue_, false))
-        output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+        output_.append("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 bool HttpConnection::flush() {
@@ -302,36 +325,32 @@ bool HttpConnection::flush() {
     move_answers();
     write_output();
     if (is_closed_) return true;
-    if (is_finishing_ && slots_.empty() && output_.empty() && writing_bytes_ == 0 && !is_peer_) {
+    account();
+    if (is_finishing_ && slots_.empty() && outgoing_bytes() == 0 && !is_peer_) {
         end();
-    } else if (!input_.empty() && has_room()) {
-        process();
-        server_.loop_.request_turn();  // what was asked in here found this turn's end already begun
-    } else {
-        adjust_reading();
+        return is_closed_;
     }
+    const bool has_more = first_waiting() != nullptr || (!input_.empty() && has_room());
+    if (first_waiting() != nullptr) ask();
+    process();
+    if (has_more) server_.loop_.request_turn();  // what was asked here found this turn's end already begun
     return is_closed_;
 }
 
 void HttpConnection::write_output() {
-    if (output_.empty() || writing_bytes_ > 0) return;
+    if (output_.bytes() == 0 || writing_bytes_ > 0) return;
     write_began_ms_ = server_.loop_.now_ms();
-    uv_buf_t some = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
-    const int written = uv_try_write(tcp_.as<uv_stream_t>(), &some, 1);
-    if (written < 0 && written != UV_EAGAIN) return close();
-    if (written > 0) output_.erase(0, static_cast<std::size_t>(written));
-    if (output_.empty()) return;
-    auto* write = new WriteRequest{{}, std::exchange(output_, {})};
-    writing_bytes_ = write->bytes.size();
-    uv_buf_t rest = uv_buf_init(write->bytes.data(), static_cast<unsigned>(write->bytes.size()));
-    uv_write(&write->request, tcp_.as<uv_stream_t>(), &rest, 1, [](uv_write_t* request, int status) {
-        const std::unique_ptr<WriteRequest> done(reinterpret_cast<WriteRequest*>(request));
-        auto* connection = static_cast<HttpConnection*>(request->handle->data);
-        if (connection == nullptr) return;
+    if (output_.write_now(tcp_.as<uv_stream_t>()) != 0) return close();
+    if (output_.bytes() == 0) return;
+    writing_bytes_ = output_.held_bytes();
+    const int error = output_.write_later(tcp_.as<uv_stream_t>(), [](void* owner, int status) {
+        auto* connection = static_cast<HttpConnection*>(owner);
         connection->writing_bytes_ = 0;
         if (status != 0) return connection->close();
+        connection->account();
         connection->touch();
     });
+    if (error != 0) close();
 }
 
 // Closing with bytes unread resets the connection, and a reset may overtake the last answer. So only our half
@@ -344,11 +363,6 @@ void HttpConnection::end() {
     uv_os_fd_t fd = -1;
     if (uv_fileno(tcp_.as<uv_handle_t>(), &fd) != 0 || ::shutdown(fd, SHUT_WR) != 0) return close();
     start_reading();
-}
-
-bool HttpConnection::has_room() const {
-    return slots_.size() < server_.limits_.pipelined_max &&
-           answer_bytes_ + output_.size() + writing_bytes_ < server_.limits_.output_bytes_max;
 }
 
 // A client that sends faster than it takes answers is read no further.
@@ -366,19 +380,21 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
         if (now_ms - phase_began_ms_ > kLingerMsMax) close();
         return;
     }
-    const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes) {
+    const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes, std::uint64_t rate_min) {
         const std::uint64_t elapsed = now_ms - began_ms;
-        return elapsed > limits.slow_after_ms &&
-               bytes < (elapsed - limits.slow_after_ms) * limits.bytes_per_second_min / 1000;
+        return elapsed > limits.slow_after_ms && bytes < (elapsed - limits.slow_after_ms) * rate_min / 1000;
     };
     if (writing_bytes_ > 0) {
+        const bool is_crowded = server_.unwritten_bytes_ > limits.output_bytes_total_max / 2;
         const std::size_t left = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>());
-        if (is_too_slow(write_began_ms_, writing_bytes_ - std::min(left, writing_bytes_))) close();
+        if (is_too_slow(write_began_ms_, writing_bytes_ - std::min(left, writing_bytes_),
+                        is_crowded ? limits.crowded_bytes_per_second_min : limits.bytes_per_second_min))
+            close();
         return;
     }
     if (!slots_.empty()) {
         phase_began_ms_ = now_ms;  // our turn
-        return;
+        return check_starvation(now_ms);
     }
     if (is_in_reserve_) {
         if (!is_finishing_ && now_ms - phase_began_ms_ > limits.head_ms_max) refuse_one_too_many();
@@ -390,13 +406,17 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
     } else if (guard_.is_in_head()) {
         if (now_ms - phase_began_ms_ > limits.head_ms_max)
             refuse({408, "request_timeout", "the request's head took too long"});
-    } else if (is_too_slow(phase_began_ms_, phase_bytes_)) {
+    } else if (is_too_slow(phase_began_ms_, phase_bytes_, limits.bytes_per_second_min)) {
         refuse({408, "request_timeout", "the request's body comes too slowly"});
     }
 }
 
 void HttpConnection::close() {
     if (std::exchange(is_closed_, true)) return;
+    slots_.clear();  // nobody wants their answers
+    answer_bytes_ = 0;
+    output_.clear();
+    account();
     tcp_.close();
     if (is_peer_) server_.handler_.on_peer_closed(std::uint64_t{number_} << 32);
     touch();

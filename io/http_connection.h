@@ -3,7 +3,6 @@
 // One connection of the HTTP server: reads requests in order, writes their answers in the same order.
 
 #include <deque>
-#include <optional>
 #include <string>
 
 #include <llhttp.h>
@@ -11,6 +10,7 @@
 
 #include "io/handle.h"
 #include "io/http_server.h"
+#include "io/output_queue.h"
 
 namespace quorate::io {
 
@@ -24,12 +24,18 @@ class HttpConnection {
     /// One connection too many: it has one head in which to show that it is a peer's.
     void enter_reserve() { is_in_reserve_ = true; }
     [[nodiscard]] bool is_client_in_reserve() const { return is_in_reserve_ && !is_peer_ && !is_closed_; }
-    void respond(server::HttpExchange exchange, const server::HttpResponse& response);
+    void respond(server::HttpExchange exchange, server::HttpResponse&& response);
+    /// See HttpServer::wants_answer().
+    [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
+    /// Of the answer that waits for the server's room; 0 when none does any more.
+    [[nodiscard]] std::size_t bytes_to_wait_for() const;
+    [[nodiscard]] bool has_server_room() const;
+    void resume();
     /// Writes what there is; true when the connection is over and can be destroyed.
     [[nodiscard]] bool flush();
     void check_deadlines(std::uint64_t now_ms);
-    /// Answers what has been asked and takes nothing more.
-    void finish();
+    /// Answers what has been asked and takes nothing more: a request that is not whole yet is refused.
+    void stop();
     void close();
     void refuse(const HttpFault& fault);
 
@@ -38,11 +44,18 @@ class HttpConnection {
     [[nodiscard]] bool is_over() const { return is_closed_ || is_lingering_; }
 
  private:
+    enum class SlotState : std::uint8_t { Waiting, Asked, Answered };
+
     // A request that is not answered in full yet.
     struct Slot {
         server::HttpExchange exchange = 0;
+        server::HttpRequest request;  ///< a safe one is kept: it may be asked again
         bool is_head = false;
-        std::optional<std::string> answer;
+        bool is_safe = false;
+        SlotState state = SlotState::Waiting;
+        std::size_t expected_bytes = 0;  ///< of its answer, once it is known
+        std::string head;                ///< of the answer
+        std::string body;
     };
 
     static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
@@ -55,6 +68,7 @@ class HttpConnection {
 
     void received(std::string_view bytes);
     void input_ended(int error);
+    void finish();
     void begin_request();
     void process();
     [[nodiscard]] bool parse(std::string_view bytes, bool message_ended);
@@ -62,6 +76,16 @@ class HttpConnection {
     void upgrade();
     void refuse_one_too_many();
     [[nodiscard]] bool has_room() const;
+    void ask();
+    void hand_over(Slot& slot);
+    [[nodiscard]] const Slot* first_waiting() const;
+    [[nodiscard]] std::size_t outgoing_bytes() const { return output_.bytes() + writing_bytes_; }
+    [[nodiscard]] bool has_own_room(const Slot& slot) const;
+    [[nodiscard]] bool has_server_room(const Slot& slot) const;
+    void wait_for_server_room();
+    void answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive);
+    void account();
+    void check_starvation(std::uint64_t now_ms);
     void adjust_reading();
     void stop_reading();
     void move_answers();
@@ -86,9 +110,11 @@ class HttpConnection {
     std::deque<Slot> slots_;
     std::uint32_t next_request_ = 1;
     std::size_t answer_bytes_ = 0;  ///< of the slots
-    std::string output_;
-    std::size_t writing_bytes_ = 0;     ///< with libuv, not yet with the system
-    std::uint64_t phase_began_ms_ = 0;  ///< of waiting for a request, of its head, of its body
+    OutputQueue output_;
+    std::size_t writing_bytes_ = 0;       ///< with libuv, not yet with the system
+    std::size_t accounted_bytes_ = 0;     ///< of ours in the server's sum
+    std::uint64_t starved_since_ms_ = 0;  ///< the first waiting answer needs others' room; 0: it does not
+    std::uint64_t phase_began_ms_ = 0;    ///< of waiting for a request, of its head, of its body
     std::uint64_t phase_bytes_ = 0;
     std::uint64_t write_began_ms_ = 0;
     bool is_reading_ = false;
@@ -99,6 +125,7 @@ class HttpConnection {
     bool is_lingering_ = false;
     bool is_closed_ = false;
     bool is_touched_ = false;
+    bool waits_for_server_room_ = false;
 };
 
 }  // namespace quorate::io

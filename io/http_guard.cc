@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace quorate::io {
 
@@ -115,7 +116,10 @@ std::optional<HttpFault> HttpGuard::line_too_long(std::size_t bytes) const {
 
 std::optional<HttpFault> HttpGuard::take_line(std::string_view line) {
     switch (state_) {
-        case State::RequestLine: return take_request_line(line);
+        case State::RequestLine:
+            // One is left behind a body by old clients: RFC 9112, 2.2.
+            if (line.empty() && !std::exchange(has_empty_line_, true)) return std::nullopt;
+            return take_request_line(line);
         case State::Fields:
             head_bytes_ += line.size() + 2;
             return line.empty() ? end_head() : take_field(line);
@@ -193,12 +197,10 @@ std::optional<HttpFault> HttpGuard::take_framing_field(std::string_view name, st
         std::from_chars(value.data(), value.data() + value.size(), length);
         content_length_ = length;
     } else if (equals_ignoring_case(name, "Transfer-Encoding")) {
-        if (is_chunked_) return bad("there is more than one Transfer-Encoding");
+        if (std::exchange(has_transfer_encoding_, true))
+            return bad("there is more than one Transfer-Encoding");
         if (is_http_1_0_) return bad("HTTP/1.0 has no Transfer-Encoding");
-        if (!equals_ignoring_case(value, "chunked")) {
-            return HttpFault{501, "unknown_transfer_coding", "the only Transfer-Encoding here is chunked"};
-        }
-        is_chunked_ = true;
+        is_chunked_ = equals_ignoring_case(value, "chunked");
     } else if (equals_ignoring_case(name, "Expect")) {
         if (!equals_ignoring_case(value, "100-continue"))
             return HttpFault{501, "unknown_expectation", "the only expectation here is 100-continue"};
@@ -209,7 +211,11 @@ std::optional<HttpFault> HttpGuard::take_framing_field(std::string_view name, st
 
 std::optional<HttpFault> HttpGuard::end_head() {
     if (hosts_ == 0 && !is_http_1_0_) return bad("there is no Host");
-    if (is_chunked_ && content_length_) return bad("there is a Content-Length beside a Transfer-Encoding");
+    if (has_transfer_encoding_ && content_length_)
+        return bad("there is a Content-Length beside a Transfer-Encoding");
+    // Only now: the next line might have been a folded one, and no coding at all.
+    if (has_transfer_encoding_ && !is_chunked_)
+        return HttpFault{501, "unknown_transfer_coding", "the only Transfer-Encoding here is chunked"};
     if (needs_length_ && !is_chunked_ && !content_length_)
         return HttpFault{411, "length_required", "a request with a body needs its Content-Length"};
     const std::uint64_t length = content_length_.value_or(0);

@@ -13,8 +13,9 @@
 namespace quorate::io {
 
 struct HttpLimits {
-    std::size_t request_line_bytes_max = 8192;
-    std::size_t head_bytes_max = 16384;
+    /// Room for three percent-encoded keys of 4,096 bytes: the start, the end and the page of a range.
+    std::size_t request_line_bytes_max = std::size_t{3} * 3 * 4096 + 1024;
+    std::size_t head_bytes_max = request_line_bytes_max + 16384;  ///< the request line included
     std::size_t fields_max = 100;
     std::size_t body_bytes_max = std::size_t{4} << 20;
     std::size_t chunk_line_bytes_max = 256;
@@ -26,12 +27,23 @@ struct HttpLimits {
     std::size_t reserve_max = 64;  ///< further ones, of which only the head is read: for peers
     std::size_t pipelined_max =
         64;  ///< requests of one connection that are not answered yet; then it is not read
-    std::size_t output_bytes_max = 16U
-                                   << 20;  ///< answers that the client has not taken yet; then it is not read
-    std::uint64_t head_ms_max = 10'000;    ///< from a request's first byte to the end of its head
+    /// Answers of one connection that it has not taken yet: beyond it nothing more is asked for it. One
+    /// answer may be larger: it has its turn when all before it are gone.
+    std::size_t output_bytes_max = std::size_t{1} << 20;
+    /// The same for all connections together; then only answers below small_output_bytes are made. Half of it
+    /// is for answers whose turn it is: they can leave.
+    std::size_t output_bytes_total_max = std::size_t{256} << 20;
+    /// Made in one turn of the loop: what copies of large values may cost everyone else.
+    std::size_t output_bytes_turn_max = std::size_t{4} << 20;
+    /// What every connection may owe its client in any case.
+    std::size_t small_output_bytes = 65536;
+    std::uint64_t room_ms_max = 5000;    ///< an answer waits so long for the others' room; then it is a 503
+    std::uint64_t head_ms_max = 10'000;  ///< from a request's first byte to the end of its head
     std::uint64_t slow_after_ms =
         10'000;  ///< of a body or an answer: from then on it must have moved at this rate
     std::uint64_t bytes_per_second_min = 1024;
+    /// The rate of answers while half of output_bytes_total_max is taken.
+    std::uint64_t crowded_bytes_per_second_min = std::uint64_t{256} << 10;
     std::uint64_t idle_ms_max = 60'000;  ///< between requests
 };
 
@@ -66,6 +78,7 @@ class HttpGuard {
     [[nodiscard]] bool is_between_messages() const {
         return state_ == State::RequestLine && head_bytes_ == 0;
     }
+    [[nodiscard]] bool is_in_request_line() const { return state_ == State::RequestLine; }
     [[nodiscard]] bool is_in_head() const { return state_ == State::RequestLine || state_ == State::Fields; }
 
  private:
@@ -89,6 +102,8 @@ class HttpGuard {
     bool needs_length_ = false;
     std::size_t hosts_ = 0;
     std::optional<std::uint64_t> content_length_;
+    bool has_empty_line_ = false;  ///< in front of the request line
+    bool has_transfer_encoding_ = false;
     bool is_chunked_ = false;
     bool expects_continue_ = false;
     std::uint64_t body_left_ = 0;

@@ -103,8 +103,40 @@ HttpConnection* HttpServer::find(std::uint64_t exchange) {
     return found == connections_.end() ? nullptr : found->second.get();
 }
 
-void HttpServer::respond(server::HttpExchange exchange, const server::HttpResponse& response) {
-    if (HttpConnection* connection = find(exchange)) connection->respond(exchange, response);
+void HttpServer::respond(server::HttpExchange exchange, server::HttpResponse response) {
+    if (HttpConnection* connection = find(exchange)) connection->respond(exchange, std::move(response));
+}
+
+bool HttpServer::wants_answer(server::HttpExchange exchange, std::size_t bytes) {
+    HttpConnection* connection = find(exchange);
+    return connection != nullptr && connection->wants_answer(exchange, bytes);
+}
+
+// The first answer of a connection leaves as soon as it is there; one behind it may wait for long, and shall
+// not take the room that the first ones need.
+bool HttpServer::has_room(std::size_t bytes, bool is_first) const {
+    const std::size_t max = limits_.output_bytes_total_max / (is_first ? 1 : 2);
+    const bool fits_total = unwritten_bytes_ == 0 || unwritten_bytes_ + bytes <= max;
+    const bool fits_turn = turn_bytes_ == 0 || turn_bytes_ + bytes <= limits_.output_bytes_turn_max;
+    return fits_total && fits_turn;
+}
+
+// In the order in which they came to wait, so that each has its turn.
+void HttpServer::resume_waiting() {
+    std::size_t asked_bytes = 0;
+    while (!waiting_.empty()) {
+        HttpConnection* connection = nullptr;
+        if (const auto found = connections_.find(waiting_.front()); found != connections_.end())
+            connection = found->second.get();
+        const std::size_t bytes = connection != nullptr ? connection->bytes_to_wait_for() : 0;
+        const bool is_turn_over = asked_bytes + turn_bytes_ > 0 &&
+                                  asked_bytes + turn_bytes_ + bytes > limits_.output_bytes_turn_max;
+        if (bytes > 0 && is_turn_over) return loop_.request_turn();
+        if (bytes > 0 && !connection->has_server_room()) return;  // until something has been written
+        waiting_.pop_front();
+        if (connection != nullptr) connection->resume();
+        asked_bytes += bytes;
+    }
 }
 
 void HttpServer::close_peer(PeerConnection connection) {
@@ -112,12 +144,14 @@ void HttpServer::close_peer(PeerConnection connection) {
 }
 
 void HttpServer::flush() {
+    turn_bytes_ = 0;
     // Flushing may let a connection go on with requests that waited, and so touch it again: those wait for
     // the next turn.
     for (const std::uint32_t number : std::exchange(touched_, {})) {
         const auto found = connections_.find(number);
         if (found != connections_.end() && found->second->flush()) connections_.erase(found);
     }
+    resume_waiting();
 }
 
 void HttpServer::check_deadlines() {
@@ -128,7 +162,7 @@ void HttpServer::stop() {
     is_stopping_ = true;
     listener_.close();
     for (const auto& [number, connection] : connections_) {
-        if (!connection->is_peer()) connection->finish();
+        if (!connection->is_peer()) connection->stop();
     }
 }
 

@@ -3,6 +3,7 @@
 // HTTP/1.1 over TCP: one port for clients and for peers, who upgrade their connection.
 
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
 #include <map>
@@ -14,6 +15,7 @@
 #include <uv.h>
 
 #include "io/handle.h"
+#include "io/http_date.h"
 #include "io/http_guard.h"
 #include "io/loop.h"
 #include "io/timer.h"
@@ -35,8 +37,9 @@ class HttpHandler {
     HttpHandler& operator=(const HttpHandler&) = delete;
     virtual ~HttpHandler() = default;
 
-    /// To be answered once, with HttpServer::respond(), now or later.
-    virtual void on_request(server::HttpExchange exchange, server::HttpRequest&& request) = 0;
+    /// To be answered once, with HttpServer::respond(), now or later. A request whose answer was not wanted
+    /// (HttpServer::wants_answer()) comes again, under the same name, when there is room for it.
+    virtual void on_request(server::HttpExchange exchange, const server::HttpRequest& request) = 0;
     /// A request to upgrade to kPeerProtocol. Nothing: it is accepted. Else the answer that refuses it.
     virtual std::optional<server::HttpResponse> on_upgrade(PeerConnection connection,
                                                            const server::HttpRequest& request) = 0;
@@ -62,8 +65,12 @@ class HttpServer {
 
     /// In any order; the answers of a connection leave in the order of its requests. Ignored when the client
     /// has gone.
-    void respond(server::HttpExchange exchange, const server::HttpResponse& response);
-    void close_peer(PeerConnection connection);
+    void respond(server::HttpExchange exchange, server::HttpResponse response);
+    /// Whether an answer of about so many bytes to a request that changes nothing (GET, HEAD) may be made
+    /// now. False: forget the request. Its client has gone, or has not taken earlier answers yet: then it
+    /// comes again.
+    [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
+    void close_peer(PeerConnection id);
     /// Writes what gathered in this turn, one write for each connection. Call it at the end of every turn.
     void flush();
 
@@ -78,8 +85,10 @@ class HttpServer {
     void make_room_in_reserve();
     void pause_accepting(int error);
     void check_deadlines();
-    [[nodiscard]] HttpConnection* find(std::uint64_t exchange);
     void tell_of_too_many();
+    [[nodiscard]] HttpConnection* find(std::uint64_t id);
+    [[nodiscard]] bool has_room(std::size_t bytes, bool is_first) const;
+    void resume_waiting();
     void trouble(const std::string& line);
 
     Loop& loop_;
@@ -90,8 +99,12 @@ class HttpServer {
     Timer accept_timer_;
     std::map<std::uint32_t, std::unique_ptr<HttpConnection>> connections_;
     std::vector<std::uint32_t> touched_;  ///< connections that may have something to write or to close
+    std::deque<std::uint32_t> waiting_;   ///< connections that need others' room, each once
+    std::size_t unwritten_bytes_ = 0;     ///< answers that no client has taken yet
+    std::size_t turn_bytes_ = 0;          ///< of the answers made in this turn
     std::uint32_t next_connection_ = 1;
     std::uint64_t trouble_told_ms_ = 0;
+    HttpDate date_;
     bool is_stopping_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -20,9 +21,23 @@ constexpr std::uint64_t kDialMsMax = 3000;
 constexpr std::uint64_t kRefusalEveryMs = 60'000;
 constexpr std::string_view kAccepted = "HTTP/1.1 101 ";
 constexpr std::size_t kAnswerBytesMax = 16384;
+constexpr std::size_t kRefusalBytesMax = 1024;  ///< of it in the log
 /// Frames that are not acknowledged for so long are lost: dialling anew reaches a peer that is back sooner
 /// than the system's ever rarer retransmissions.
 constexpr unsigned kUnacknowledgedMsMax = 5000;
+
+/// Whatever the other side said, as a piece of a log line.
+std::string one_line(std::string_view text) {
+    const std::size_t end = text.find_last_not_of(" \r\n");
+    text = text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+    std::string line;
+    for (const char c : text.substr(0, kRefusalBytesMax)) {
+        const auto byte = static_cast<unsigned char>(c);
+        byte >= 0x20 && byte < 0x7f ? line.push_back(c) : void(line += fmt::format("\\x{:02x}", byte));
+    }
+    if (text.size() > kRefusalBytesMax) line += "...";
+    return line;
+}
 
 /// HOST:PORT, the host without the brackets of an IPv6 address.
 std::pair<std::string, std::string> split_address(const std::string& address) {
@@ -165,7 +180,7 @@ void PeerLink::tell_refusal() {
     const std::uint64_t now_ms = loop_.now_ms();
     if (refusal_told_ms_ != 0 && now_ms - refusal_told_ms_ < kRefusalEveryMs) return;
     refusal_told_ms_ = now_ms;
-    callbacks_.on_refused(head_.substr(0, head_.find("\r\n")) + " " + head_.substr(end + 4));
+    callbacks_.on_refused(one_line(head_.substr(0, head_.find("\r\n")) + " " + head_.substr(end + 4)));
 }
 
 bool PeerLink::send(std::string_view frame) {

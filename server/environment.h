@@ -3,6 +3,7 @@
 // The port through which a node reaches the world, disk aside. main implements it with io, the simulator with
 // virtual links.
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -37,6 +38,10 @@ class Environment {
     virtual bool send_frame(engine::ServerId to, std::string frame) = 0;
     /// Answers a request. Exactly once for each, in any order; ignored when the client has gone.
     virtual void respond(HttpExchange exchange, HttpResponse response) = 0;
+    /// Asked before the answer to a read is made, which has about so many bytes. False: forget the request,
+    /// the one exception to respond(). Its client has gone; or it has not taken what it asked before, and
+    /// request_received() is called again when there is room.
+    virtual bool wants_answer(HttpExchange /*exchange*/, std::size_t /*bytes*/) { return true; }
     virtual void log(LogLevel level, std::string_view line) = 0;
     /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one
     /// turn should.

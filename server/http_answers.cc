@@ -155,6 +155,14 @@ HttpResponse no_leader() {
                              kRetryAfterS);
 }
 
+HttpResponse leader_unreachable() {
+    return retryable_problem(
+        503, "leader_unreachable",
+        "this server knows the leader, but its link to it is down or has too much to carry; "
+        "nothing happened. Try again, or ask another one",
+        kRetryAfterS);
+}
+
 HttpResponse read_timed_out() {
     return retryable_problem(503, "read_timed_out",
                              "no majority of the cluster confirmed in time that the read would be current",

@@ -34,6 +34,8 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse not_leader(const LeaderView& view);
 /// 503: nothing happened; an election is likely under way.
 [[nodiscard]] HttpResponse no_leader();
+/// 503: nothing happened; the link to the leader is down, or as full as it may be.
+[[nodiscard]] HttpResponse leader_unreachable();
 /// 503: no quorum confirmed the read in time.
 [[nodiscard]] HttpResponse read_timed_out();
 /// 503: this server has too much to do; nothing happened.

@@ -37,9 +37,15 @@ struct Target {
 // authority says nothing to us.
 std::optional<Target> split_target(std::string_view target) {
     if (target.contains('#')) return std::nullopt;
-    if (target.starts_with("http://")) {
-        const std::size_t path = target.find('/', 7);
-        target.remove_prefix(std::min(path, target.size()));
+    constexpr std::string_view kScheme = "http://";
+    if (HttpHeader{std::string(target.substr(0, kScheme.size())), {}}.is(kScheme)) {
+        // The authority ends at a '?' too, and a path that is empty means '/': RFC 3986, sections 3.2
+        // and 6.2.3.
+        const std::size_t end = std::min(target.find_first_of("/?", kScheme.size()), target.size());
+        if (end == kScheme.size()) return std::nullopt;  // nobody's
+        target.remove_prefix(end);
+        if (!target.starts_with('/'))
+            return Target{"/", target.substr(std::min<std::size_t>(1, target.size()))};
     }
     if (!target.starts_with('/')) return std::nullopt;
     const std::size_t mark = target.find('?');

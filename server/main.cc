@@ -28,7 +28,6 @@ namespace {
 
 /// How long a graceful stop waits for what is under way: longer than any client operation may take.
 constexpr std::uint64_t kStopMsMax = 8000;
-constexpr int kExitConfiguration = 17;
 
 spdlog::level::level_enum level_of(LogLevel level) {
     switch (level) {
@@ -79,17 +78,19 @@ class Process final : public Environment, public io::HttpHandler {
     int run() {
         spdlog::info("connections_max={} reserve_max={} descriptors={}", http_limits_.connections_max,
                      http_limits_.reserve_max, descriptors_);
+        // First of all, since it may fail: a start that fails shall leave no trace, least of all a directory
+        // that belongs to a name given by mistake. Whoever connects waits until the loop runs.
+        const auto port = http_.listen(options_.host, options_.port);
+        if (!port)
+            return refuse(static_cast<int>(wal::RefusalCode::Configuration),
+                          port.error() + "; choose another --host or --port, or stop who has it");
         auto node = Node::open(config_, disk_, *this);
         if (!node) return refuse(static_cast<int>(node.error().code), node.error().message);
         node_ = std::move(*node);
         make_links();
-        const auto port = http_.listen(options_.host, options_.port);
-        if (!port)
-            return refuse(kExitConfiguration,
-                          port.error() + "; choose another --host or --port, or stop who has it");
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
                      QUORATE_VERSION, options_.self.name, options_.cluster_id, options_.host, *port,
-                     options_.data_dir, options_.members.members.size());
+                     options_.data_dir, node_->members().members.size());
         tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { node_->tick(loop_.now_ms()); });
         loop_.on_turn_end([this] { end_turn(); });
         loop_.on_termination([this] { begin_stop(); });
@@ -108,7 +109,12 @@ class Process final : public Environment, public io::HttpHandler {
         const auto link = links_.find(to);
         return link != links_.end() && link->second->send(frame);
     }
-    void respond(HttpExchange exchange, HttpResponse response) override { http_.respond(exchange, response); }
+    void respond(HttpExchange exchange, HttpResponse response) override {
+        http_.respond(exchange, std::move(response));
+    }
+    bool wants_answer(HttpExchange exchange, std::size_t bytes) override {
+        return http_.wants_answer(exchange, bytes);
+    }
     void log(LogLevel level, std::string_view line) override { spdlog::log(level_of(level), "{}", line); }
     void request_turn() override { loop_.request_turn(); }
     void fail(int exit_code, std::string_view line) override {
@@ -119,7 +125,7 @@ class Process final : public Environment, public io::HttpHandler {
     }
 
     // HttpHandler
-    void on_request(HttpExchange exchange, HttpRequest&& request) override {
+    void on_request(HttpExchange exchange, const HttpRequest& request) override {
         node_->request_received(exchange, request);
     }
     std::optional<HttpResponse> on_upgrade(io::PeerConnection connection,

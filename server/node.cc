@@ -53,9 +53,8 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     if (recovered.entries.empty() && recovered.hard_state.current_term > kFirstHardState.current_term) {
         return std::unexpected(wal::Refusal{
             wal::RefusalCode::Damage,
-            fmt::format("the log is empty, yet its node has been in term {}: entries are missing; "
-                        "see docs/operations.md, When a node refuses its directory",
-                        recovered.hard_state.current_term.value)});
+            fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
+                        recovered.hard_state.current_term.value, wal::kLostDirectoryAdvice)});
     }
     if (recovered.entries.empty()) {
         const wal::LogEntry first = membership_entry(config.members);
@@ -178,7 +177,7 @@ void Node::report(const engine::Note& note) {
                     loser != nullptr ? loser->name : "of another configuration", note.index.value));
 }
 
-void Node::perform(const engine::SendMessage& action, Payloads& payloads) {
+void Node::perform(const engine::SendMessage& action, Payloads&) {
     std::vector<wal::LogEntry> entries;
     const auto* append = std::get_if<engine::AppendEntries>(&action.message);
     if (append != nullptr && !attach_entries(*append, entries)) return;
@@ -186,8 +185,7 @@ void Node::perform(const engine::SendMessage& action, Payloads& payloads) {
     // Nobody will answer a read index that could not be asked for: better to say so now than when the time is
     // over.
     const auto* read = std::get_if<engine::ReadIndexRequest>(&action.message);
-    if (read != nullptr && !is_sent)
-        perform(engine::RefuseRead{read->request, engine::RefusalReason::NotLeader, {}}, payloads);
+    if (read != nullptr && !is_sent) refuse_reads(read->request, leader_unreachable());
 }
 
 void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
@@ -239,9 +237,8 @@ void Node::perform(const engine::AnswerRead& action, Payloads&) {
 }
 
 void Node::perform(const engine::RefuseRead& action, Payloads&) {
-    const auto refused = unconfirmed_reads_.extract(action.request);
-    if (refused.empty()) return;
-    for (const OperationId id : refused.mapped()) refuse_read(id, action);
+    const bool is_overload = action.reason == engine::RefusalReason::Overloaded;
+    refuse_reads(action.request, is_overload ? overloaded() : no_leader());
 }
 
 void Node::perform(const engine::AnswerTransfer& action, Payloads&) {

@@ -89,6 +89,8 @@ class Node {
 
     [[nodiscard]] const engine::Raft& raft() const { return raft_; }
     [[nodiscard]] const StateMachine& store() const { return store_; }
+    /// Of the configuration in force.
+    [[nodiscard]] const ClusterMembers& members() const { return members_; }
     [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
 
  private:
@@ -155,10 +157,11 @@ class Node {
     void start_nodes_query(HttpExchange exchange);
     void finish_nodes_query(OperationId id);
     void serve_read(const ClientCall& read);
+    [[nodiscard]] std::size_t range_bytes_expected(const RangeQuery& range) const;
     void decide_write(OperationId id, const WriteOutcome& outcome);
     void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();
-    void refuse_read(OperationId id, const engine::RefuseRead& refusal);
+    void refuse_reads(engine::RequestId request, const HttpResponse& answer);
     void expire_operations();
     [[nodiscard]] bool is_overloaded() const;
     [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;

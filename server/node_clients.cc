@@ -72,7 +72,8 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     if (leads) {
         queue_write(id, std::move(payload));
     } else if (!environment_.send_frame(leader, encode_frame(ForwardWrite{id, std::move(payload)}))) {
-        decide_write(id, WriteNotLeader{});
+        (void)operations_.take(id);
+        environment_.respond(exchange, leader_unreachable());
     }
 }
 
@@ -90,13 +91,24 @@ void Node::start_read(HttpExchange exchange, ApiCall&& call) {
     queued_reads_.push_back(operations_.add(ClientCall{exchange, std::move(call)}, now_ms_));
 }
 
+// A guess: what a page really holds is known when it is made, and counted then.
+std::size_t Node::range_bytes_expected(const RangeQuery& range) const {
+    if (store_.size() == 0) return 0;
+    const std::uint64_t mean = store_.bytes() / store_.size() + 1;
+    return static_cast<std::size_t>(
+        std::min({std::uint64_t{range.bytes_max}, store_.bytes(), std::uint64_t{range.limit} * mean}));
+}
+
 void Node::serve_read(const ClientCall& read) {
     HttpResponse response;
     if (const auto* get = std::get_if<GetCall>(&read.call.call)) {
         const auto* found = store_.get(get->key);
+        if (!environment_.wants_answer(read.exchange, found != nullptr ? found->value.size() : 0)) return;
         response = found != nullptr ? get_found(*found, store_.revision()) : key_not_found(store_.revision());
     } else {
-        response = render_range(store_.range(std::get<RangeCall>(read.call.call).range), store_.revision());
+        const RangeQuery& range = std::get<RangeCall>(read.call.call).range;
+        if (!environment_.wants_answer(read.exchange, range_bytes_expected(range))) return;
+        response = render_range(store_.range(range), store_.revision());
     }
     if (read.call.consistency == Consistency::Stale) {
         const std::uint32_t ticks = raft_.ticks_since_leader();
@@ -140,11 +152,13 @@ void Node::retry_unconfirmed_reads() {
     queued_reads_.insert(queued_reads_.begin(), retried.begin(), retried.end());
 }
 
-void Node::refuse_read(OperationId id, const engine::RefuseRead& refusal) {
-    const auto operation = operations_.take(id);
-    if (!operation) return;
-    const bool is_overload = refusal.reason == engine::RefusalReason::Overloaded;
-    environment_.respond(std::get<ClientCall>(*operation).exchange, is_overload ? overloaded() : no_leader());
+void Node::refuse_reads(engine::RequestId request, const HttpResponse& answer) {
+    const auto refused = unconfirmed_reads_.extract(request);
+    if (refused.empty()) return;
+    for (const OperationId id : refused.mapped()) {
+        const auto operation = operations_.take(id);
+        if (operation) environment_.respond(std::get<ClientCall>(*operation).exchange, answer);
+    }
 }
 
 // Nobody waits for ever: not for a majority that is gone, nor for a leader that does not answer.

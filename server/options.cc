@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "server/peers.h"
 
@@ -108,6 +109,16 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
         return OptionsExit{0, app.help(), true};
     } catch (const CLI::CallForVersion& version) {
         return OptionsExit{0, fmt::format("{}\n", version.what()), true};
+    } catch (const CLI::ExtrasError&) {
+        return mistake(fmt::format("'{}' is no flag of this program, nor the value of one",
+                                   fmt::join(app.remaining(), " ")));
+    } catch (const CLI::ArgumentMismatch& error) {
+        for (const CLI::Option* option : options) {
+            if (option->count() > 1)
+                return mistake(fmt::format("{} is there more than once: '{}'", option->get_name(),
+                                           fmt::join(option->results(), "', '")));
+        }
+        return mistake(error.what());
     } catch (const CLI::ParseError& error) {
         return mistake(error.what());
     }

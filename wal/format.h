@@ -7,7 +7,7 @@
 //
 //     0  magic          8   what the block is
 //     8  version        4   kFormatVersion; its place and the checksum's are the same in every version
-//    12  crc            4   CRC32C of the other 508 bytes
+//    12  crc            4   CRC32C of all 512 bytes, with zeros in the place of this one
 //    16  body         496   unused bytes are zero
 //
 // Segment `log-SEQUENCE`: a header block, zeros up to 4,096, then records. Body of the header:

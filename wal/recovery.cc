@@ -53,7 +53,7 @@ Refusal unknown_format(std::string_view file) {
 }
 
 std::expected<RecoveredLog, Refusal> Recovery::run() {
-    if (const auto locked = disk_.lock(); !locked) return std::unexpected(disk_refusal(locked.error()));
+    if (const auto locked = disk_.lock(); !locked) return std::unexpected(directory_refusal(locked.error()));
     auto listed = disk_.list();
     if (!listed) return std::unexpected(disk_refusal(listed.error()));
     files_ = std::move(*listed);
@@ -106,11 +106,9 @@ std::expected<bool, Refusal> Recovery::check_identity() {
 // what holds a vote or an entry has been used.
 std::expected<void, Refusal> Recovery::check_nothing_promised() {
     const auto refuse = [](std::string_view file, std::string_view what) {
-        return std::unexpected(Refusal{
-            RefusalCode::MetaUnreadable,
-            text("identity-a, identity-b: neither copy is readable, yet ", file, " holds ", what,
-                 ": put the two files back, or keep this directory as it is, remove this member from the "
-                 "cluster, and start a new member with a new node id on an empty directory")});
+        return std::unexpected(Refusal{RefusalCode::MetaUnreadable,
+                                       text("identity-a, identity-b: neither copy is readable, yet ", file,
+                                            " holds ", what, ": ", kLostDirectoryAdvice)});
     };
     const auto votes = read_copies(disk_, files_, kVoteName);
     if (!votes) return std::unexpected(votes.error());
@@ -167,10 +165,8 @@ std::expected<void, Refusal> Recovery::read_vote() {
         return std::unexpected(Refusal{
             RefusalCode::MetaUnreadable,
             text("vote-a, vote-b: offset 0: expected the term and vote of this node, seen no readable copy: "
-                 "this "
-                 "node may have voted and must not forget it. Keep this directory as it is, remove this "
-                 "member "
-                 "from the cluster, then start a new member with a new node id on an empty directory")});
+                 "this node may have voted and must not forget it: ",
+                 kLostDirectoryAdvice)});
     }
     result_.vote = *newest;
     result_.recovered.hard_state = newest->hard_state;

@@ -4,12 +4,9 @@ namespace quorate::wal {
 
 Refusal damage(std::string_view file, std::uint64_t offset, std::string_view expected_and_seen,
                std::string_view entries) {
-    return {
-        RefusalCode::Damage,
-        text(file, ": offset ", offset, ": damaged: ", expected_and_seen, "; concerns ", entries,
-             ", which may have been acknowledged. Other members of the cluster can supply them: keep this "
-             "directory as it is, remove this member from the cluster, then start a new member with a new "
-             "node id on an empty directory")};
+    return {RefusalCode::Damage,
+            text(file, ": offset ", offset, ": damaged: ", expected_and_seen, "; concerns ", entries,
+                 ", which may have been acknowledged: ", kLostDirectoryAdvice)};
 }
 
 Refusal disk_refusal(const DiskFailure& failure) {
@@ -30,6 +27,16 @@ Refusal disk_refusal(const DiskFailure& failure) {
         text(what,
              ": nothing after this can be trusted to be on the disk, and nothing was acknowledged: check the "
              "disk, then start again; recovery decides what is there")};
+}
+
+Refusal directory_refusal(const DiskFailure& failure) {
+    if (failure.error == DiskError::Locked || failure.error == DiskError::NoSpace)
+        return disk_refusal(failure);
+    return {
+        RefusalCode::Configuration,
+        text(failure.file, ": ", failure.detail,
+             ": the data directory cannot be used, and nothing in it was changed: name a directory that this "
+             "process may write to, or let it")};
 }
 
 }  // namespace quorate::wal

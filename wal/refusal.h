@@ -21,6 +21,7 @@ enum class RefusalCode : std::uint8_t {
     UnknownFormat = 14,   ///< written by a version that this one does not know
     IoFailed = 15,        ///< a read, write or sync failed
     NoSpace = 16,         ///< no room to start
+    Configuration = 17,   ///< nothing is wrong with what is stored: the process was told what cannot be done
 };
 
 /// One line: what, which file and offset, which entries, what to do next.
@@ -49,5 +50,12 @@ template <class... Pieces>
                              std::string_view entries);
 /// What the failure of a read, write or sync means for the process.
 [[nodiscard]] Refusal disk_refusal(const DiskFailure& failure);
+/// Before anything was read or written: the directory is none, or not ours to write.
+[[nodiscard]] Refusal directory_refusal(const DiskFailure& failure);
+
+/// What an operator does about a directory that must not be used any more.
+inline constexpr std::string_view kLostDirectoryAdvice =
+    "keep this directory as it is, and do not start this node on an empty one before you have read "
+    "docs/operations.md, When a node refuses its directory";
 
 }  // namespace quorate::wal

@@ -48,6 +48,7 @@ class TestClient {
         while (is_reading && !is_ended) {
             const ssize_t count = ::recv(fd_, buffer, sizeof(buffer), 0);
             if (count > 0) received.append(buffer, static_cast<std::size_t>(count));
+            if (count > 0) take_dates_out();
             if (count == 0) is_ended = true;
             if (count < 0) {
                 if (errno == ECONNRESET) is_ended = was_reset = true;
@@ -56,6 +57,12 @@ class TestClient {
         }
     }
     void end_sending() const { ::shutdown(fd_, SHUT_WR); }
+    /// Gone without a word, as a client that crashed.
+    void reset() {
+        const linger at_once{1, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+        close();
+    }
     void close() {
         if (const int fd = std::exchange(fd_, -1); fd >= 0) ::close(fd);
     }
@@ -68,12 +75,26 @@ class TestClient {
         return count;
     }
 
-    std::string received;
+    std::string received;            ///< without its Dates, which no test can foretell
+    std::vector<std::string> dates;  ///< of the answers
     bool is_reading = true;
     bool is_ended = false;
     bool was_reset = false;
 
  private:
+    void take_dates_out() {
+        constexpr std::string_view kName = "\r\nDate: ";
+        constexpr std::size_t kDateBytes = std::string_view("Sun, 06 Nov 1994 08:49:37 GMT").size();
+        for (auto at = received.find(kName, dates_sought_until_); at != std::string::npos;
+             at = received.find(kName, at)) {
+            if (received.size() < at + kName.size() + kDateBytes) return;
+            dates.push_back(received.substr(at + kName.size(), kDateBytes));
+            received.erase(at, kName.size() + kDateBytes);
+            dates_sought_until_ = at;
+        }
+        if (received.size() > kName.size())
+            dates_sought_until_ = std::max(dates_sought_until_, received.size() - kName.size());
+    }
     void connect(std::uint16_t port) const {
         sockaddr_in address{};
         address.sin_family = AF_INET;
@@ -86,6 +107,7 @@ class TestClient {
     int fd_;
     std::string unsent_;  ///< from sent_bytes_ on
     std::size_t sent_bytes_ = 0;
+    std::size_t dates_sought_until_ = 0;
 };
 
 /// Keeps what the server says; answers as told.
@@ -96,8 +118,8 @@ class TestHandler : public HttpHandler {
         server::HttpRequest request;
     };
 
-    void on_request(server::HttpExchange exchange, server::HttpRequest&& request) override {
-        requests.push_back({exchange, std::move(request)});
+    void on_request(server::HttpExchange exchange, const server::HttpRequest& request) override {
+        requests.push_back({exchange, request});
         if (answer) answer(requests.back());
     }
     std::optional<server::HttpResponse> on_upgrade(PeerConnection connection,

@@ -230,6 +230,11 @@ TEST(HttpGuardRefuses, TransferCodings) {
         {coding("\"chunked\""), 501, "chunked"},
         {coding("xchunked"), 501, "chunked"},
         {coding(""), 501, "chunked"},
+        // What it says is not known before the next line: a folded one makes it no coding at all.
+        {coding("\r\n chunked"), 400, "folding"},
+        {coding("gzip,\r\n\tchunked"), 400, "folding"},
+        {coding("gzip\r\nTransfer-Encoding: chunked"), 400, "more than one"},
+        {put("Transfer-Encoding: gzip\r\nContent-Length: 5\r\n", body), 400, "beside"},
         {get("Expect: 200-ok\r\n"), 501, "100-continue"},
         {get("Expect:\r\n"), 501, "100-continue"},
     });
@@ -323,8 +328,9 @@ TEST(HttpGuard, TheDefaultsAreTheDocumentedOnes) {
     const auto line = [](std::size_t bytes) {
         return "GET /" + std::string(bytes - 16, 'x') + " HTTP/1.1\r\n";
     };
-    EXPECT_FALSE(verdict(line(8192) + host).fault);
-    EXPECT_EQ(verdict(line(8193) + host).fault->status, 414);
+    // Three keys of 4,096 bytes, each byte percent-encoded.
+    EXPECT_FALSE(verdict(line(37'888) + host).fault);
+    EXPECT_EQ(verdict(line(37'889) + host).fault->status, 414);
     const auto fields = [](int count) {
         std::string text;
         for (int i = 0; i < count; ++i) text += "X: a\r\n";

@@ -98,6 +98,7 @@ TEST_F(HttpLimitsTest, OneConnectionTooManyIsToldSo) {
     EXPECT_EQ(third.answers(), 1U);
     EXPECT_THAT(third.received, StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(third.received, HasSubstr("too_many_connections"));
+    EXPECT_THAT(third.received, HasSubstr("Retry-After: 1\r\n"));
     EXPECT_THAT(handler_.requests, SizeIs(2));
     EXPECT_THAT(handler_.troubles, SizeIs(1));
 
@@ -259,6 +260,149 @@ TEST_F(HttpLimitsTest, WaitingForOurAnswerCostsAClientNothing) {
     server_->respond(handler_.requests[0].exchange, {200, {}, "late"});
     run_until([&] { return client.answers() == 1; });
     EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 "));
+}
+
+// Large answers: the handler asks whether each is wanted, as a node does.
+class LargeAnswers : public HttpLimitsTest {
+ protected:
+    void answer_with(std::size_t bytes) {
+        handler_.answer = [this, bytes](const TestHandler::Request& request) {
+            if (!server_->wants_answer(request.exchange, bytes)) return;
+            made_.push_back(request.request.target);
+            server_->respond(request.exchange, {200, {}, std::string(bytes, 'x')});
+        };
+    }
+    TestClient& connect_without_reading(const std::string& bytes) {
+        TestClient& client = connect(4096);
+        client.is_reading = false;
+        client.send(bytes);
+        return client;
+    }
+
+    std::vector<std::string> made_;  ///< targets of the answers that were made
+};
+
+TEST_F(LargeAnswers, OfOneConnectionAreMadeOneAfterTheOther) {
+    restart({});
+    constexpr std::size_t kBytes = 4U << 20;
+    constexpr std::size_t kRequests = 64;
+    answer_with(kBytes);
+    std::string all;
+    std::vector<std::string> targets;
+    for (std::size_t i = 0; i < kRequests; ++i) {
+        targets.push_back("/" + std::to_string(i));
+        all += get(targets.back());
+    }
+    TestClient& client = connect_without_reading(all);
+    run_until([&] { return !made_.empty(); });
+    run_some_turns();
+    // One that the client does not take, and at most another that the system's buffers took.
+    EXPECT_LE(made_.size(), 2U);
+    client.is_reading = true;
+    run_until([&] { return client.received.size() > kRequests * kBytes; });
+    EXPECT_EQ(client.answers(), kRequests);
+    EXPECT_EQ(made_, targets) << "each once, in order";
+}
+
+TEST_F(LargeAnswers, SmallOnesAreMadeTogether) {
+    restart({});
+    std::string all;
+    for (std::size_t i = 0; i < 64; ++i) all += get("/");
+    TestClient& client = connect();
+    client.send(all);
+    run_until([&] { return handler_.requests.size() == 64; });
+    std::size_t wanted = 0;
+    for (const auto& request : handler_.requests)
+        if (server_->wants_answer(request.exchange, 1000)) ++wanted;
+    EXPECT_EQ(wanted, 64U);
+}
+
+TEST_F(LargeAnswers, OfAllConnectionsTogetherHaveABound) {
+    constexpr std::size_t kBytes = 8U << 20;
+    restart({.output_bytes_total_max = 4 * kBytes});
+    answer_with(kBytes);
+    for (int i = 0; i < 10; ++i) connect_without_reading(get("/"));
+    run_until([&] { return made_.size() >= 4; });
+    run_some_turns();
+    EXPECT_EQ(made_.size(), 4U);
+
+    answer_with(1000);
+    TestClient& small = connect();
+    small.send(get("/small"));
+    run_until([&] { return small.answers() == 1; });
+    EXPECT_THAT(small.received, StartsWith("HTTP/1.1 200 "));
+
+    // Those that waited come as soon as the first are taken.
+    for (const auto& client : clients_) client->is_reading = true;
+    run_until([&] {
+        return std::ranges::all_of(clients_, [](const auto& client) { return client->answers() == 1; });
+    });
+    EXPECT_EQ(made_.size(), 11U);
+}
+
+TEST_F(LargeAnswers, ThatFindNoRoomInTimeAreRefused) {
+    constexpr std::size_t kBytes = 8U << 20;
+    restart({.output_bytes_total_max = kBytes, .room_ms_max = 5});
+    answer_with(kBytes);
+    connect_without_reading(get("/first"));
+    run_until([&] { return made_.size() == 1; });
+    TestClient& second = connect();
+    second.send(get("/second"));
+    run_until([&] { return second.answers() == 1; });
+    EXPECT_THAT(second.received, StartsWith("HTTP/1.1 503 "));
+    EXPECT_THAT(second.received, HasSubstr("Retry-After: "));
+    EXPECT_EQ(made_.size(), 1U);
+}
+
+TEST_F(LargeAnswers, WhileThereAreManyAReaderMustBeFaster) {
+    constexpr std::size_t kBytes = 8U << 20;
+    restart({.output_bytes_total_max = kBytes,
+             .slow_after_ms = 5,
+             .bytes_per_second_min = 0,
+             .crowded_bytes_per_second_min = std::size_t{1} << 40});
+    answer_with(kBytes);
+    TestClient& slow = connect_without_reading(get("/"));
+    run_until([&] { return made_.size() == 1; });
+    run_until([&] { return server_->is_drained(); });
+    slow.is_reading = true;
+    run_until([&] { return slow.is_ended; });
+    EXPECT_LT(slow.received.size(), kBytes);
+}
+
+TEST_F(LargeAnswers, AreSpreadOverTurns) {
+    constexpr std::size_t kBytes = 1U << 20;
+    restart({.output_bytes_turn_max = 2 * kBytes});
+    for (int i = 0; i < 9; ++i) connect().send(get("/"));
+    run_until([&] { return handler_.requests.size() == 9; });
+    // All of them become answerable in one turn, as reads do that a majority has confirmed together.
+    answer_with(kBytes);
+    std::vector<std::size_t> made_by_turn;
+    bool is_first_turn = true;
+    at_turn_end_.emplace_back([&] {
+        if (std::exchange(is_first_turn, false)) {
+            const auto requests = handler_.requests;
+            for (const auto& request : requests) handler_.answer(request);
+        }
+        made_by_turn.push_back(made_.size());
+    });
+    run_until([&] {
+        return std::ranges::all_of(clients_, [](const auto& client) { return client->answers() == 1; });
+    });
+    EXPECT_EQ(made_.size(), 9U);
+    for (std::size_t i = 1; i < made_by_turn.size(); ++i)
+        EXPECT_LE(made_by_turn[i] - made_by_turn[i - 1], 2U);
+}
+
+TEST_F(LargeAnswers, AreNotMadeForWhoHasGone) {
+    restart({});
+    TestClient& client = connect();
+    client.send(get("/a"));
+    run_until([&] { return handler_.requests.size() == 1; });
+    EXPECT_TRUE(server_->wants_answer(handler_.requests[0].exchange, 1000));
+    client.reset();
+    run_some_turns();
+    EXPECT_FALSE(server_->wants_answer(handler_.requests[0].exchange, 1000));
+    EXPECT_FALSE(server_->wants_answer(~server::HttpExchange{0}, 1000));
 }
 
 // With no descriptor left the listener must neither spin nor go deaf.

@@ -1,5 +1,7 @@
 // The server over real sockets: the order of answers, how connections end, and upgrades.
 
+#include <ctime>
+
 #include "tests/io/http_fixture.h"
 
 namespace quorate::io {
@@ -78,6 +80,50 @@ TEST_F(HttpServing, AnswersInTheOrderOfTheRequests) {
     EXPECT_EQ(client.received, ok("1", "A: b\r\n") + ok("2") + ok("3"));
 }
 
+// RFC 9112, 9.3.2: what a client asks in one go may be done at once only as long as it cannot tell.
+TEST_F(HttpServing, AReadWaitsForTheWritesBeforeIt) {
+    TestClient& client = connect();
+    const auto put = [](const std::string& target) {
+        return "PUT " + target + " HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1";
+    };
+    const auto asked = [&] {
+        std::string targets;
+        for (const auto& request : handler_.requests) targets += request.request.target;
+        return targets;
+    };
+    const auto respond = [&](std::size_t request) {
+        server_->respond(handler_.requests[request].exchange,
+                         {200, {}, handler_.requests[request].request.target});
+    };
+    client.send(put("/1") + put("/2") + get("/3") + "HEAD /4 HTTP/1.1\r\nHost: h\r\n\r\n" + put("/5") +
+                get("/6"));
+    run_until([&] { return asked() == "/1/2"; });
+    respond(1);
+    run_some_turns();
+    EXPECT_EQ(asked(), "/1/2");
+    respond(0);
+    run_until([&] { return asked() == "/1/2/3/4"; });
+    respond(2);
+    run_some_turns();
+    EXPECT_EQ(asked(), "/1/2/3/4") << "a write waits for the reads before it";
+    respond(3);
+    run_until([&] { return asked() == "/1/2/3/4/5"; });
+    EXPECT_EQ(handler_.requests[4].request.body, "1");
+    respond(4);
+    run_until([&] { return asked() == "/1/2/3/4/5/6"; });
+    respond(5);
+    run_until([&] { return client.answers() == 6; });
+    EXPECT_THAT(client.received, EndsWith(ok("/5") + ok("/6")));
+}
+
+TEST_F(HttpServing, ManyWritesOfAConnectionAreAskedTogether) {
+    TestClient& client = connect();
+    std::string all;
+    for (int i = 0; i < 64; ++i) all += "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n1";
+    client.send(all);
+    run_until([&] { return handler_.requests.size() == 64; });
+}
+
 TEST_F(HttpServing, HeadHasTheLengthAndNoBody) {
     answer_each_with_its_target();
     TestClient& client = connect();
@@ -85,6 +131,45 @@ TEST_F(HttpServing, HeadHasTheLengthAndNoBody) {
     const std::string expected = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + ok("/d");
     run_until([&] { return client.received.size() == expected.size(); });
     EXPECT_EQ(client.received, expected);
+}
+
+TEST_F(HttpServing, AFaultOfAHeadHasNoBodyEither) {
+    for (const std::string& bytes :
+         {std::string("HEAD / HTTP/1.1\r\n\r\n"),
+          "HEAD /" + std::string(40'000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n",
+          std::string("HEAD / HTTP/3.0\r\n\r\n"), std::string("HEAD foo HTTP/1.1\r\nHost: h\r\n\r\n")}) {
+        TestClient& client = connect();
+        client.send(bytes);
+        run_until([&] { return client.is_ended; });
+        EXPECT_THAT(client.received, StartsWith("HTTP/1.1 4")) << bytes.substr(0, 40);
+        EXPECT_THAT(client.received, Not(HasSubstr("Content-Length: 0")));
+        EXPECT_THAT(client.received, EndsWith("\r\n\r\n"));
+    }
+}
+
+TEST_F(HttpServing, IgnoresOneEmptyLineBeforeARequest) {
+    answer_each_with_its_target();
+    TestClient& client = connect();
+    client.send("\r\n" + get("/a") + "\r\n" + get("/b"));
+    run_until([&] { return client.received == ok("/a") + ok("/b"); });
+    client.send("\r\n\r\n" + get("/c"));
+    run_until([&] { return client.is_ended; });
+    EXPECT_THAT(client.received, StartsWith(ok("/a") + ok("/b") + "HTTP/1.1 400 "));
+}
+
+TEST_F(HttpServing, EveryAnswerHasADate) {
+    answer_each_with_its_target();
+    EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
+    TestClient& client = connect();
+    const std::int64_t before = std::time(nullptr);
+    client.send(get("/a") + "BREW");
+    client.send(" / HTTP/1.1\r\nHost: h\r\n\r\n");
+    run_until([&] { return client.is_ended; });
+    ASSERT_THAT(client.dates, SizeIs(2));
+    std::vector<std::string> expected;
+    for (std::int64_t at = before; at <= std::time(nullptr); ++at) expected.push_back(http_date(at));
+    EXPECT_THAT(expected, testing::Contains(client.dates[0]));
+    EXPECT_THAT(expected, testing::Contains(client.dates[1]));
 }
 
 TEST_F(HttpServing, ClosesWhenAskedTo) {
@@ -201,6 +286,30 @@ TEST_F(HttpServing, StopsWhenAllIsAnswered) {
     run_until([&] { return server_->is_drained() && busy.is_ended; });
     EXPECT_EQ(busy.received, ok("/a") + ok_and_close("/b"));
     EXPECT_THAT(handler_.requests, SizeIs(3));
+}
+
+TEST_F(HttpServing, RefusesWhatIsNotWholeWhenItStops) {
+    const std::string head = "PUT /b HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+    for (const std::string& begun :
+         {std::string("PU"), std::string("PUT /b HTTP/1.1\r\nHos"), head, head + std::string(1000, 'x')}) {
+        handler_.requests.clear();
+        TestClient& client = connect();
+        client.send(get("/a") + begun);
+        run_until([&] { return handler_.requests.size() == 1; });
+        run_some_turns();
+        server_->stop();
+        run_some_turns();
+        EXPECT_THAT(client.received, IsEmpty()) << "what was asked first is answered first";
+        server_->respond(handler_.requests[0].exchange, {200, {}, "/a"});
+        client.send(std::string(100'000, 'x'));
+        run_until([&] { return client.is_ended; });
+        EXPECT_FALSE(client.was_reset);
+        EXPECT_THAT(client.received, StartsWith(ok("/a") + "HTTP/1.1 503 ")) << begun;
+        EXPECT_THAT(client.received, HasSubstr("shutting_down"));
+        EXPECT_THAT(client.received, HasSubstr("Retry-After: 1\r\n"));
+        EXPECT_THAT(client.received, HasSubstr(std::string(kClose)));
+        start();
+    }
 }
 
 TEST_F(HttpServing, EndsCleanlyInTheMiddleOfEverything) {

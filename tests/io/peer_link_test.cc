@@ -10,7 +10,6 @@ namespace {
 
 using testing::IsEmpty;
 using testing::SizeIs;
-using testing::StartsWith;
 
 class Link : public HttpFixture {
  protected:
@@ -117,16 +116,24 @@ TEST_F(Link, KeepsTryingUntilThereIsAServer) {
 }
 
 TEST_F(Link, TellsARefusalInFullAndOnlyOnce) {
-    handler_.refusal = server::HttpResponse{409, {}, std::string(10'000, 'y') + "the end"};
+    handler_.refusal =
+        server::HttpResponse{409, {{"Long", std::string(10'000, 'y')}}, "no\r\nn9: fake\x1b\xff\n"};
     dial();
     run_until([&] { return handler_.upgrades.size() == 2; });
     ASSERT_THAT(refusals_, SizeIs(1));
-    EXPECT_THAT(refusals_[0], StartsWith("HTTP/1.1 409 Conflict yyy"));
-    EXPECT_THAT(refusals_[0], testing::EndsWith("yythe end"));
+    EXPECT_EQ(refusals_[0], R"(HTTP/1.1 409 Conflict no\x0d\x0an9: fake\x1b\xff)");
     EXPECT_EQ(downs_, 0) << "it never was up";
     handler_.refusal.reset();
     run_until([&] { return link_->is_up(); });
     EXPECT_THAT(refusals_, SizeIs(1));
+}
+
+TEST_F(Link, CutsALongRefusal) {
+    handler_.refusal = server::HttpResponse{409, {}, std::string(10'000, 'y')};
+    dial();
+    run_until([&] { return refusals_.size() == 1; });
+    EXPECT_THAT(refusals_[0], testing::EndsWith("yyy..."));
+    EXPECT_LT(refusals_[0].size(), 1100U);
 }
 
 TEST_F(Link, SurvivesAnswersThatAreNone) {

@@ -100,6 +100,7 @@ TEST_F(UsedDirectory, WithADamagedRecordThatWasAcknowledged) {
     EXPECT_EQ(outcome.ending, (Ending{kDamage, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("offset"));
     EXPECT_THAT(outcome.output, testing::Not(HasSubstr("delete the directory")));
+    EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
     EXPECT_EQ(start_with({}).ending, (Ending{kDamage, 0}))
         << "and it has changed nothing that hides the damage";
 }
@@ -114,6 +115,21 @@ TEST_F(UsedDirectory, WithItsVoteRecordsGone) {
     ASSERT_EQ(wiped, 2U) << "vote and term are kept twice";
     const Outcome outcome = start_with({});
     EXPECT_EQ(outcome.ending, (Ending{kMetaUnreadable, 0})) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
+}
+
+// Started with more members than its log has: the log decides, and the first line says what it decided.
+TEST_F(UsedDirectory, ItsLogSaysWhoTheMembersAre) {
+    const std::string& address = cluster_.address(0);
+    Process process({QUORATED_PATH, "--node-id", "n1", "--port", address.substr(address.rfind(':') + 1),
+                     "--peers", "n1=" + address + ",n2=127.0.0.1:1,n3=127.0.0.1:2", "--data-dir", data()},
+                    {}, data() + ".again.log");
+    const auto log = [&] {
+        std::ifstream file(data() + ".again.log");
+        return std::string{std::istreambuf_iterator<char>(file), {}};
+    };
+    EXPECT_TRUE(eventually([&] { return log().contains("listening on"); }));
+    EXPECT_THAT(log(), HasSubstr("members=1\n"));
 }
 
 TEST_F(UsedDirectory, UnchangedItStartsAgain) {

@@ -1,5 +1,7 @@
 // What quorated says to flags and variables, good and bad.
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -124,9 +126,22 @@ TEST(Flags, ABusyPortIsNamed) {
     const std::string port = address.substr(address.rfind(':') + 1);
     const Outcome outcome =
         run_quorated({"--data-dir", (directory.path() / "data").string(), "--port", port});
-    ASSERT_TRUE(outcome.ending);
-    EXPECT_NE(*outcome.ending, (Ending{0, 0}));
+    EXPECT_EQ(outcome.ending, (Ending{17, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr(port));
+    EXPECT_FALSE(exists(directory.path() / "data")) << "a start that fails leaves no trace";
+}
+
+TEST(Flags, ADirectoryThatCannotBeUsedIsNamed) {
+    const TemporaryDirectory directory;
+    const std::string file = (directory.path() / "file").string();
+    std::ofstream(file) << "no directory";
+    for (const std::string& data : {file, file + "/data", std::string("/proc/none/data")}) {
+        const Outcome outcome =
+            run_quorated({"--data-dir", data, "--port", std::to_string(free_ports(1).front())});
+        EXPECT_EQ(outcome.ending, (Ending{17, 0})) << outcome.output;
+        EXPECT_THAT(outcome.output, HasSubstr(data.substr(0, data.rfind("/data"))));
+        EXPECT_THAT(outcome.output, HasSubstr("name a directory that this process may write to"));
+    }
 }
 
 }  // namespace

@@ -129,6 +129,34 @@ TEST_P(HttpApi, RangeIsOrderedInclusiveAndPaged) {
     EXPECT_EQ(rest.header("quorate-next"), "");
 }
 
+// Each byte of a key may take three in a target, and a range names three keys.
+TEST_P(HttpApi, TheLongestKeysAreReachableWhenPercentEncoded) {
+    std::string longest;
+    for (int i = 0; i < 4095; ++i) longest += "%FF";
+    ASSERT_EQ(put("/kv/" + longest + "%01", "first").status, 200);
+    ASSERT_EQ(put("/kv/" + longest + "%02", "second").status, 200);
+    EXPECT_EQ(get("/kv/" + longest + "%01").body, "first");
+    const std::string range = "/kv/range?limit=1&start=" + longest + "%01&end=" + longest + "%02";
+    const Reply page = get(range);
+    EXPECT_EQ(page.status, 200) << page.body;
+    const Reply next = get(range + "&after=" + page.header("quorate-next"));
+    EXPECT_EQ(next.status, 200) << next.body;
+    EXPECT_NE(next.body.find("\"second\""), std::string::npos);
+}
+
+TEST_P(HttpApi, APipelinedReadSeesTheWriteBeforeIt) {
+    ASSERT_EQ(put("/kv/a", "old").status, 200);
+    for (int i = 0; i < 20; ++i) {
+        const std::string value = "value" + std::to_string(i);
+        const RawConnection client(address());
+        client.send("PUT /kv/a HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(value.size()) +
+                    "\r\n\r\n" + value + "GET /kv/a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        const auto answers = client.receive_until_closed();
+        ASSERT_TRUE(answers);
+        EXPECT_TRUE(answers->ends_with("\r\n\r\n" + value)) << *answers;
+    }
+}
+
 TEST_P(HttpApi, RangeShowsBytesThatAreNotTextInBase64) {
     ASSERT_EQ(put("/kv/%ff%00", std::string("\x80\x00", 2)).status, 200);
     ASSERT_EQ(put("/kv/%C3%A9", "\"\\\n").status, 200);

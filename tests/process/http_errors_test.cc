@@ -74,8 +74,8 @@ TEST_P(HttpErrors, BatchesNameTheLineThatIsWrong) {
 TEST_P(HttpErrors, TooLargeIsRefused) {
     expect_problem(put("/kv/k", std::string((4U << 20) + 1, 'v')), 413);
     expect_problem(batch("PUT k " + std::string(5U << 20, 'v')), 413);
-    expect_problem(get("/kv/" + std::string(20000, 'k')), 414);
-    expect_problem(request("GET", "/kv/k", std::nullopt, {"X-Filler: " + std::string(20000, 'x')}), 431);
+    expect_problem(get("/kv/" + std::string(40000, 'k')), 414);
+    expect_problem(request("GET", "/kv/k", std::nullopt, {"X-Filler: " + std::string(60000, 'x')}), 431);
     EXPECT_EQ(get("/kv/k").status, 404) << "and the node goes on";
 }
 

@@ -1,6 +1,7 @@
 // Processes that are asked to stop.
 
 #include <iostream>
+#include <optional>
 
 #include <gtest/gtest.h>
 
@@ -37,6 +38,22 @@ TEST(Shutdown, EveryNodeStopsByItselfWhenAllAreAsked) {
         for (std::size_t node = 0; node < size; ++node)
             EXPECT_EQ(cluster.wait(node), (Ending{0, 0})) << cluster.log(node);
     }
+}
+
+TEST(Shutdown, HalfARequestIsRefusedWithAWord) {
+    Cluster cluster(1);
+    (void)cluster.wait_for_leader();
+    const RawConnection client(cluster.address(0));
+    client.send(
+        "GET /raft/whois HTTP/1.1\r\nHost: h\r\n\r\nPUT /kv/a HTTP/1.1\r\nHost: h\r\nContent-Length: "
+        "1000\r\n\r\nhalf");
+    EXPECT_NE(client.receive_until("leaderAddr").find("HTTP/1.1 200"), std::string::npos);
+    cluster.terminate(0);
+    const std::optional<std::string> rest = client.receive_until_closed();
+    ASSERT_TRUE(rest);
+    EXPECT_NE(rest->find("HTTP/1.1 503"), std::string::npos) << *rest;
+    EXPECT_NE(rest->find("shutting_down"), std::string::npos) << *rest;
+    EXPECT_EQ(cluster.wait(0), (Ending{0, 0})) << cluster.log(0);
 }
 
 TEST(Shutdown, InterruptEndsItToo) {

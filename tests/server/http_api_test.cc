@@ -70,6 +70,7 @@ TEST(Routes, LeadToTheirCalls) {
         // What a client sends to a proxy.
         {"GET", "http://node:7070/kv/k", "", {GetCall{"k"}}},
         {"GET", "http://node:7070/kv/http://x", "", {GetCall{"http://x"}}},
+        {"GET", "HTTP://node/kv/k", "", {GetCall{"k"}}},
     };
     for (const Row& row : rows) {
         const auto call = parse(row.method, row.target, {}, row.body);
@@ -148,15 +149,15 @@ TEST(Keys, AreRefusedWhenMalformed) {
 }
 
 TEST(Routes, RefuseOtherPathsAndMethods) {
-    for (const char* target :
-         {"/", "/kv", "/KV/k", "/k%76/k", "/raft", "/raft/", "/raft/health/", "/raft//health",
-          "/raft/../raft/health", "/cluster", "/nothing", "//kv/k", "/kvk"}) {
+    for (const char* target : {"/", "/kv", "/KV/k", "/k%76/k", "/raft", "/raft/", "/raft/health/",
+                               "/raft//health", "/raft/../raft/health", "/cluster", "/nothing", "//kv/k",
+                               "/kvk", "http://node", "http://node?x=/kv/k", "http://node?/kv/k"}) {
         SCOPED_TRACE(target);
         expect_refusal(parse("GET", target), 404, "no_such_route");
         expect_refusal(parse("PUT", target), 404, "no_such_route");
     }
     for (const char* target :
-         {"", "*", "kv/k", "node:7070", "ftp://node/kv/k", "http://node", "/kv/k#part"}) {
+         {"", "*", "kv/k", "node:7070", "ftp://node/kv/k", "http:///kv/k", "http://", "/kv/k#part"}) {
         SCOPED_TRACE(target);
         expect_refusal(parse("GET", target), 400, "invalid_target");
     }

@@ -48,6 +48,25 @@ TEST(Node, EveryNodeTakesEveryRequest) {
     EXPECT_EQ(cluster.request(1, "GET", "/kv/range?limit=1").body, "{\"k\":\"from2\",\"v\":\"v\"}\n");
 }
 
+TEST(Node, MakesNoAnswerToAReadThatIsNotWanted) {
+    NodeCluster cluster(1);
+    ASSERT_EQ(cluster.await_leader(), 1);
+    ASSERT_EQ(cluster.request(1, "PUT", "/kv/a", std::string(100'000, 'x')).status, 200);
+    ASSERT_EQ(cluster.request(1, "PUT", "/kv/b", "1").status, 200);
+    cluster.host(1).is_answer_wanted = false;
+    for (const char* target : {"/kv/a", "/kv/a?consistency=stale", "/kv/none", "/kv/range"}) {
+        cluster.host(1).asked_bytes.clear();
+        EXPECT_EQ(cluster.request(1, "GET", target).status, 0) << target;
+        ASSERT_EQ(cluster.host(1).asked_bytes.size(), 1U);
+        const bool is_large = std::string_view(target) != "/kv/none";
+        EXPECT_EQ(cluster.host(1).asked_bytes[0] >= 100'000, is_large) << target;
+    }
+    cluster.run_for(6000);
+    EXPECT_TRUE(cluster.node(1).is_quiet()) << "nothing waits for a time to run out";
+    cluster.host(1).is_answer_wanted = true;
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a").body.size(), 100'000U);
+}
+
 TEST(Node, FollowerSaysWhoLeadsWhenItShallNotForward) {
     NodeCluster cluster(3);
     const int leader = cluster.await_leader();
@@ -66,6 +85,22 @@ TEST(Node, WithoutLeaderItSaysSoAtOnce) {
     EXPECT_NE(header(refused, "Retry-After"), "absent");
     EXPECT_EQ(cluster.request(1, "GET", "/kv/a").status, 503);
     EXPECT_EQ(cluster.request(1, "GET", "/kv/a?consistency=stale").status, 404);
+}
+
+// The link is down, or has no room for more: neither is a lack of a leader.
+TEST(Node, SaysThatItCannotReachTheLeaderItKnows) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    ASSERT_NE(leader, 0);
+    const int follower = other_than(leader);
+    cluster.cut(follower, leader);
+    for (const char* method : {"PUT", "GET"}) {
+        const HttpResponse refused = cluster.request(follower, method, "/kv/a", "1");
+        EXPECT_EQ(refused.status, 503) << method;
+        EXPECT_NE(refused.body.find("\"leader_unreachable\""), std::string::npos) << refused.body;
+        EXPECT_NE(header(refused, "Retry-After"), "absent");
+    }
+    EXPECT_TRUE(cluster.node(follower).is_quiet());
 }
 
 TEST(Node, MinorityAnswersWithinItsTimeAndTellsUnknownFromRefused) {

@@ -28,6 +28,13 @@ void expect_mistake(const std::expected<Options, OptionsExit>& options,
     for (const std::string& part : parts) EXPECT_THAT(options.error().text, HasSubstr(part));
 }
 
+TEST(Options, SayWhichFlagIsThereTwiceOrUnknown) {
+    expect_mistake(parse({"--port", "7070", "--port=7071"}),
+                   {"--port is there more than once: '7070', '7071'"});
+    expect_mistake(parse({"--port=7070", "--node", "n1"}), {"'--node n1' is no flag"});
+    expect_mistake(parse({"--port"}), {"--port", "PORT"});
+}
+
 TEST(Options, WithoutAnyIsASingleNodeOnLoopback) {
     const auto options = parse({});
     ASSERT_TRUE(options) << options.error().text;

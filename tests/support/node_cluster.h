@@ -55,6 +55,10 @@ class NodeHost : public server::Environment {
     void respond(server::HttpExchange exchange, server::HttpResponse response) override {
         answers.emplace(exchange, std::move(response));
     }
+    bool wants_answer(server::HttpExchange, std::size_t bytes) override {
+        asked_bytes.push_back(bytes);
+        return is_answer_wanted;
+    }
     void log(server::LogLevel, std::string_view line) override { lines.emplace_back(line); }
     void request_turn() override { turn_requested = true; }
     void fail(int exit_code, std::string_view line) override { failure = {exit_code, std::string(line)}; }
@@ -62,6 +66,8 @@ class NodeHost : public server::Environment {
     std::unique_ptr<MemoryDisk> disk = std::make_unique<MemoryDisk>();
     std::deque<std::pair<engine::ServerId, std::string>> outbox;
     std::map<server::HttpExchange, server::HttpResponse> answers;
+    bool is_answer_wanted = true;
+    std::vector<std::size_t> asked_bytes;  ///< of answers, before they were made
     std::vector<std::string> lines;
     std::set<engine::ServerId> cut_off;  ///< links that are down
     std::optional<std::pair<int, std::string>> failure;

@@ -372,10 +372,9 @@ TEST_F(Damage, ALineForTheOperator) {
               "log-0000000000000001: offset 4096: damaged: expected valid records through offset 8060, as "
               "log-0000000000000002 says, seen them through offset 4096; concerns the entries behind entry 0 "
               "(term 0), which "
-              "may have been acknowledged. Other members of the cluster can supply them: keep this directory "
-              "as it is, "
-              "remove this member from the cluster, then start a new member with a new node id on an empty "
-              "directory");
+              "may have been acknowledged: keep this directory as it is, and do not start this node on an "
+              "empty one "
+              "before you have read docs/operations.md, When a node refuses its directory");
 }
 
 // The remains of a torn write are cut for good: a shorter one in their place leaves nothing of them behind.
