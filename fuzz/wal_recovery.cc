@@ -18,7 +18,7 @@
 #include <string>
 
 #include "fuzz/fuzz.h"
-#include "tests/support/memory_disk.h"
+#include "sim/virtual_disk.h"
 #include "wal/log.h"
 
 namespace quorate::fuzz {
@@ -35,8 +35,8 @@ using wal::LogEntry;
 constexpr std::uint64_t kSegmentBytes = 16U << 10;
 const wal::LogOptions kOptions{.identity = {"fuzz", "n1"}, .segment_bytes = kSegmentBytes, .salt = 1};
 
-using test::MemoryDisk;
-using Files = MemoryDisk::Image;
+using sim::VirtualDisk;
+using Files = VirtualDisk::Image;
 
 // What a log may hold: the entries and the vote.
 struct State {
@@ -49,7 +49,7 @@ struct State {
 // Writes a history and keeps the state after each of its records.
 class Writer {
  public:
-    Writer(MemoryDisk& disk, wal::Log& log, State state) : disk_(disk), log_(log), state_(std::move(state)) {
+    Writer(VirtualDisk& disk, wal::Log& log, State state) : disk_(disk), log_(log), state_(std::move(state)) {
         next_index_ = LogIndex(state_.entries.size() + 1);
         // Damage to the very first batch, before any mark, looks like a start that a crash interrupted.
         entries_after_ = {{}, state_.entries};
@@ -136,7 +136,7 @@ class Writer {
         return false;
     }
 
-    MemoryDisk& disk_;
+    VirtualDisk& disk_;
     wal::Log& log_;
     State state_;
     LogIndex next_index_;
@@ -168,7 +168,7 @@ void require_refusal(const wal::Refusal& refusal) {
 
 // Opens, and opens what that left; both must agree, and what is written then is there at the third time.
 std::optional<State> open_thrice(const Files& files) {
-    MemoryDisk disk(files);
+    VirtualDisk disk(files);
     auto first = wal::Log::open(disk, kOptions);
     if (!first) {
         require_refusal(first.error());
@@ -177,7 +177,7 @@ std::optional<State> open_thrice(const Files& files) {
     const auto state = read_back(*first);
     FUZZ_REQUIRE(state);
 
-    MemoryDisk again(disk.written());
+    VirtualDisk again(disk.written());
     auto second = wal::Log::open(again, kOptions);
     FUZZ_REQUIRE(second && second->recovered.warnings.empty());
     const auto same = read_back(*second);
@@ -187,7 +187,7 @@ std::optional<State> open_thrice(const Files& files) {
     writer.settle();
     writer.append(2, 0, 100, true);
     writer.mark();
-    MemoryDisk third_disk(again.written());
+    VirtualDisk third_disk(again.written());
     const auto third = wal::Log::open(third_disk, kOptions);
     FUZZ_REQUIRE(third);
     const auto longer = read_back(*third);
@@ -258,7 +258,7 @@ bool nothing_is_whole(const Files& before, const Files& after) {
     });
 }
 
-wal::Opened start(MemoryDisk& disk, const State& first) {
+wal::Opened start(VirtualDisk& disk, const State& first) {
     auto fresh = wal::Log::open(disk, kOptions);
     FUZZ_REQUIRE(fresh && fresh->recovered.entries.empty());
     FUZZ_REQUIRE(fresh->log->bootstrap(first.hard_state, first.entries.front()));
@@ -268,7 +268,7 @@ wal::Opened start(MemoryDisk& disk, const State& first) {
 // A log with one entry on an empty disk, and everything that came of it.
 struct Used {
     State first{{LogEntry{Term(1), EntryKind::Membership, "members"}}, {Term(1), ServerId(1)}};
-    MemoryDisk disk;
+    VirtualDisk disk;
     wal::Opened opened = start(disk, first);
     Writer writer{disk, *opened.log, first};
 

@@ -12,6 +12,13 @@
 #include "engine/types.h"
 #include "server/http_message.h"
 
+namespace quorate::engine {
+struct Output;
+}
+namespace quorate::wal {
+struct LogEntry;
+}
+
 namespace quorate::server {
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
@@ -49,6 +56,15 @@ class Environment {
     /// The process must stop now, with this exit code; `line` says why and what to do. The node does nothing
     /// more.
     virtual void fail(int exit_code, std::string_view line) = 0;
+
+    // For who watches a node: traces, coverage and checkers. The node does not depend on either.
+    /// The engine has taken a step; its actions are performed next.
+    virtual void engine_stepped(const engine::Output& output) { static_cast<void>(output); }
+    /// The entry at `index` is committed and has just been applied; called for each in order.
+    virtual void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) {
+        static_cast<void>(index);
+        static_cast<void>(entry);
+    }
 };
 
 }  // namespace quorate::server

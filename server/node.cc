@@ -159,6 +159,7 @@ void Node::step(const engine::Event& event, Payloads payloads) {
     output.clear();
     raft_.step(event, output);
     for (const engine::Note& note : output.notes) report(note);
+    environment_.engine_stepped(output);
     for (const engine::Action& action : output.actions) {
         if (has_failed_) break;
         std::visit([&](const auto& a) { perform(a, payloads); }, action);
@@ -325,6 +326,7 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
         result = store_.apply(*command);
     }
     applied_index_ = index;
+    environment_.entry_applied(index, entry);
     const auto undecided = undecided_.find(index);
     if (undecided == undecided_.end()) return true;
     // Another term's entry has taken the place of the write that waits here: that write can never commit.

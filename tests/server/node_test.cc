@@ -366,7 +366,7 @@ TEST(Node, AFollowerOnAnEmptyDirectoryGetsTheWholeLogUnderTheSameLeader) {
         cluster.run_for(1000);
         const engine::Term term = cluster.node(leader).raft().current_term();
         cluster.host(replaced).crash();
-        cluster.host(replaced).disk = std::make_unique<MemoryDisk>();
+        cluster.host(replaced).disk = std::make_unique<VirtualDisk>();
         if (tells_of_lost_link)
             cluster.node(leader).peer_lost(server::server_id_of(std::to_string(replaced)));
         cluster.host(replaced).start();

@@ -17,9 +17,11 @@
 #include "server/frame.h"
 #include "server/node.h"
 #include "server/peer_codec.h"
-#include "tests/support/memory_disk.h"
+#include "sim/virtual_disk.h"
 
 namespace quorate::test {
+
+using sim::VirtualDisk;
 
 /// One node with its ports. Frames it sends wait in `outbox`; answers to clients gather in `answers`.
 class NodeHost : public server::Environment {
@@ -40,7 +42,7 @@ class NodeHost : public server::Environment {
         node_.reset();
         outbox.clear();
         const auto nothing = [] { return false; };
-        disk = std::make_unique<MemoryDisk>(disk->after_crash(nothing, nothing));
+        disk = std::make_unique<VirtualDisk>(disk->after_crash(nothing, nothing));
     }
 
     [[nodiscard]] bool is_up() const { return node_ != nullptr && !failure; }
@@ -63,7 +65,7 @@ class NodeHost : public server::Environment {
     void request_turn() override { turn_requested = true; }
     void fail(int exit_code, std::string_view line) override { failure = {exit_code, std::string(line)}; }
 
-    std::unique_ptr<MemoryDisk> disk = std::make_unique<MemoryDisk>();
+    std::unique_ptr<VirtualDisk> disk = std::make_unique<VirtualDisk>();
     std::deque<std::pair<engine::ServerId, std::string>> outbox;
     std::map<server::HttpExchange, server::HttpResponse> answers;
     bool is_answer_wanted = true;

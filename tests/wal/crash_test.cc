@@ -15,7 +15,7 @@ struct Crashed {
     bool power_went = false;
     History history;
 };
-Crashed run(MemoryDisk& disk, const History& before, Story story, std::uint64_t operations) {
+Crashed run(VirtualDisk& disk, const History& before, Story story, std::uint64_t operations) {
     LogUser user(disk);
     user.inherit(before);
     disk.cut_power_after(operations);
@@ -31,10 +31,10 @@ Crashed run(MemoryDisk& disk, const History& before, Story story, std::uint64_t 
 }
 
 // Opens what the crash left, and again after a second crash in the middle of that, and judges.
-void judge(const MemoryDisk::Image& image, const History& history, Dice& dice) {
+void judge(const VirtualDisk::Image& image, const History& history, Dice& dice) {
     std::optional<LogContent> first;
     for (std::uint64_t operations = 0;; ++operations) {
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         disk.cut_power_after(operations);
         LogUser user(disk);
         const auto content = user.open();
@@ -42,12 +42,12 @@ void judge(const MemoryDisk::Image& image, const History& history, Dice& dice) {
             ASSERT_TRUE(content) << content.error().message;
             ASSERT_TRUE(history.allows(*content));
             // What it told us is durable from now on.
-            MemoryDisk again(disk.after_crash([] { return false; }, [] { return false; }));
+            VirtualDisk again(disk.after_crash([] { return false; }, [] { return false; }));
             ASSERT_EQ(LogUser(again).open().value_or(LogContent{}), *content);
             return;
         }
         // Recovery was interrupted: another one finds the same, or what was not acknowledged is gone.
-        MemoryDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); }));
+        VirtualDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); }));
         LogUser next(torn);
         const auto later = next.open();
         ASSERT_TRUE(later) << later.error().message;
@@ -56,10 +56,10 @@ void judge(const MemoryDisk::Image& image, const History& history, Dice& dice) {
 }
 
 // The story with a crash after each of its operations, and for each crash several remains.
-void crash_everywhere(Story story, const MemoryDisk::Image& start, const History& before) {
+void crash_everywhere(Story story, const VirtualDisk::Image& start, const History& before) {
     std::uint64_t crashes = 0;
     for (std::uint64_t operations = 1;; ++operations) {
-        MemoryDisk disk(start);
+        VirtualDisk disk(start);
         const Crashed crashed = run(disk, before, story, operations);
         if (!crashed.power_went) break;
         ++crashes;
@@ -90,11 +90,11 @@ void crash_everywhere(Story story, const MemoryDisk::Image& start, const History
 }
 
 struct Start {
-    MemoryDisk::Image image;
+    VirtualDisk::Image image;
     History history;
 };
 Start after(Story story) {
-    MemoryDisk disk;
+    VirtualDisk disk;
     LogUser user(disk);
     EXPECT_TRUE(user.open());
     story(user);
@@ -185,12 +185,12 @@ TEST(Crash, WhileIdlenessIsRecorded) {
 // A process that is killed leaves everything written in the kernel's cache, and the next one must not take
 // that for durable, neither bytes nor names: the power may go right after it has acknowledged something
 // itself.
-void kill_everywhere(Story story, const MemoryDisk::Image& start, const History& before) {
+void kill_everywhere(Story story, const VirtualDisk::Image& start, const History& before) {
     const auto none = [] { return false; };
     std::uint64_t kills = 0;
     for (std::uint64_t operations = 1;; ++operations) {
         SCOPED_TRACE(testing::Message() << "killed after operation " << operations);
-        MemoryDisk disk(start);
+        VirtualDisk disk(start);
         const Crashed killed = run(disk, before, story, operations);
         if (!killed.power_went) break;
         ++kills;
@@ -200,12 +200,12 @@ void kill_everywhere(Story story, const MemoryDisk::Image& start, const History&
         ASSERT_TRUE(content) << content.error().message;
         ASSERT_TRUE(killed.history.allows(*content));
         next.history().resume_with(*content);
-        MemoryDisk at_once(disk.after_crash(none, none));
+        VirtualDisk at_once(disk.after_crash(none, none));
         ASSERT_EQ(LogUser(at_once).open().value_or(LogContent{}), *content);
         next.vote(content->hard_state.current_term.value + 1, 3);
         next.append(2, 100);
         ASSERT_TRUE(next.settle());
-        MemoryDisk later(disk.after_crash(none, none));
+        VirtualDisk later(disk.after_crash(none, none));
         ASSERT_EQ(LogUser(later).open().value_or(LogContent{}), next.history().acknowledged());
     }
     EXPECT_GT(kills, 5U);
@@ -224,7 +224,7 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
     const auto none = [] { return false; };
     std::uint64_t failures = 0;
     for (std::uint64_t n = 0;; ++n) {
-        MemoryDisk disk;
+        VirtualDisk disk;
         LogUser user(disk);
         ASSERT_TRUE(user.open());
         three_entries(user);
@@ -241,7 +241,7 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
         const auto content = next.open();
         ASSERT_TRUE(content) << content.error().message;
         ASSERT_TRUE(user.history().allows(*content));
-        MemoryDisk after_cut(disk.after_crash(none, none));
+        VirtualDisk after_cut(disk.after_crash(none, none));
         const auto later = LogUser(after_cut).open();
         ASSERT_TRUE(later) << later.error().message;
         ASSERT_EQ(*later, *content);
@@ -254,11 +254,11 @@ TEST(Crash, LifeAfterLife) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
         SCOPED_TRACE(testing::Message() << "seed " << seed);
         Dice dice(seed);
-        MemoryDisk::Image image;
+        VirtualDisk::Image image;
         History history;
         std::uint64_t term = 1;
         for (int life = 0; life < 25; ++life) {
-            MemoryDisk disk(image);
+            VirtualDisk disk(image);
             LogUser user(disk);
             disk.cut_power_after(dice.below(150));
             const auto content = user.open();
@@ -293,7 +293,7 @@ TEST(Crash, LifeAfterLife) {
             ASSERT_FALSE(user.refusal() && !disk.power_is_off());
             image = disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); });
         }
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         const auto content = LogUser(disk).open();
         ASSERT_TRUE(content) << content.error().message;
         ASSERT_TRUE(history.allows(*content));

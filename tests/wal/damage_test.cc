@@ -13,7 +13,7 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 
-using Image = MemoryDisk::Image;
+using Image = VirtualDisk::Image;
 
 constexpr std::string_view kFirstSegment = "log-0000000000000001";
 constexpr std::string_view kLastSegment = "log-0000000000000002";
@@ -31,7 +31,7 @@ struct Subject {
 
 // Two segments, several batches, votes, a replacement that reaches back into the first segment.
 Subject make_subject(bool goes_idle) {
-    MemoryDisk disk;
+    VirtualDisk disk;
     LogUser user(disk);
     EXPECT_TRUE(user.open());
     const auto write = [&](auto&& what) {
@@ -77,7 +77,7 @@ class Damage : public testing::Test {
     // `named`: the files of which a refusal must name one.
     void judge(const Image& image, std::vector<std::string_view> named,
                LastBatch last_batch = LastBatch::MustBeThere) {
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         LogUser user(disk);
         const auto content = user.open();
         if (!content) {
@@ -275,7 +275,7 @@ TEST_F(Damage, EachFileMissing) {
 // checksums tells.
 TEST_F(Damage, ARecordOfAnotherHistory) {
     const auto write = [](char letter) {
-        MemoryDisk disk;
+        VirtualDisk disk;
         LogUser user(disk);
         EXPECT_TRUE(user.open());
         user.vote(1, 1);
@@ -291,7 +291,7 @@ TEST_F(Damage, ARecordOfAnotherHistory) {
     Image image = write('a');
     const std::string second = write('b').at(std::string(kFirstSegment)).substr(4096 + 512, 512);
     image.at(std::string(kFirstSegment)).replace(4096 + 512, 512, second);
-    MemoryDisk disk(image);
+    VirtualDisk disk(image);
     const auto content = LogUser(disk).open();
     ASSERT_FALSE(content);
     EXPECT_EQ(content.error().code, wal::RefusalCode::Damage);
@@ -313,7 +313,7 @@ TEST_F(Damage, AValueThatImitatesRecordsIsNoEvidence) {
                            "", value);
         value.resize((i + 1) * kStride, 'x');
     }
-    MemoryDisk disk;
+    VirtualDisk disk;
     LogUser user(disk, kSegment);
     ASSERT_TRUE(user.open());
     user.vote(1, 1);
@@ -325,7 +325,7 @@ TEST_F(Damage, AValueThatImitatesRecordsIsNoEvidence) {
     user.log().persist(engine::PersistTicket(9), {}, {}, engine::LogIndex(2), {&entry, 1});
     ASSERT_FALSE(user.settle());
     bool is_first = true;
-    MemoryDisk torn(disk.after_crash([&] { return !std::exchange(is_first, false); }, [] { return true; }));
+    VirtualDisk torn(disk.after_crash([&] { return !std::exchange(is_first, false); }, [] { return true; }));
     LogUser reader(torn, kSegment);
     const auto found = reader.open();
     ASSERT_TRUE(found) << found.error().message;
@@ -335,7 +335,7 @@ TEST_F(Damage, AValueThatImitatesRecordsIsNoEvidence) {
 
 // Nothing but the vote files knows of a segment that has just been begun.
 TEST_F(Damage, TheLastSegmentMissingRightAfterItsFirstUse) {
-    MemoryDisk disk;
+    VirtualDisk disk;
     LogUser user(disk);
     ASSERT_TRUE(user.open());
     user.vote(1, 1);
@@ -343,7 +343,7 @@ TEST_F(Damage, TheLastSegmentMissingRightAfterItsFirstUse) {
     ASSERT_TRUE(user.settle());
     Image image = disk.written();
     ASSERT_EQ(image.erase(std::string(kLastSegment)), 1U);
-    MemoryDisk damaged(image);
+    VirtualDisk damaged(image);
     const auto content = LogUser(damaged).open();
     ASSERT_FALSE(content);
     EXPECT_EQ(content.error().code, wal::RefusalCode::Damage);
@@ -353,7 +353,7 @@ TEST_F(Damage, TheLastSegmentMissingRightAfterItsFirstUse) {
 TEST_F(Damage, EachFileUnreadable) {
     for (const auto& [name, bytes] : subject_.image) {
         if (name.starts_with("spare-")) continue;
-        MemoryDisk disk(subject_.image);
+        VirtualDisk disk(subject_.image);
         disk.fail_reads_of(name);
         const auto content = LogUser(disk).open();
         ASSERT_FALSE(content);
@@ -365,7 +365,7 @@ TEST_F(Damage, EachFileUnreadable) {
 TEST_F(Damage, ALineForTheOperator) {
     Image image = subject_.image;
     image[std::string(kFirstSegment)][4096 + 20] ^= 1;
-    MemoryDisk disk(image);
+    VirtualDisk disk(image);
     const auto content = LogUser(disk).open();
     ASSERT_FALSE(content);
     EXPECT_EQ(content.error().message,
@@ -382,7 +382,7 @@ TEST_F(Damage, NothingOfATornWriteComesBack) {
     int remains = 0;
     for (std::uint64_t seed = 0; seed < 200; ++seed) {
         Dice dice(seed);
-        MemoryDisk disk(subject_.image);
+        VirtualDisk disk(subject_.image);
         LogUser user(disk);
         ASSERT_TRUE(user.open());
         ASSERT_TRUE(user.settle());
@@ -392,7 +392,7 @@ TEST_F(Damage, NothingOfATornWriteComesBack) {
         bool is_first = true;
         const Image torn = disk.after_crash([&] { return !std::exchange(is_first, false) && dice.flip(); },
                                             [] { return true; });
-        MemoryDisk second(torn);
+        VirtualDisk second(torn);
         LogUser writer(second);
         const auto content = writer.open();
         ASSERT_TRUE(content) << content.error().message;
@@ -407,7 +407,7 @@ TEST_F(Damage, NothingOfATornWriteComesBack) {
         writer.history().resume_with(*content);
         writer.append(1, dice.below(350));
         ASSERT_TRUE(writer.settle());
-        MemoryDisk third(second.written());
+        VirtualDisk third(second.written());
         LogUser reader(third);
         const auto after = reader.open();
         ASSERT_TRUE(after) << after.error().message;
@@ -430,7 +430,7 @@ TEST_F(Damage, ArbitraryFiles) {
             for (std::uint64_t n = dice.below(6); n > 0 && !bytes.empty(); --n)
                 bytes[dice.below(bytes.size())] = static_cast<char>(dice.below(256));
         }
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         recovered += LogUser(disk).open() ? 1 : 0;
     }
     EXPECT_GT(recovered, kRounds / 20);

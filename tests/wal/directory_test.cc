@@ -18,7 +18,7 @@ using wal::RefusalCode;
 class Directory : public testing::Test {
  protected:
     Directory() {
-        MemoryDisk disk;
+        VirtualDisk disk;
         LogUser user(disk);
         EXPECT_TRUE(user.open());
         user.vote(1, 1);
@@ -32,17 +32,17 @@ class Directory : public testing::Test {
         content_ = user.history().all();
     }
 
-    [[nodiscard]] static wal::Refusal refusal_of(const MemoryDisk::Image& image,
+    [[nodiscard]] static wal::Refusal refusal_of(const VirtualDisk::Image& image,
                                                  const wal::Identity& identity = kTestIdentity) {
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         const auto content = LogUser(disk, wal::kSegmentBytesMin, identity).open();
         EXPECT_FALSE(content);
         EXPECT_EQ(disk.operations_done(), 0U) << "a refusal changes nothing";
         return content ? wal::Refusal{} : content.error();
     }
 
-    MemoryDisk::Image image_;
-    MemoryDisk::Image before_;
+    VirtualDisk::Image image_;
+    VirtualDisk::Image before_;
     LogContent content_;
 };
 
@@ -58,7 +58,7 @@ TEST_F(Directory, OfAnotherNodeOrCluster) {
 }
 
 TEST_F(Directory, InUse) {
-    MemoryDisk disk(image_);
+    VirtualDisk disk(image_);
     LogUser first(disk);
     ASSERT_TRUE(first.open());
     const auto second = LogUser(disk).open();
@@ -71,7 +71,7 @@ TEST_F(Directory, InUse) {
 TEST_F(Directory, OfAnotherFormat) {
     for (const auto* file :
          {"identity-a", "identity-b", "vote-a", "vote-b", "log-0000000000000001", "log-0000000000000002"}) {
-        MemoryDisk::Image image = image_;
+        VirtualDisk::Image image = image_;
         std::string block = image[file].substr(0, wal::kBlockBytes);
         block[8] = 2;
         block.replace(12, 4, 4, '\0');
@@ -87,18 +87,18 @@ TEST_F(Directory, OfAnotherFormat) {
 TEST_F(Directory, WithOneCopyLostTheOtherIsUsedAndItIsMended) {
     for (const auto* file : {"identity-a", "identity-b", "vote-a", "vote-b"}) {
         for (const bool is_gone : {true, false}) {
-            MemoryDisk::Image image = image_;
+            VirtualDisk::Image image = image_;
             if (is_gone) {
                 image.erase(file);
             } else {
                 image[file][100] ^= 1;
             }
-            MemoryDisk disk(image);
+            VirtualDisk disk(image);
             LogUser user(disk);
             ASSERT_EQ(user.open().value_or(LogContent{}), content_) << file;
             EXPECT_THAT(user.recovered().warnings, testing::ElementsAre(HasSubstr(file)));
             const auto none = [] { return false; };
-            MemoryDisk after(disk.after_crash(none, none));
+            VirtualDisk after(disk.after_crash(none, none));
             LogUser next(after);
             ASSERT_TRUE(next.open());
             EXPECT_THAT(next.recovered().warnings, IsEmpty()) << file;
@@ -107,7 +107,7 @@ TEST_F(Directory, WithOneCopyLostTheOtherIsUsedAndItIsMended) {
 }
 
 TEST_F(Directory, WithoutItsVoteIsRefused) {
-    MemoryDisk::Image image = image_;
+    VirtualDisk::Image image = image_;
     image.erase("vote-a");
     image["vote-b"].clear();
     const wal::Refusal refusal = refusal_of(image);
@@ -116,7 +116,7 @@ TEST_F(Directory, WithoutItsVoteIsRefused) {
 }
 
 TEST_F(Directory, WithTheVoteOfAnotherNodeIsRefused) {
-    MemoryDisk other_disk;
+    VirtualDisk other_disk;
     LogUser other(other_disk, wal::kSegmentBytesMin, {"cluster", "n2"});
     ASSERT_TRUE(other.open());
     for (const auto* file : {"vote-a", "vote-b"}) image_[file] = other_disk.written().at(file);
@@ -130,14 +130,14 @@ TEST_F(Directory, WithoutItsIdentityIsNotTakenForNew) {
     image_.erase("vote-a");
     image_.erase("vote-b");
     EXPECT_EQ(refusal_of(image_).code, RefusalCode::MetaUnreadable);
-    MemoryDisk::Image only_vote{{"vote-a", before_.at("vote-a")}};
+    VirtualDisk::Image only_vote{{"vote-a", before_.at("vote-a")}};
     EXPECT_EQ(refusal_of(only_vote).code, RefusalCode::MetaUnreadable);
-    MemoryDisk::Image only_log{{"log-0000000000000001", before_.at("log-0000000000000001")}};
+    VirtualDisk::Image only_log{{"log-0000000000000001", before_.at("log-0000000000000001")}};
     EXPECT_EQ(refusal_of(only_log).code, RefusalCode::MetaUnreadable);
 }
 
 TEST_F(Directory, WithTheSegmentOfAnotherNodeIsRefused) {
-    MemoryDisk other_disk;
+    VirtualDisk other_disk;
     LogUser other(other_disk, wal::kSegmentBytesMin, {"cluster", "n2"});
     ASSERT_TRUE(other.open());
     image_["log-0000000000000001"] = other_disk.written().at("log-0000000000000001");
@@ -157,13 +157,13 @@ TEST_F(Directory, WithATermInTheLogAboveTheRecordedOneIsRefused) {
 TEST_F(Directory, StrangersInItAreLeftAlone) {
     image_["lost+found"] = "something";
     image_["log-0000000000000001.bak"] = "something";
-    MemoryDisk disk(image_);
+    VirtualDisk disk(image_);
     EXPECT_EQ(LogUser(disk).open().value_or(LogContent{}), content_);
     EXPECT_EQ(disk.written().at("log-0000000000000001.bak"), "something");
 }
 
 TEST_F(Directory, WithoutRoomToStart) {
-    MemoryDisk disk;
+    VirtualDisk disk;
     disk.set_capacity(100);
     const auto content = LogUser(disk).open();
     ASSERT_FALSE(content);
@@ -171,16 +171,16 @@ TEST_F(Directory, WithoutRoomToStart) {
 }
 
 TEST_F(Directory, StartsWithoutRoomWhenItHasItsFiles) {
-    MemoryDisk disk(image_);
+    VirtualDisk disk(image_);
     disk.set_capacity(1);
     EXPECT_EQ(LogUser(disk).open().value_or(LogContent{}), content_);
 }
 
 TEST_F(Directory, AnyFailureAtStartIsARefusal) {
-    for (const MemoryDisk::Image& image : {MemoryDisk::Image{}, image_}) {
+    for (const VirtualDisk::Image& image : {VirtualDisk::Image{}, image_}) {
         std::uint64_t refused = 0;
         for (std::uint64_t n = 0;; ++n) {
-            MemoryDisk disk(image);
+            VirtualDisk disk(image);
             disk.fail_operation(n, wal::DiskError::Failed);
             const auto content = LogUser(disk).open();
             if (content) break;

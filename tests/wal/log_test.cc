@@ -25,8 +25,8 @@ class LogTest : public testing::Test {
     LogTest() { EXPECT_TRUE(user_.open()); }
 
     // What a process finds that starts when this one is gone.
-    [[nodiscard]] static LogContent reopen(const MemoryDisk::Image& image) {
-        MemoryDisk disk(image);
+    [[nodiscard]] static LogContent reopen(const VirtualDisk::Image& image) {
+        VirtualDisk disk(image);
         LogUser user(disk);
         auto content = user.open();
         EXPECT_TRUE(content) << content.error().message;
@@ -39,7 +39,7 @@ class LogTest : public testing::Test {
         return count;
     }
 
-    MemoryDisk disk_;
+    VirtualDisk disk_;
     LogUser user_{disk_};
 };
 
@@ -73,7 +73,7 @@ TEST_F(LogTest, TheShapesSayWhereConfigurationsAre) {
     user_.append(8, 10);
     user_.replace(3, 1, 10);
     ASSERT_TRUE(user_.settle());
-    MemoryDisk disk(disk_.written());
+    VirtualDisk disk(disk_.written());
     LogUser next(disk);
     const auto content = next.open();
     ASSERT_TRUE(content);
@@ -87,10 +87,10 @@ TEST_F(LogTest, TheShapesSayWhereConfigurationsAre) {
 }
 
 TEST_F(LogTest, ManyLives) {
-    MemoryDisk::Image image = disk_.written();
+    VirtualDisk::Image image = disk_.written();
     LogContent expected;
     for (std::uint64_t life = 1; life <= 60; ++life) {
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         LogUser user(disk);
         const auto content = user.open();
         ASSERT_TRUE(content) << content.error().message;
@@ -216,10 +216,10 @@ TEST_F(LogTest, ReadsGiveWhatFits) {
 // Each life of a process draws another salt; what an earlier one has written stays readable, and is gone on
 // with.
 TEST_F(LogTest, EverySegmentHasASaltOfItsOwn) {
-    MemoryDisk::Image image;
+    VirtualDisk::Image image;
     LogContent content;
     for (std::uint64_t life = 1; life <= 4; ++life) {
-        MemoryDisk disk(image);
+        VirtualDisk disk(image);
         LogUser user(disk, wal::kSegmentBytesMin, kTestIdentity, 1000 + life / 2);
         const auto found = user.open();
         ASSERT_TRUE(found) << found.error().message;
@@ -298,7 +298,7 @@ TEST_F(LogTest, AfterAnyFailedOperationNothingIsAcknowledged) {
     // The same story with each of its operations failing once: the log stops there, for good.
     std::size_t stopped = 0;
     for (std::uint64_t n = 0;; ++n) {
-        MemoryDisk disk;
+        VirtualDisk disk;
         LogUser user(disk);
         ASSERT_TRUE(user.open());
         disk.fail_operation(n, DiskError::Failed);
@@ -324,7 +324,7 @@ TEST_F(LogTest, AfterAnyFailedOperationNothingIsAcknowledged) {
         EXPECT_FALSE(user.complete_next(DiskLane::Log));
         EXPECT_EQ(user.acknowledged(), acknowledged);
         // What the next life reads may be in the kernel's cache alone; it must make it durable.
-        MemoryDisk after(disk.written());
+        VirtualDisk after(disk.written());
         LogUser next(after);
         const auto content = next.open();
         ASSERT_TRUE(content) << content.error().message;

@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/memory_disk.h"
+#include "sim/virtual_disk.h"
 #include "wal/log.h"
 
 namespace quorate::test {
+
+using sim::VirtualDisk;
 
 /// What a log holds.
 struct LogContent {
@@ -67,7 +69,7 @@ inline const wal::Identity kTestIdentity{"cluster", "n1"};
 
 class LogUser {
  public:
-    explicit LogUser(MemoryDisk& disk, std::uint64_t segment_bytes = wal::kSegmentBytesMin,
+    explicit LogUser(VirtualDisk& disk, std::uint64_t segment_bytes = wal::kSegmentBytesMin,
                      const wal::Identity& identity = kTestIdentity, std::uint64_t salt = 1)
         : disk_(disk), options_{identity, segment_bytes, salt} {}
 
@@ -101,7 +103,7 @@ class LogUser {
                  engine::LogIndex first, const std::vector<wal::LogEntry>& entries);
     [[nodiscard]] std::vector<wal::LogEntry> new_entries(std::size_t count, std::size_t payload_bytes);
 
-    MemoryDisk& disk_;
+    VirtualDisk& disk_;
     wal::LogOptions options_;
     std::unique_ptr<wal::Log> log_;
     wal::Recovered recovered_;

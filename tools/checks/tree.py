@@ -38,6 +38,8 @@ SHELLS = {
     "server/main.cc": (["io/"], ["spdlog/"]),
     # In an archive of its own: CLI11 brings iostream and file streams, for configuration files that we do not use.
     "server/options.cc": ([], ["CLI/"]),
+    # quorate-sim: its flags, files, processes and progress bar.
+    "sim/main.cc": ([], ["CLI/", "sys/", "unistd.h"]),
 }
 
 # Files that nobody may include but their own room, since they are not pure.

@@ -1,9 +1,9 @@
-#include "tests/support/memory_disk.h"
+#include "sim/virtual_disk.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace quorate::test {
+namespace quorate::sim {
 
 using wal::DiskCompletion;
 using wal::DiskError;
@@ -19,44 +19,44 @@ std::unexpected<DiskFailure> failure(DiskError error, std::string_view file, std
 
 }  // namespace
 
-MemoryDisk::MemoryDisk(const Image& image) {
+VirtualDisk::VirtualDisk(const Image& image) {
     for (const auto& [name, bytes] : image) names_[name] = std::make_shared<File>(File{bytes, bytes, {}, {}});
     durable_names_ = names_;
 }
 
-std::expected<void, DiskFailure> MemoryDisk::lock() {
+std::expected<void, DiskFailure> VirtualDisk::lock() {
     if (std::exchange(is_locked_, true)) return failure(DiskError::Locked, "", "lock: already held");
     return {};
 }
 
-std::expected<std::vector<wal::FileStatus>, DiskFailure> MemoryDisk::list() {
+std::expected<std::vector<wal::FileStatus>, DiskFailure> VirtualDisk::list() {
     std::vector<wal::FileStatus> files;
     for (const auto& [name, file] : names_) files.push_back({name, file->written.size()});
     return files;
 }
 
-std::expected<void, DiskFailure> MemoryDisk::read(std::string_view file, std::uint64_t offset,
-                                                  std::span<char> out) {
+std::expected<void, DiskFailure> VirtualDisk::read(std::string_view file, std::uint64_t offset,
+                                                   std::span<char> out) {
     const auto found = names_.find(file);
     if (found == names_.end()) return failure(DiskError::NotFound, file, "open: no such file");
     if (unreadable_.contains(file)) return failure(DiskError::Failed, file, "read: input/output error");
     const std::string& bytes = found->second->written;
     if (offset > bytes.size() || out.size() > bytes.size() - offset)
         return failure(DiskError::NotFound, file, "read: past the end");
-    std::ranges::copy(bytes.substr(offset, out.size()), out.begin());
+    std::ranges::copy(std::string_view(bytes).substr(offset, out.size()), out.begin());
     return {};
 }
 
-std::expected<void, DiskFailure> MemoryDisk::run(std::span<const wal::DiskOperation> operations) {
+std::expected<void, DiskFailure> VirtualDisk::run(std::span<const wal::DiskOperation> operations) {
     for (const wal::DiskOperation& operation : operations) {
         if (auto done = perform(operation); !done) return done;
     }
     return {};
 }
 
-void MemoryDisk::submit(DiskJob job) { lanes_[job.lane].push_back(std::move(job)); }
+void VirtualDisk::submit(DiskJob job) { lanes_[job.lane].push_back(std::move(job)); }
 
-std::optional<DiskCompletion> MemoryDisk::complete_next(DiskLane lane) {
+std::optional<DiskCompletion> VirtualDisk::complete_next(DiskLane lane) {
     auto& jobs = lanes_[lane];
     if (jobs.empty() || power_is_off()) return std::nullopt;
     const DiskJob job = std::move(jobs.front());
@@ -66,25 +66,50 @@ std::optional<DiskCompletion> MemoryDisk::complete_next(DiskLane lane) {
     return DiskCompletion{job.id, std::move(result)};
 }
 
-const std::deque<DiskJob>& MemoryDisk::waiting(DiskLane lane) const {
+const std::deque<DiskJob>& VirtualDisk::waiting(DiskLane lane) const {
     static const std::deque<DiskJob> none;
     const auto found = lanes_.find(lane);
     return found == lanes_.end() ? none : found->second;
 }
 
-void MemoryDisk::fail_operation(std::uint64_t n, DiskError error, bool for_good) {
+void VirtualDisk::fail_operation(std::uint64_t n, DiskError error, bool for_good) {
     fail_in_ = n;
     fail_with_ = error;
     fails_for_good_ = for_good;
 }
 
-void MemoryDisk::kill_process() {
+void VirtualDisk::kill_process() {
     is_locked_ = false;
     lanes_.clear();
     power_left_.reset();
 }
 
-std::expected<void, DiskFailure> MemoryDisk::perform(const wal::DiskOperation& operation) {
+bool VirtualDisk::rot(std::string_view file, std::uint64_t offset, unsigned bit) {
+    const auto found = names_.find(file);
+    if (found == names_.end() || offset >= found->second->durable.size()) return false;
+    const auto flip = [&](char& byte) {
+        byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << (bit % 8)));
+    };
+    flip(found->second->durable[offset]);
+    flip(found->second->written[offset]);
+    return true;
+}
+
+void VirtualDisk::run_part(DiskLane lane, std::size_t operations) {
+    auto& jobs = lanes_[lane];
+    if (jobs.empty()) return;
+    const auto& all = jobs.front().operations;
+    static_cast<void>(run(std::span(all).first(std::min(operations, all.size()))));
+    jobs.pop_front();
+}
+
+std::size_t VirtualDisk::unsynced_sectors() const {
+    std::size_t sectors = 0;
+    for (const auto& [name, file] : names_) sectors += file->dirty.size() + file->dropped.size();
+    return sectors;
+}
+
+std::expected<void, DiskFailure> VirtualDisk::perform(const wal::DiskOperation& operation) {
     const bool loses_power = power_left_ == 1;
     if (power_is_off()) return failure(DiskError::Failed, "", "the power is off");
     if (power_left_) --*power_left_;
@@ -104,7 +129,7 @@ std::expected<void, DiskFailure> MemoryDisk::perform(const wal::DiskOperation& o
     return done;
 }
 
-std::expected<void, DiskFailure> MemoryDisk::apply(const wal::WriteAt& write) {
+std::expected<void, DiskFailure> VirtualDisk::apply(const wal::WriteAt& write) {
     const auto found = names_.find(write.file);
     if (found == names_.end()) return failure(DiskError::NotFound, write.file, "open: no such file");
     File& file = *found->second;
@@ -119,7 +144,7 @@ std::expected<void, DiskFailure> MemoryDisk::apply(const wal::WriteAt& write) {
     return {};
 }
 
-std::expected<void, DiskFailure> MemoryDisk::apply(const wal::SyncFile& sync) {
+std::expected<void, DiskFailure> VirtualDisk::apply(const wal::SyncFile& sync) {
     const auto found = names_.find(sync.file);
     if (found == names_.end()) return failure(DiskError::NotFound, sync.file, "open: no such file");
     File& file = *found->second;
@@ -133,12 +158,13 @@ std::expected<void, DiskFailure> MemoryDisk::apply(const wal::SyncFile& sync) {
     return {};
 }
 
-std::expected<void, DiskFailure> MemoryDisk::apply(const wal::CreateZeroed& create) {
+std::expected<void, DiskFailure> VirtualDisk::apply(const wal::CreateZeroed& create) {
     const auto old = names_.find(create.file);
     const std::uint64_t freed = old == names_.end() ? 0 : old->second->written.size();
     if (size() - freed + create.size > capacity_) {
         names_.erase(create.file);
         rename_changed();
+        met_no_space_ = true;
         return failure(DiskError::NoSpace, create.file, "write: no space left on device");
     }
     const std::string zeros(create.size, '\0');
@@ -147,7 +173,7 @@ std::expected<void, DiskFailure> MemoryDisk::apply(const wal::CreateZeroed& crea
     return {};
 }
 
-std::expected<void, DiskFailure> MemoryDisk::apply(const wal::RenameFile& rename) {
+std::expected<void, DiskFailure> VirtualDisk::apply(const wal::RenameFile& rename) {
     const auto found = names_.find(rename.from);
     if (found == names_.end()) return failure(DiskError::NotFound, rename.from, "rename: no such file");
     names_[rename.to] = found->second;
@@ -156,28 +182,28 @@ std::expected<void, DiskFailure> MemoryDisk::apply(const wal::RenameFile& rename
     return {};
 }
 
-std::expected<void, DiskFailure> MemoryDisk::apply(const wal::RemoveFile& remove) {
+std::expected<void, DiskFailure> VirtualDisk::apply(const wal::RemoveFile& remove) {
     names_.erase(remove.file);
     rename_changed();
     return {};
 }
 
-std::expected<void, DiskFailure> MemoryDisk::apply(const wal::SyncDirectory&) {
+std::expected<void, DiskFailure> VirtualDisk::apply(const wal::SyncDirectory&) {
     durable_names_ = names_;
     name_history_.clear();
     return {};
 }
 
-void MemoryDisk::rename_changed() { name_history_.push_back(names_); }
+void VirtualDisk::rename_changed() { name_history_.push_back(names_); }
 
-std::uint64_t MemoryDisk::size() const {
+std::uint64_t VirtualDisk::size() const {
     std::uint64_t bytes = 0;
     for (const auto& [name, file] : names_) bytes += file->written.size();
     return bytes;
 }
 
-MemoryDisk::Image MemoryDisk::after_crash(const std::function<bool()>& keeps_sector,
-                                          const std::function<bool()>& keeps_change) const {
+VirtualDisk::Image VirtualDisk::after_crash(const std::function<bool()>& keeps_sector,
+                                            const std::function<bool()>& keeps_change) const {
     const Names* names = &durable_names_;
     for (const Names& changed : name_history_) {
         if (!keeps_change()) break;
@@ -197,10 +223,10 @@ MemoryDisk::Image MemoryDisk::after_crash(const std::function<bool()>& keeps_sec
     return image;
 }
 
-MemoryDisk::Image MemoryDisk::written() const {
+VirtualDisk::Image VirtualDisk::written() const {
     Image image;
     for (const auto& [name, file] : names_) image[name] = file->written;
     return image;
 }
 
-}  // namespace quorate::test
+}  // namespace quorate::sim

@@ -15,16 +15,16 @@
 
 #include "wal/disk.h"
 
-namespace quorate::test {
+namespace quorate::sim {
 
-class MemoryDisk final : public wal::Disk {
+class VirtualDisk final : public wal::Disk {
  public:
     static constexpr std::size_t kSectorBytes = 512;
     /// File name to content: what a disk holds after a clean stop, or at the start.
     using Image = std::map<std::string, std::string, std::less<>>;
 
-    MemoryDisk() = default;
-    explicit MemoryDisk(const Image& image);
+    VirtualDisk() = default;
+    explicit VirtualDisk(const Image& image);
 
     // wal::Disk
     std::expected<void, wal::DiskFailure> lock() override;
@@ -54,6 +54,17 @@ class MemoryDisk final : public wal::Disk {
     /// After `n` more operations the power goes: the last of them has happened, and nobody is told.
     void cut_power_after(std::uint64_t n) { power_left_ = n; }
     [[nodiscard]] bool power_is_off() const { return power_left_ == 0; }
+    /// Reads of every file succeed again.
+    void heal_reads() { unreadable_.clear(); }
+    /// One bit of the file changes, in the cache and on the disk. False: the file does not reach so far.
+    bool rot(std::string_view file, std::uint64_t offset, unsigned bit);
+    /// Performs the first `operations` of the oldest job of the lane, and no more of it: nobody is told.
+    void run_part(wal::DiskLane lane, std::size_t operations);
+    [[nodiscard]] bool is_out_of_space() const { return met_no_space_; }
+    /// Sectors that are written and not synced.
+    [[nodiscard]] std::size_t unsynced_sectors() const;
+    /// Files' bytes in all.
+    [[nodiscard]] std::uint64_t size() const;
     /// The process that held the lock is gone, with all that it had submitted. The system goes on with what
     /// it has in its cache; a power cut that was ordered is off.
     void kill_process();
@@ -83,7 +94,6 @@ class MemoryDisk final : public wal::Disk {
     std::expected<void, wal::DiskFailure> apply(const wal::RemoveFile& remove);
     std::expected<void, wal::DiskFailure> apply(const wal::SyncDirectory& sync);
     void rename_changed();
-    [[nodiscard]] std::uint64_t size() const;
 
     Names names_;
     Names durable_names_;
@@ -98,6 +108,7 @@ class MemoryDisk final : public wal::Disk {
     std::uint64_t operations_done_ = 0;
     std::uint64_t syncs_done_ = 0;
     bool is_locked_ = false;
+    bool met_no_space_ = false;
 };
 
-}  // namespace quorate::test
+}  // namespace quorate::sim

@@ -1,0 +1,134 @@
+#include "sim/host.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "wal/format.h"
+
+namespace quorate::sim {
+
+server::ClusterMembers members_of(const Plan& plan) {
+    server::ClusterMembers members;
+    for (std::uint64_t i = 1; i <= plan.shape.nodes; ++i) {
+        const std::string name = std::to_string(i);
+        members.members.push_back(
+            {server::server_id_of(name), name, fmt::format("10.0.0.{}:7070", i), server::MemberRole::Voter});
+    }
+    return members;
+}
+
+Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
+    : index_(index), world_(world), seed_(plan.seed) {
+    const Shape& s = plan.shape;
+    const auto ticks = [&](std::uint64_t ms) {
+        return static_cast<std::uint32_t>((ms + s.tick_ms - 1) / s.tick_ms);
+    };
+    config_.cluster_id = "sim";
+    config_.members = members_of(plan);
+    config_.self = config_.members.members[index];
+    config_.raft.self = config_.self.id;
+    config_.raft.heartbeat_ticks = ticks(s.heartbeat_ms);
+    config_.raft.election_timeout_ticks_min = ticks(s.election_min_ms);
+    config_.raft.election_timeout_ticks_max = ticks(s.election_max_ms);
+    config_.raft.append_entries_max = static_cast<std::uint32_t>(s.append_entries_max);
+    config_.raft.append_bytes_max = static_cast<std::uint32_t>(s.append_bytes_max);
+    config_.raft.inflight_appends_max = static_cast<std::uint32_t>(s.inflight_appends_max);
+    config_.raft.inflight_bytes_max = s.inflight_bytes_max;
+    config_.raft.uncommitted_bytes_max = s.uncommitted_bytes_max;
+    config_.raft.persist_stall_ticks_max = ticks(std::max<std::uint64_t>(3000, 3 * s.election_max_ms));
+    config_.tick_ms = static_cast<std::uint32_t>(s.tick_ms);
+    config_.operation_timeout_ms = static_cast<std::uint32_t>(s.operation_timeout_ms);
+    config_.segment_bytes = s.segment_bytes;
+    config_.operations_max = static_cast<std::uint32_t>(s.operations_max);
+    config_.cache_bytes_max = s.cache_bytes_max;
+    config_.apply_bytes_max = s.apply_bytes_max;
+}
+
+std::optional<wal::Refusal> Host::start(std::uint64_t now_us) {
+    ++life_;
+    failure_.reset();
+    turn_is_due = false;
+    is_stopping = false;
+    paused_until_us = 0;
+    lane_free_at_us = {};
+    ends_in_next_job.reset();
+    // Every life begins its numbers elsewhere, as the real ones do.
+    Dice dice = Dice::salted(seed_, 1000 * (index_ + 1) + life_);
+    config_.incarnation = (std::uint64_t{index_ + 1} << 48U) + (life_ << 32U);
+    config_.raft.seed = dice.bits();
+    auto node = server::Node::open(config_, *this, *this);
+    if (!node) {
+        disk_->kill_process();
+        state_ = HostState::Down;
+        return node.error();
+    }
+    node_ = std::move(*node);
+    state_ = HostState::Up;
+    static_cast<void>(now_us);
+    return std::nullopt;
+}
+
+void Host::end_process() {
+    node_.reset();
+    state_ = HostState::Down;
+    ++life_;
+}
+
+void Host::kill(Dice& dice) {
+    end_process();
+    // The kernel finishes the call that was running; of the job's other operations it never hears.
+    for (const wal::DiskLane lane : {wal::DiskLane::Log, wal::DiskLane::Background}) {
+        if (!disk_->waiting(lane).empty())
+            disk_->run_part(lane, dice.between(0, disk_->waiting(lane).front().operations.size()));
+    }
+    disk_->kill_process();
+}
+
+std::size_t Host::cut_power(Dice& dice) {
+    kill(dice);
+    // One cut keeps nearly nothing, another nearly everything.
+    const std::uint64_t keeps = dice.pick(3) == 0 ? 0 : dice.between(0, kAlways);
+    std::size_t lost = 0;
+    const auto keeps_sector = [&] {
+        const bool is_kept = dice.chance(keeps);
+        if (!is_kept) ++lost;
+        return is_kept;
+    };
+    disk_ =
+        std::make_unique<VirtualDisk>(disk_->after_crash(keeps_sector, [&] { return dice.chance(keeps); }));
+    apply_disk_state();
+    return lost;
+}
+
+std::uint64_t Host::local_ms(std::uint64_t now_us) const {
+    return (local_offset_us_ + (now_us - rate_since_us_) * rate_millionths_ / kAlways) / 1000;
+}
+
+std::uint64_t Host::next_tick_us(std::uint64_t now_us) const {
+    return now_us + std::uint64_t{config_.tick_ms} * 1000 * kAlways / rate_millionths_;
+}
+
+void Host::set_clock_rate(std::uint64_t now_us, std::uint64_t millionths) {
+    local_offset_us_ += (now_us - rate_since_us_) * rate_millionths_ / kAlways;
+    rate_since_us_ = now_us;
+    rate_millionths_ = std::clamp<std::uint64_t>(millionths, kAlways / 100, std::uint64_t{kAlways} * 100);
+}
+
+void Host::set_free_bytes(std::optional<std::uint64_t> free) {
+    free_bytes_ = free;
+    apply_disk_state();
+}
+
+void Host::set_reads_fail(bool fail) {
+    reads_fail_ = fail;
+    apply_disk_state();
+}
+
+void Host::apply_disk_state() {
+    disk_->set_capacity(free_bytes_ ? disk_->size() + *free_bytes_ : UINT64_MAX);
+    disk_->heal_reads();
+    if (reads_fail_) disk_->fail_reads_of(wal::segment_name(1));
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,147 @@
+#pragma once
+
+// One node of the simulated world: the production node, its disk, its clock and the life of its process.
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/action.h"
+#include "server/node.h"
+#include "sim/dice.h"
+#include "sim/plan.h"
+#include "sim/virtual_disk.h"
+
+namespace quorate::sim {
+
+/// What a host needs of the world around it.
+class Surroundings {
+ public:
+    Surroundings() = default;
+    Surroundings(const Surroundings&) = delete;
+    Surroundings& operator=(const Surroundings&) = delete;
+    virtual ~Surroundings() = default;
+
+    virtual bool send_frame(std::size_t from, engine::ServerId to, std::string frame) = 0;
+    virtual void respond(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) = 0;
+    virtual void job_submitted(std::size_t node, wal::DiskLane lane) = 0;
+    virtual void turn_wanted(std::size_t node) = 0;
+    virtual void log_line(std::size_t node, server::LogLevel level, std::string_view line) = 0;
+    virtual void stepped(std::size_t node, const engine::Output& output) = 0;
+    virtual void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) = 0;
+};
+
+enum class HostState : std::uint8_t {
+    Up,
+    Down,  ///< will start again
+    Dead,  ///< never again: its disk is lost or damaged
+};
+
+class Host final : public server::Environment, public wal::Disk {
+ public:
+    Host(std::size_t index, const Plan& plan, Surroundings& world);
+
+    [[nodiscard]] HostState state() const { return state_; }
+    [[nodiscard]] bool is_up() const { return state_ == HostState::Up; }
+    [[nodiscard]] server::Node& node() { return *node_; }
+    [[nodiscard]] const server::Node& node() const { return *node_; }
+    /// Counts the starts; what belongs to an earlier life is void.
+    [[nodiscard]] std::uint64_t life() const { return life_; }
+    [[nodiscard]] VirtualDisk& disk() { return *disk_; }
+
+    /// Starts the process. The refusal, if the node does not start.
+    [[nodiscard]] std::optional<wal::Refusal> start(std::uint64_t now_us);
+    /// The process ends; its disk jobs have got as far as `dice` says.
+    void kill(Dice& dice);
+    /// The same, and the disk loses what was not synced, sector by sector as `dice` says. Returns how many
+    /// sectors did not get to the disk.
+    std::size_t cut_power(Dice& dice);
+    void die() { state_ = HostState::Dead; }
+    /// Why the process must stop, once it must.
+    [[nodiscard]] const std::optional<wal::Refusal>& failure() const { return failure_; }
+
+    // The clock that the node sees.
+    [[nodiscard]] std::uint64_t local_ms(std::uint64_t now_us) const;
+    /// Virtual time of the next tick.
+    [[nodiscard]] std::uint64_t next_tick_us(std::uint64_t now_us) const;
+    void set_clock_rate(std::uint64_t now_us, std::uint64_t millionths);
+    void jump_clock(std::uint64_t ms) { local_offset_us_ += ms * 1000; }
+
+    /// Something is true of the disk that its next life must meet again.
+    void set_free_bytes(std::optional<std::uint64_t> free);
+    void set_reads_fail(bool fail);
+
+    std::uint64_t paused_until_us = 0;
+    bool turn_is_due = false;
+    bool is_stopping = false;
+    bool is_damaged = false;  ///< it may refuse its directory
+    std::uint64_t disk_slowness = 1;
+    std::optional<std::size_t> ends_in_next_job;     ///< the line of the plan that wants it to
+    std::array<std::uint64_t, 2> lane_free_at_us{};  ///< when the lane's last job ends
+
+    // server::Environment
+    void set_peers(const std::vector<server::PeerAddress>&) override {}
+    bool send_frame(engine::ServerId to, std::string frame) override {
+        return world_.send_frame(index_, to, std::move(frame));
+    }
+    void respond(server::HttpExchange exchange, server::HttpResponse response) override {
+        world_.respond(index_, exchange, std::move(response));
+    }
+    void log(server::LogLevel level, std::string_view line) override { world_.log_line(index_, level, line); }
+    void request_turn() override { world_.turn_wanted(index_); }
+    void fail(int exit_code, std::string_view line) override {
+        failure_ = wal::Refusal{static_cast<wal::RefusalCode>(exit_code), std::string(line)};
+    }
+    void engine_stepped(const engine::Output& output) override { world_.stepped(index_, output); }
+    void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) override {
+        world_.applied(index_, index, entry);
+    }
+
+    // wal::Disk: the virtual disk, and word of each job to the world
+    std::expected<void, wal::DiskFailure> lock() override { return disk_->lock(); }
+    std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override { return disk_->list(); }
+    std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
+                                               std::span<char> out) override {
+        return disk_->read(file, offset, out);
+    }
+    std::expected<void, wal::DiskFailure> run(std::span<const wal::DiskOperation> operations) override {
+        return disk_->run(operations);
+    }
+    void submit(wal::DiskJob job) override {
+        const wal::DiskLane lane = job.lane;
+        disk_->submit(std::move(job));
+        world_.job_submitted(index_, lane);
+    }
+
+ private:
+    void end_process();
+    void apply_disk_state();
+
+    std::size_t index_;
+    Surroundings& world_;
+    server::NodeConfig config_;
+    std::uint64_t seed_;
+    HostState state_ = HostState::Down;
+    std::uint64_t life_ = 0;
+    std::unique_ptr<VirtualDisk> disk_ = std::make_unique<VirtualDisk>();
+    std::unique_ptr<server::Node> node_;
+    std::optional<wal::Refusal> failure_;
+    std::optional<std::uint64_t> free_bytes_;
+    bool reads_fail_ = false;
+
+    // local time = offset + (now - since) * rate
+    std::uint64_t local_offset_us_ = 0;
+    std::uint64_t rate_since_us_ = 0;
+    std::uint64_t rate_millionths_ = kAlways;
+};
+
+/// The members of the plan's cluster: named "1", "2", …
+[[nodiscard]] server::ClusterMembers members_of(const Plan& plan);
+
+}  // namespace quorate::sim

@@ -1,0 +1,202 @@
+#include "sim/plan.h"
+
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace quorate::sim {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kNodesMax = 9;
+constexpr std::size_t kClientsMax = 64;
+constexpr std::size_t kKeysMax = 1024;
+constexpr std::uint64_t kValueBytesMax = 1U << 20;
+constexpr std::size_t kLinesMax = 1'000'000;
+
+template <class Kind>
+std::optional<Kind> parse_kind(std::string_view name, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        if (to_string(static_cast<Kind>(i)) == name) return static_cast<Kind>(i);
+    }
+    return std::nullopt;
+}
+
+constexpr std::size_t kOperationKindCount = static_cast<std::size_t>(OperationKind::PutIf) + 1;
+
+// A name and the number that it stands for in a line.
+using Fields = std::vector<std::pair<std::string_view, std::uint64_t*>>;
+
+Fields fields_of(FaultLine& line) {
+    return {{"at_us", &line.at_us},
+            {"node", &line.node},
+            {"peer", &line.peer},
+            {"duration_us", &line.duration_us},
+            {"amount", &line.amount}};
+}
+
+Fields fields_of(OperationLine& line) {
+    return {{"client", &line.client}, {"key", &line.key},     {"last_key", &line.last_key},
+            {"node", &line.node},     {"bytes", &line.bytes}, {"pause_us", &line.pause_us}};
+}
+
+Fields fields_of(Shape& shape) {
+    return {
+#define QUORATE_SHAPE_ENTRY(name, value) {#name, &shape.name},
+        QUORATE_SHAPE_FIELDS(QUORATE_SHAPE_ENTRY)
+#undef QUORATE_SHAPE_ENTRY
+    };
+}
+
+template <class Thing>
+void write_fields(Thing thing, Json& json) {
+    Thing defaults{};
+    const Fields usual = fields_of(defaults);
+    const Fields fields = fields_of(thing);
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+        if (*fields[i].second != *usual[i].second) json[std::string(fields[i].first)] = *fields[i].second;
+    }
+}
+
+// What is wrong, or nothing.
+template <class Thing>
+std::optional<std::string> read_fields(const Json& json, Thing& thing, std::string_view where) {
+    if (!json.is_object()) return fmt::format("{}: not an object", where);
+    const Fields fields = fields_of(thing);
+    for (const auto& [name, value] : json.items()) {
+        if (name == "kind") continue;
+        bool known = false;
+        for (const auto& [field, number] : fields) {
+            if (field != name) continue;
+            if (!value.is_number_unsigned())
+                return fmt::format("{}: {}: not an unsigned number", where, name);
+            *number = value.template get<std::uint64_t>();
+            known = true;
+        }
+        if (!known) return fmt::format("{}: no field '{}'", where, name);
+    }
+    return std::nullopt;
+}
+
+template <class Line, class Kind>
+std::optional<std::string> read_lines(const Json& json, std::vector<Line>& lines, Kind Line::* kind,
+                                      std::size_t kinds, std::string_view what) {
+    if (!json.is_array() || json.size() > kLinesMax) return fmt::format("{}: not a list", what);
+    for (const Json& item : json) {
+        const std::string where = fmt::format("{}[{}]", what, lines.size());
+        Line line;
+        if (auto wrong = read_fields(item, line, where)) return wrong;
+        if (!item.contains("kind") || !item["kind"].is_string()) return fmt::format("{}: no kind", where);
+        const auto name = item["kind"].template get<std::string>();
+        const auto parsed = parse_kind<Kind>(name, kinds);
+        if (!parsed) return fmt::format("{}: no kind '{}'", where, name);
+        line.*kind = *parsed;
+        lines.push_back(line);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> out_of_bounds(const Plan& plan) {
+    const Shape& s = plan.shape;
+    const auto bad = [](std::string_view what) {
+        return std::optional(fmt::format("{}: out of bounds", what));
+    };
+    if (s.nodes < 1 || s.nodes > kNodesMax) return bad("shape.nodes (1 to 9)");
+    if (s.clients < 1 || s.clients > kClientsMax) return bad("shape.clients (1 to 64)");
+    if (s.keys < 1 || s.keys > kKeysMax) return bad("shape.keys (1 to 1024)");
+    if (s.tick_ms < 1 || s.heartbeat_ms < s.tick_ms || s.election_min_ms <= s.heartbeat_ms ||
+        s.election_max_ms <= s.election_min_ms || s.election_max_ms > 60'000)
+        return bad("shape: tick <= heartbeat < election_min < election_max <= 60000 ms");
+    if (s.latency_us_min > s.latency_us_max || s.latency_us_max > 10'000'000) return bad("shape.latency_us");
+    if (s.sync_us_min > s.sync_us_max || s.sync_us_max > 10'000'000) return bad("shape.sync_us");
+    if (s.segment_bytes < 8192 || s.segment_bytes > (64U << 20)) return bad("shape.segment_bytes");
+    if (s.append_entries_max < 1 || s.append_bytes_max < 1 || s.inflight_appends_max < 1 ||
+        s.inflight_bytes_max < s.append_bytes_max || s.uncommitted_bytes_max < 1 || s.operations_max < 1)
+        return bad("shape: bounds are at least 1, and append_bytes_max <= inflight_bytes_max");
+    for (const FaultLine& line : plan.faults) {
+        if (line.node >= s.nodes || line.peer >= s.nodes) return bad("faults: node or peer");
+    }
+    for (const OperationLine& line : plan.operations) {
+        if (line.client >= s.clients || line.node >= s.nodes || line.key >= s.keys ||
+            line.last_key >= s.keys || line.bytes > kValueBytesMax)
+            return bad("operations: client, node, key, last_key or bytes");
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(FaultKind kind) {
+    switch (kind) {
+#define QUORATE_FAULT_NAME(name) \
+    case FaultKind::name: return #name;
+        QUORATE_FAULT_KINDS(QUORATE_FAULT_NAME)
+#undef QUORATE_FAULT_NAME
+    }
+    std::unreachable();
+}
+
+std::string_view to_string(OperationKind kind) {
+    switch (kind) {
+        case OperationKind::Put: return "Put";
+        case OperationKind::Get: return "Get";
+        case OperationKind::Delete: return "Delete";
+        case OperationKind::Range: return "Range";
+        case OperationKind::Batch: return "Batch";
+        case OperationKind::StaleGet: return "StaleGet";
+        case OperationKind::PutIf: return "PutIf";
+    }
+    std::unreachable();
+}
+
+std::string to_json(const Plan& plan) {
+    std::string text = fmt::format("{{\"scenario\": 1, \"seed\": {},\n", plan.seed);
+    Json shape = Json::object();
+    write_fields(plan.shape, shape);
+    text += " \"shape\": " + shape.dump();
+    const auto add_lines = [&](std::string_view name, const auto& lines) {
+        text += fmt::format(",\n \"{}\": [", name);
+        for (std::size_t i = 0; i < lines.size(); ++i) {
+            Json json{{"kind", to_string(lines[i].kind)}};
+            write_fields(lines[i], json);
+            text += (i == 0 ? "\n  " : ",\n  ") + json.dump();
+        }
+        text += "]";
+    };
+    add_lines("faults", plan.faults);
+    add_lines("operations", plan.operations);
+    return text + "}\n";
+}
+
+std::expected<Plan, std::string> plan_from_json(std::string_view text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (json.is_discarded()) return std::unexpected("not JSON");
+    if (!json.is_object() || !json.contains("scenario") || json["scenario"] != 1)
+        return std::unexpected("no scenario of version 1: {\"scenario\": 1, ...}");
+    Plan plan;
+    std::optional<std::string> wrong;
+    for (const auto& [name, value] : json.items()) {
+        if (name == "scenario") continue;
+        if (name == "seed") {
+            if (!value.is_number_unsigned()) return std::unexpected("seed: not an unsigned number");
+            plan.seed = value.get<std::uint64_t>();
+        } else if (name == "shape") {
+            wrong = read_fields(value, plan.shape, name);
+        } else if (name == "faults") {
+            wrong = read_lines(value, plan.faults, &FaultLine::kind, kFaultKindCount, name);
+        } else if (name == "operations") {
+            wrong = read_lines(value, plan.operations, &OperationLine::kind, kOperationKindCount, name);
+        } else {
+            wrong = fmt::format("no field '{}'", name);
+        }
+        if (wrong) return std::unexpected(*wrong);
+    }
+    if ((wrong = out_of_bounds(plan))) return std::unexpected(*wrong);
+    return plan;
+}
+
+}  // namespace quorate::sim

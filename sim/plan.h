@@ -1,0 +1,129 @@
+#pragma once
+
+// What a run is made of: the world's numbers, what its clients do, and what goes wrong when. A plan is data:
+// it is drawn from a seed (storm.h), made smaller (shrink.h), and written to a scenario file and read back.
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quorate::sim {
+
+/// Kind, and what its line means: `node` is concerned for `duration_us` (where it lasts), with `peer` and
+/// `amount` as said.
+#define QUORATE_FAULT_KINDS(X)                                                                             \
+    X(Loss)           /* every link loses `amount` millionths of the frames */                             \
+    X(Duplicate)      /* every link delivers `amount` millionths of Raft's frames twice */                 \
+    X(Reorder)        /* frames overtake each other, by up to `amount` us */                               \
+    X(Slow)           /* the link from `node` to `peer` takes `amount` us more */                          \
+    X(Corrupt)        /* every link flips a bit in `amount` millionths of the frames */                    \
+    X(Partition)      /* the nodes in the bit mask `amount` and the others do not hear each other */       \
+    X(OneWay)         /* `peer` does not hear `node` */                                                    \
+    X(Clog)           /* what `node` sends `peer` arrives when it is over */                               \
+    X(Disconnect)     /* the connection from `node` to `peer` breaks */                                    \
+    X(Kill)           /* the process ends; its files stay; starts after the duration; with an `amount`,    \
+                         while the next disk job runs, else at once */                                     \
+    X(PowerCut)       /* the same, and what was not synced is lost, torn or there */                       \
+    X(PowerCutAtDisk) /* power goes `amount` disk operations later */                                      \
+    X(Pause)          /* the process stands still */                                                       \
+    X(Stop)           /* asked to stop gracefully; starts after the duration */                            \
+    X(ClockJump)      /* its clock jumps forward by `amount` ms */                                         \
+    X(ClockDrift)     /* its clock runs `amount` millionths of its speed: 500,000 is half as fast */       \
+    X(DiskSlow)       /* disk operations take `amount` times as long */                                    \
+    X(SyncFails)      /* the disk operation after `amount` more fails */                                   \
+    X(DiskFull)       /* no more than `amount` bytes are free */                                           \
+    X(ReadFails)      /* log files cannot be read at the next start */                                     \
+    X(Rot)            /* one bit changes in what is durable; `amount` chooses which; the node is killed */ \
+    X(DiskLost)       /* the node dies for good, with its disk */
+
+enum class FaultKind : std::uint8_t {
+#define QUORATE_FAULT_ENUMERATOR(name) name,
+    QUORATE_FAULT_KINDS(QUORATE_FAULT_ENUMERATOR)
+#undef QUORATE_FAULT_ENUMERATOR
+};
+#define QUORATE_FAULT_COUNT(name) +1
+inline constexpr std::size_t kFaultKindCount = 0 QUORATE_FAULT_KINDS(QUORATE_FAULT_COUNT);
+#undef QUORATE_FAULT_COUNT
+
+[[nodiscard]] std::string_view to_string(FaultKind kind);
+
+struct FaultLine {
+    std::uint64_t at_us = 0;
+    FaultKind kind = FaultKind::Loss;
+    std::uint64_t node = 0;  ///< nodes are numbered from 0
+    std::uint64_t peer = 0;
+    std::uint64_t duration_us = 0;
+    std::uint64_t amount = 0;
+
+    bool operator==(const FaultLine&) const = default;
+};
+
+enum class OperationKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf };
+
+[[nodiscard]] std::string_view to_string(OperationKind kind);
+
+/// One operation of one client, which does its own in order.
+struct OperationLine {
+    std::uint64_t client = 0;
+    OperationKind kind = OperationKind::Get;
+    std::uint64_t key = 0;
+    std::uint64_t last_key = 0;  ///< Range: inclusive; Batch: every key from `key` on is written
+    std::uint64_t node = 0;      ///< whom it asks first
+    std::uint64_t bytes = 0;     ///< of a value written
+    std::uint64_t pause_us = 0;  ///< before it begins, after the one before has ended
+
+    bool operator==(const OperationLine&) const = default;
+};
+
+/// The world's numbers, all of them unsigned. name, default
+#define QUORATE_SHAPE_FIELDS(X)                                          \
+    X(nodes, 3)                                                          \
+    X(clients, 4)                                                        \
+    X(keys, 8)                                                           \
+    X(storm_us, 10'000'000) /* faults begin and end within it */         \
+    X(core_mask, 0)         /* who must serve when it is over; 0: all */ \
+    X(tick_ms, 10)                                                       \
+    X(heartbeat_ms, 100)                                                 \
+    X(election_min_ms, 500)                                              \
+    X(election_max_ms, 1000)                                             \
+    X(operation_timeout_ms, 5000)                                        \
+    X(client_timeout_ms, 6000)                                           \
+    X(segment_bytes, 65536)                                              \
+    X(append_entries_max, 1024)                                          \
+    X(append_bytes_max, 1048576)                                         \
+    X(inflight_appends_max, 64)                                          \
+    X(inflight_bytes_max, 16777216)                                      \
+    X(uncommitted_bytes_max, 67108864)                                   \
+    X(operations_max, 16384)                                             \
+    X(cache_bytes_max, 67108864)                                         \
+    X(apply_bytes_max, 4194304)                                          \
+    X(latency_us_min, 200) /* of a frame, one way */                     \
+    X(latency_us_max, 1000)                                              \
+    X(sync_us_min, 100) /* of a disk job */                              \
+    X(sync_us_max, 2000)
+
+struct Shape {
+#define QUORATE_SHAPE_FIELD(name, value) std::uint64_t name = value;
+    QUORATE_SHAPE_FIELDS(QUORATE_SHAPE_FIELD)
+#undef QUORATE_SHAPE_FIELD
+
+    bool operator==(const Shape&) const = default;
+};
+
+struct Plan {
+    std::uint64_t seed = 1;  ///< of every draw that the lines leave open
+    Shape shape;
+    std::vector<FaultLine> faults;  ///< ascending in time
+    std::vector<OperationLine> operations;
+
+    bool operator==(const Plan&) const = default;
+};
+
+/// A scenario file: JSON, with only what differs from the defaults.
+[[nodiscard]] std::string to_json(const Plan& plan);
+/// The plan, or what is wrong with the text and where.
+[[nodiscard]] std::expected<Plan, std::string> plan_from_json(std::string_view text);
+
+}  // namespace quorate::sim

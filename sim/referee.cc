@@ -1,0 +1,276 @@
+#include "sim/referee.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "server/hash.h"
+
+namespace quorate::sim {
+
+using engine::LogIndex;
+using engine::Term;
+
+namespace {
+
+std::optional<std::uint64_t> number_in(const server::HttpResponse& response, std::string_view header) {
+    for (const server::HttpHeader& h : response.headers) {
+        if (!h.is(header)) continue;
+        std::string_view text = h.value;
+        if (text.starts_with('"')) text = text.substr(1, text.size() - 2);
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (error == std::errc() && end == text.data() + text.size()) return value;
+    }
+    return std::nullopt;
+}
+
+std::string code_of(const server::HttpResponse& response) {
+    const auto json = nlohmann::json::parse(response.body, nullptr, false);
+    return json.is_object() && json.contains("code") ? json["code"].get<std::string>() : std::string();
+}
+
+std::string_view shown(const std::optional<std::string>& value) {
+    return value ? value_name(*value) : std::string_view("nothing");
+}
+
+}  // namespace
+
+std::string_view value_name(std::string_view value) { return value.substr(0, value.find('.')); }
+
+void Referee::violate(std::string_view property, std::string text) {
+    if (!violation_) violation_ = Violation{std::string(property), std::move(text), now_us_};
+}
+
+std::uint64_t& Referee::applied_of(std::size_t node) {
+    if (applied_.size() <= node) applied_.resize(node + 1);
+    return applied_[node];
+}
+
+// Election Safety: "at most one leader can be elected in a given term"; Leader Completeness: "if a log entry
+// is committed in a given term, then that entry will be present in the logs of the leaders for all
+// higher-numbered terms". Thesis Fig. 3.2.
+void Referee::look_at(std::size_t node, const engine::Raft& raft) {
+    if (raft.role() != engine::RoleName::Leader) return;
+    const Term term = raft.current_term();
+    const auto [known, is_new] = leader_of_term_.try_emplace(term, node);
+    if (known->second != node) {
+        violate("Election Safety", fmt::format("term {} has two leaders: node {} and node {}", term.value,
+                                               known->second + 1, node + 1));
+    }
+    if (!is_new) return;
+    // By Log Matching the newest entry speaks for all before it.
+    for (std::uint64_t index = chain_.size(); index > 0; --index) {
+        const Committed& committed = chain_[index - 1];
+        if (committed.seen_in_term >= term) continue;
+        if (raft.log().base().index < LogIndex(index) &&
+            !raft.log().holds({LogIndex(index), committed.term})) {
+            violate("Leader Completeness",
+                    fmt::format("node {} leads term {} without the committed entry {} of term {}", node + 1,
+                                term.value, index, committed.term.value));
+        }
+        break;
+    }
+}
+
+// State Machine Safety: "if a server has applied a log entry at a given index to its state machine, no other
+// server will ever apply a different log entry for the same index". Thesis Fig. 3.2.
+void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex index,
+                            const wal::LogEntry& entry) {
+    if (index.value != ++applied_of(node)) {
+        return violate("Order", fmt::format("node {} applied entry {} after entry {}", node + 1, index.value,
+                                            applied_of(node) - 1));
+    }
+    const std::uint64_t hash = server::hash64(entry.payload);
+    if (index.value <= chain_.size()) {
+        const Committed& known = chain_[index.value - 1];
+        if (known.term != entry.term || known.payload_hash != hash) {
+            violate("State Machine Safety",
+                    fmt::format("node {} applied another entry at {} (term {}) than was committed (term {})",
+                                node + 1, index.value, entry.term.value, known.term.value));
+        }
+        return;
+    }
+    if (index.value > chain_.size() + 1) {
+        return violate("Order", fmt::format("node {} applied entry {} before anybody applied entry {}",
+                                            node + 1, index.value, chain_.size() + 1));
+    }
+    chain_.push_back({entry.term, hash, raft.current_term()});
+    if (entry.kind != engine::EntryKind::Command) return;
+    const auto command = server::decode_command(entry.payload);
+    if (!command) return violate("Format", fmt::format("entry {} holds no command", index.value));
+    apply(*command);
+}
+
+void Referee::apply(const server::Command& command) {
+    using Kind = server::Condition::Kind;
+    const auto mod = [&] { return mod_revision(command.operations.front().key); };
+    const auto is_in = [&] {
+        return mod() != 0 &&
+               std::ranges::find(command.condition.revisions, mod()) != command.condition.revisions.end();
+    };
+    bool holds = true;
+    switch (command.condition.kind) {
+        case Kind::None: break;
+        case Kind::Exists: holds = mod() != 0; break;
+        case Kind::Absent: holds = mod() == 0; break;
+        case Kind::RevisionIn: holds = is_in(); break;
+        case Kind::RevisionNotIn: holds = !is_in(); break;
+    }
+    for (const server::Operation& operation : command.operations) {
+        if (operation.kind != server::Operation::Kind::Put) continue;
+        const std::string name(value_name(operation.value));
+        // All operations of a batch carry the same name: told apart by their keys.
+        if (!values_applied_.insert(name + '@' + operation.key).second)
+            violate("Exactly Once", fmt::format("{} was written to {} twice", name, operation.key));
+        if (values_refused_.contains(name))
+            violate(
+                "Honest Refusal",
+                fmt::format("{} was written although its client was told that nothing would happen", name));
+    }
+    if (!holds) return;
+    bool changes = false;
+    for (const server::Operation& operation : command.operations) {
+        changes =
+            changes || operation.kind == server::Operation::Kind::Put || mod_revision(operation.key) != 0;
+    }
+    if (!changes) return;
+    ++revision_;
+    for (const server::Operation& operation : command.operations) {
+        auto& versions = versions_[operation.key];
+        const bool is_put = operation.kind == server::Operation::Kind::Put;
+        if (!is_put && (versions.empty() || !versions.back().value)) continue;
+        versions.push_back({revision_, is_put ? std::optional(operation.value) : std::nullopt});
+    }
+}
+
+std::uint64_t Referee::mod_revision(std::string_view key) const {
+    const Version* version = at(key, revision_);
+    return version != nullptr && version->value ? version->revision : 0;
+}
+
+const Referee::Version* Referee::at(std::string_view key, std::uint64_t revision) const {
+    const auto found = versions_.find(key);
+    if (found == versions_.end()) return nullptr;
+    const auto after = std::ranges::upper_bound(found->second, revision, {}, &Version::revision);
+    return after == found->second.begin() ? nullptr : &*std::prev(after);
+}
+
+Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response) {
+    const bool is_write = !attempt.writes.empty();
+    switch (response.status) {
+        case 200:
+        case 404:
+        case 412: break;
+        case 429:
+        case 503:
+        case 507: {
+            if (is_write && code_of(response) == "outcome_unknown") return Fate::Unknown;
+            for (const server::Operation& write : attempt.writes) {
+                if (write.kind != server::Operation::Kind::Put) continue;
+                const std::string name(value_name(write.value));
+                values_refused_.insert(name);
+                if (values_applied_.contains(name + '@' + write.key))
+                    violate("Honest Refusal",
+                            fmt::format("{} was written; its client is told that nothing happened", name));
+            }
+            return Fate::Refused;
+        }
+        default:
+            violate("Answers", fmt::format("attempt {} was answered with {}: {}", attempt.number,
+                                           response.status, response.body));
+            return Fate::Refused;
+    }
+    const auto revision = number_in(response, "Quorate-Revision");
+    if (!revision) {
+        violate("Answers", fmt::format("attempt {}: {} without a revision", attempt.number, response.status));
+        return Fate::Done;
+    }
+    if (*revision > revision_) {
+        violate("Durability",
+                fmt::format("attempt {} was answered with revision {}, and only {} are committed",
+                            attempt.number, *revision, revision_));
+        return Fate::Done;
+    }
+    if (!attempt.is_stale_read && *revision < attempt.floor_revision) {
+        violate("Linearizability",
+                fmt::format("attempt {} was answered from revision {}, and revision {} had been answered "
+                            "before it began",
+                            attempt.number, *revision, attempt.floor_revision));
+    }
+    if (is_write) {
+        check_write(attempt, response, *revision);
+    } else {
+        check_reads(attempt, response, *revision);
+    }
+    if (!attempt.is_stale_read) highest_answered_ = std::max(highest_answered_, *revision);
+    return Fate::Done;
+}
+
+void Referee::check_write(const Attempt& attempt, const server::HttpResponse& response,
+                          std::uint64_t revision) {
+    const auto wrong = [&](std::string_view what) {
+        violate("Linearizability", fmt::format("attempt {} was answered with {} at revision {}: {}",
+                                               attempt.number, response.status, revision, what));
+    };
+    if (response.status == 404) return wrong("a write is never absent");
+    if (response.status == 412) {
+        if (!attempt.if_revision) return wrong("it had no condition");
+        const Version* version = at(attempt.writes.front().key, revision);
+        const std::uint64_t mod = version != nullptr && version->value ? version->revision : 0;
+        if (mod == *attempt.if_revision) return wrong("its condition held");
+        return;
+    }
+    bool changed = false;
+    for (const server::Operation& write : attempt.writes) {
+        const Version* version = at(write.key, revision);
+        if (write.kind == server::Operation::Kind::Put) {
+            changed = true;
+            if (version == nullptr || version->revision != revision || version->value != write.value)
+                return wrong(fmt::format("{} does not hold its value", write.key));
+        } else if (version != nullptr && version->value) {
+            return wrong(fmt::format("{} is there", write.key));
+        } else if (number_in(response, "Quorate-Deleted").value_or(0) > 0) {
+            changed = true;
+            if (version == nullptr || version->revision != revision)
+                return wrong(fmt::format("{} was not deleted there", write.key));
+        }
+    }
+    if (changed && revision <= attempt.floor_revision) wrong("a write takes a revision of its own");
+    if (attempt.if_revision && revision > 0) {
+        const Version* before = at(attempt.writes.front().key, revision - 1);
+        const std::uint64_t mod = before != nullptr && before->value ? before->revision : 0;
+        if (mod != *attempt.if_revision) wrong("its condition did not hold");
+    }
+}
+
+void Referee::check_reads(const Attempt& attempt, const server::HttpResponse& response,
+                          std::uint64_t revision) {
+    std::map<std::string, std::string, std::less<>> got;
+    if (response.status == 200 && !attempt.is_range) {
+        got[attempt.reads.front()] = response.body;
+    } else if (response.status == 200) {
+        std::string_view lines = response.body;
+        while (!lines.empty()) {
+            const std::size_t end = lines.find('\n');
+            const auto json = nlohmann::json::parse(lines.substr(0, end), nullptr, false);
+            if (json.is_discarded()) return violate("Answers", "a range holds a line that is no JSON");
+            got[json["k"].get<std::string>()] = json["v"].get<std::string>();
+            lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
+        }
+    }
+    for (const std::string& key : attempt.reads) {
+        const Version* version = at(key, revision);
+        const auto expected = version != nullptr ? version->value : std::nullopt;
+        const auto found = got.find(key);
+        const auto seen = found != got.end() ? std::optional(found->second) : std::nullopt;
+        if (seen == expected) continue;
+        violate("Linearizability", fmt::format("attempt {} read {} at revision {}: {}; it holds {}",
+                                               attempt.number, key, revision, shown(seen), shown(expected)));
+    }
+}
+
+}  // namespace quorate::sim

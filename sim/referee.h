@@ -1,0 +1,105 @@
+#pragma once
+
+// Watches everything and knows the rules. It keeps its own model of the store, fed by what the first node
+// applies at each index, and holds every other node, every answer to a client and every leader against it.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/raft.h"
+#include "server/command.h"
+#include "server/http_message.h"
+#include "wal/entry.h"
+
+namespace quorate::sim {
+
+/// A property that does not hold, and where it showed.
+struct Violation {
+    std::string property;
+    std::string text;
+    std::uint64_t at_us = 0;
+
+    bool operator==(const Violation&) const = default;
+};
+
+/// One try of a client's operation. A write's value begins with its number, so that it is known wherever it
+/// turns up.
+struct Attempt {
+    std::uint64_t number = 0;
+    std::uint64_t floor_revision = 0;  ///< the highest revision in an answer that came before it began
+    std::vector<server::Operation> writes;
+    std::vector<std::string> reads;  ///< keys
+    bool is_stale_read = false;
+    bool is_range = false;
+    std::optional<std::uint64_t> if_revision;  ///< If-Match, or If-None-Match: * when 0
+};
+
+enum class Fate : std::uint8_t {
+    Done,     ///< answered: it took effect, or read what it read
+    Refused,  ///< answered: nothing happened, and nothing will
+    Unknown,  ///< may have happened, or happen later
+};
+
+class Referee {
+ public:
+    /// The first violation, if any.
+    [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
+    void set_now(std::uint64_t now_us) { now_us_ = now_us; }
+    void violate(std::string_view property, std::string text);
+
+    // Nodes.
+    void node_started(std::size_t node) { applied_of(node) = 0; }
+    /// After each step of its engine.
+    void look_at(std::size_t node, const engine::Raft& raft);
+    void entry_applied(std::size_t node, const engine::Raft& raft, engine::LogIndex index,
+                       const wal::LogEntry& entry);
+
+    // Clients.
+    [[nodiscard]] std::uint64_t highest_answered() const { return highest_answered_; }
+    /// `response` answers the attempt; says what became of it.
+    [[nodiscard]] Fate judge(const Attempt& attempt, const server::HttpResponse& response);
+
+    [[nodiscard]] std::uint64_t committed() const { return chain_.size(); }
+    [[nodiscard]] std::uint64_t revision() const { return revision_; }
+    /// Mod revision of the key now; 0 when absent.
+    [[nodiscard]] std::uint64_t mod_revision(std::string_view key) const;
+
+ private:
+    struct Committed {
+        engine::Term term;
+        std::uint64_t payload_hash = 0;
+        engine::Term seen_in_term;  ///< of the first node that applied it
+    };
+    // A key from one revision on; no value: absent.
+    struct Version {
+        std::uint64_t revision = 0;
+        std::optional<std::string> value;
+    };
+
+    [[nodiscard]] std::uint64_t& applied_of(std::size_t node);
+    void apply(const server::Command& command);
+    [[nodiscard]] const Version* at(std::string_view key, std::uint64_t revision) const;
+    void check_reads(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
+    void check_write(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
+
+    std::optional<Violation> violation_;
+    std::uint64_t now_us_ = 0;
+    std::map<engine::Term, std::size_t> leader_of_term_;
+    std::vector<Committed> chain_;  ///< entry 1 first
+    std::vector<std::uint64_t> applied_;
+    std::uint64_t revision_ = 0;
+    std::map<std::string, std::vector<Version>, std::less<>> versions_;
+    std::set<std::string, std::less<>> values_applied_;
+    std::set<std::string, std::less<>> values_refused_;
+    std::uint64_t highest_answered_ = 0;
+};
+
+/// What makes a write's value known again: the part before the dot.
+[[nodiscard]] std::string_view value_name(std::string_view value);
+
+}  // namespace quorate::sim

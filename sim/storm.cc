@@ -1,0 +1,212 @@
+#include "sim/storm.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "sim/dice.h"
+
+namespace quorate::sim {
+
+namespace {
+
+constexpr std::uint64_t kMs = 1000;
+
+class Planner {
+ public:
+    explicit Planner(std::uint64_t seed) : dice_(Dice::salted(seed, 7)) { plan_.seed = seed; }
+
+    Plan plan() {
+        draw_shape();
+        draw_victims();
+        for (std::size_t kind = 0; kind < kFaultKindCount; ++kind) {
+            if (dice_.chance(500'000)) add_faults(static_cast<FaultKind>(kind));
+        }
+        std::ranges::stable_sort(plan_.faults, {}, &FaultLine::at_us);
+        draw_operations();
+        return std::move(plan_);
+    }
+
+ private:
+    void draw_shape() {
+        Shape& s = plan_.shape;
+        static constexpr std::array<std::uint32_t, 10> kSizes{0, 5, 3, 50, 5, 25, 2, 6, 1, 3};
+        s.nodes = dice_.weighted(kSizes);
+        s.clients = dice_.between(1, 8);
+        s.keys = dice_.flip() ? dice_.between(1, 3) : dice_.between(4, 40);
+        s.storm_us = dice_.between(3'000, 20'000) * kMs;
+        static constexpr std::array<std::uint64_t, 3> kTicks{10, 10, 25};
+        s.tick_ms = kTicks[dice_.pick(3)];
+        if (dice_.chance(300'000)) {
+            s.heartbeat_ms = 50;
+            s.election_min_ms = 150;
+            s.election_max_ms = 300;
+        }
+        if (dice_.flip()) s.append_entries_max = dice_.skewed(1, 63);
+        if (dice_.flip()) s.append_bytes_max = dice_.skewed(1, 4096);
+        if (dice_.flip()) s.inflight_appends_max = dice_.skewed(1, 63);
+        if (dice_.flip()) s.inflight_bytes_max = s.append_bytes_max + dice_.skewed(0, 16384);
+        s.inflight_bytes_max = std::max(s.inflight_bytes_max, s.append_bytes_max);
+        if (dice_.chance(200'000)) s.uncommitted_bytes_max = dice_.skewed(256, 16384);
+        if (dice_.chance(100'000)) s.operations_max = dice_.skewed(2, 64);
+        if (dice_.flip()) s.cache_bytes_max = dice_.skewed(0, 8192);
+        if (dice_.chance(300'000)) s.apply_bytes_max = dice_.skewed(1, 2048);
+        if (dice_.chance(300'000)) s.operation_timeout_ms = dice_.between(200, 3000);
+        if (dice_.chance(300'000)) s.client_timeout_ms = dice_.between(100, 3000);
+        s.segment_bytes = dice_.flip() ? 8192 * dice_.between(1, 4) : 65536;
+        if (dice_.flip()) s.latency_us_max = s.latency_us_min + dice_.skewed(0, 50 * kMs);
+        if (dice_.flip()) s.sync_us_max = s.sync_us_min + dice_.skewed(0, 50 * kMs);
+        std::vector<std::uint64_t> order;
+        for (std::uint64_t i = 0; i < s.nodes; ++i) order.push_back(i);
+        dice_.shuffle(order);
+        const std::uint64_t core = dice_.between(s.nodes / 2 + 1, s.nodes);
+        for (std::uint64_t i = 0; i < core; ++i) s.core_mask |= std::uint64_t{1} << order[i];
+    }
+
+    // Less than half of the nodes may lose what they had promised.
+    void draw_victims() {
+        std::vector<std::uint64_t> order;
+        for (std::uint64_t i = 0; i < plan_.shape.nodes; ++i) order.push_back(i);
+        dice_.shuffle(order);
+        order.resize((plan_.shape.nodes - 1) / 2);
+        victims_ = order;
+    }
+
+    [[nodiscard]] std::uint64_t any_node() { return dice_.pick(plan_.shape.nodes); }
+    [[nodiscard]] std::uint64_t other_than(std::uint64_t node) {
+        return (node + dice_.between(1, plan_.shape.nodes - 1)) % plan_.shape.nodes;
+    }
+    [[nodiscard]] std::uint64_t any_moment() { return dice_.between(0, plan_.shape.storm_us / kMs) * kMs; }
+    [[nodiscard]] std::uint64_t ms(std::uint64_t min, std::uint64_t max) {
+        return dice_.skewed(min, max) * kMs;
+    }
+
+    void add(FaultKind kind, std::uint64_t node, std::uint64_t peer, std::uint64_t duration_us,
+             std::uint64_t amount) {
+        plan_.faults.push_back({any_moment(), kind, node, peer, duration_us, amount});
+    }
+
+    void add_faults(FaultKind kind) {
+        const std::uint64_t count = dice_.skewed(1, 12);
+        for (std::uint64_t i = 0; i < count; ++i) add_fault(kind);
+    }
+
+    void add_fault(FaultKind kind) {
+        const std::uint64_t nodes = plan_.shape.nodes;
+        const std::uint64_t node = any_node();
+        const bool has_links = nodes > 1;
+        switch (kind) {
+            case FaultKind::Loss:
+            case FaultKind::Duplicate: return add(kind, 0, 0, ms(100, 8000), dice_.skewed(1000, 500'000));
+            case FaultKind::Corrupt: return add(kind, 0, 0, ms(100, 4000), dice_.skewed(1000, 50'000));
+            case FaultKind::Reorder: return add(kind, 0, 0, ms(100, 8000), ms(1, 300));
+            case FaultKind::Slow:
+                if (has_links) add(kind, node, other_than(node), ms(100, 8000), ms(1, 2000));
+                return;
+            case FaultKind::Partition: {
+                if (!has_links) return;
+                const std::uint64_t mask = dice_.between(1, (std::uint64_t{1} << nodes) - 2);
+                return add(kind, 0, 0, ms(100, 8000), mask);
+            }
+            case FaultKind::OneWay:
+                if (has_links) add(kind, node, other_than(node), ms(100, 8000), 0);
+                return;
+            case FaultKind::Clog: return add_swizzle();
+            case FaultKind::Disconnect:
+                if (has_links) add(kind, node, other_than(node), 0, 0);
+                return;
+            case FaultKind::Kill:
+            case FaultKind::PowerCut: return add(kind, node, 0, ms(0, 4000), dice_.between(0, 2));
+            case FaultKind::PowerCutAtDisk: return add(kind, node, 0, 0, dice_.skewed(0, 40));
+            case FaultKind::Pause: return add(kind, node, 0, ms(10, 5000), 0);
+            case FaultKind::Stop: return add(kind, node, 0, ms(500, 9000), 0);
+            case FaultKind::ClockJump: return add(kind, node, 0, 0, dice_.skewed(1, 10'000));
+            case FaultKind::ClockDrift:
+                return add(kind, node, 0, ms(500, 20'000), dice_.between(300'000, 3'000'000));
+            case FaultKind::DiskSlow: return add(kind, node, 0, ms(100, 8000), dice_.skewed(2, 500));
+            case FaultKind::SyncFails: return add(kind, node, 0, 0, dice_.skewed(0, 40));
+            case FaultKind::DiskFull: return add(kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000));
+            case FaultKind::ReadFails:
+                add(kind, node, 0, ms(500, 4000), 0);
+                plan_.faults.push_back(
+                    {plan_.faults.back().at_us + kMs, FaultKind::Kill, node, 0, ms(0, 500), 0});
+                return;
+            case FaultKind::Rot:
+                if (!victims_.empty())
+                    add(kind, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits());
+                return;
+            case FaultKind::DiskLost:
+                if (!victims_.empty()) add(kind, victims_[dice_.pick(victims_.size())], 0, 0, 0);
+                return;
+        }
+    }
+
+    // Links stop one by one, and come back in another order.
+    void add_swizzle() {
+        if (plan_.shape.nodes < 2) return;
+        const std::uint64_t node = any_node();
+        std::uint64_t at_us = any_moment();
+        const std::uint64_t end_us = at_us + ms(100, 5000);
+        for (std::uint64_t peer = 0; peer < plan_.shape.nodes; ++peer) {
+            if (peer == node || dice_.chance(300'000)) continue;
+            const bool outward = dice_.flip();
+            plan_.faults.push_back({at_us, FaultKind::Clog, outward ? node : peer, outward ? peer : node,
+                                    end_us - at_us + ms(0, 1000), 0});
+            at_us = std::min(end_us, at_us + ms(0, 500));
+        }
+    }
+
+    void draw_operations() {
+        const Shape& s = plan_.shape;
+        std::array<std::uint32_t, 7> weights{};
+        for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
+        weights[static_cast<std::size_t>(OperationKind::Put)] += 5;
+        weights[static_cast<std::size_t>(OperationKind::Get)] += 5;
+        const std::uint64_t pause_ms_max = dice_.skewed(1, 2000);
+        const std::uint64_t bytes_max = dice_.flip() ? 16 : 4096;
+        const bool is_hot = dice_.flip();
+        const std::uint64_t count = dice_.skewed(4, 300);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            OperationLine line;
+            line.client = dice_.pick(s.clients);
+            line.kind = static_cast<OperationKind>(dice_.weighted(weights));
+            line.key = is_hot && dice_.flip() ? 0 : dice_.pick(s.keys);
+            line.last_key = std::min(s.keys - 1, line.key + dice_.between(0, 8));
+            line.node = dice_.pick(s.nodes);
+            line.bytes = dice_.skewed(0, bytes_max);
+            line.pause_us = dice_.between(0, pause_ms_max * kMs);
+            plan_.operations.push_back(line);
+        }
+    }
+
+    Dice dice_;
+    Plan plan_;
+    std::vector<std::uint64_t> victims_;
+};
+
+}  // namespace
+
+Plan make_plan(std::uint64_t seed) { return Planner(seed).plan(); }
+
+Plan make_fair_weather(std::uint64_t nodes, std::uint64_t seconds, std::uint64_t seed) {
+    Plan plan;
+    Dice dice = Dice::salted(seed, 8);
+    plan.seed = seed;
+    plan.shape.nodes = nodes;
+    plan.shape.keys = 16;
+    plan.shape.storm_us = seconds * 1'000'000;
+    // Each client does something about five times a second.
+    for (std::uint64_t i = 0; i < plan.shape.clients * seconds * 5; ++i) {
+        OperationLine line;
+        line.client = i % plan.shape.clients;
+        line.kind = dice.flip() ? OperationKind::Put : OperationKind::Get;
+        line.key = dice.pick(plan.shape.keys);
+        line.node = dice.pick(nodes);
+        line.bytes = 64;
+        line.pause_us = 200'000;
+        plan.operations.push_back(line);
+    }
+    return plan;
+}
+
+}  // namespace quorate::sim

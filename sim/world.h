@@ -1,0 +1,54 @@
+#pragma once
+
+// A run: nodes, clients, network, disks and clocks in one thread and in virtual time. What happens is a pure
+// function of the plan.
+//
+// First the storm: faults come and go as the plan says, and nothing that was promised may break. Then the
+// calm: the faults are over for a core of the nodes (a quorum), which must serve within a bounded time while
+// the others are down; then all come back and must agree.
+
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/event_queue.h"
+#include "sim/host.h"
+#include "sim/plan.h"
+#include "sim/referee.h"
+#include "sim/virtual_network.h"
+
+namespace quorate::sim {
+
+using NoteSet = std::bitset<engine::kNoteKindCount>;
+
+struct RunResult {
+    std::optional<Violation> violation;
+    std::uint64_t trace_hash = 0;  ///< of every event and action
+    std::uint64_t virtual_us = 0;
+    std::uint64_t events = 0;
+    std::uint64_t committed = 0;  ///< entries
+    std::uint64_t done = 0;       ///< operations, by what their clients were told
+    std::uint64_t refused = 0;
+    std::uint64_t unknown = 0;
+    std::uint64_t leaders = 0;  ///< elections won
+    Effects effects;
+    NoteSet notes;  ///< kinds of notes that the engines gave
+};
+
+struct RunOptions {
+    /// Called with a line of JSON for each event; empty: no trace.
+    std::function<void(std::string_view)> trace{};
+    /// Called with the log lines of each node, with its number (from 1); empty: none.
+    std::function<void(std::size_t, std::string_view)> log{};
+    std::uint64_t events_max = UINT64_MAX;  ///< stops there
+};
+
+[[nodiscard]] RunResult run(const Plan& plan, const RunOptions& options = {});
+
+}  // namespace quorate::sim
