@@ -1,0 +1,208 @@
+#include "sim/campaign.h"
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sim/storm.h"
+
+namespace quorate::sim {
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::string encode(std::uint64_t seed, const RunResult& r) {
+    Json json{{"seed", seed},
+              {"hash", r.trace_hash},
+              {"us", r.virtual_us},
+              {"events", r.events},
+              {"committed", r.committed},
+              {"done", r.done},
+              {"refused", r.refused},
+              {"unknown", r.unknown},
+              {"leaders", r.leaders},
+              {"effects", r.effects.counts},
+              {"notes", r.notes.to_string()}};
+    if (r.violation) json["violation"] = {r.violation->property, r.violation->text, r.violation->at_us};
+    return json.dump() + '\n';
+}
+
+std::pair<std::uint64_t, RunResult> decode(std::string_view line) {
+    const Json json = Json::parse(line);
+    RunResult r;
+    r.trace_hash = json["hash"];
+    r.virtual_us = json["us"];
+    r.events = json["events"];
+    r.committed = json["committed"];
+    r.done = json["done"];
+    r.refused = json["refused"];
+    r.unknown = json["unknown"];
+    r.leaders = json["leaders"];
+    r.effects.counts = json["effects"].get<std::vector<std::uint64_t>>();
+    r.notes = NoteSet(json["notes"].get<std::string>());
+    if (json.contains("violation")) {
+        const Json& v = json["violation"];
+        r.violation = Violation{v[0].get<std::string>(), v[1].get<std::string>(), v[2].get<std::uint64_t>()};
+    }
+    return {json["seed"].get<std::uint64_t>(), std::move(r)};
+}
+
+void write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+        if (written < 0 && errno != EINTR) std::_Exit(EXIT_FAILURE);
+        if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+std::string how_it_ended(int status) {
+    return WIFSIGNALED(status) ? fmt::format("the process was ended by signal {}", WTERMSIG(status))
+                               : fmt::format("the process ended with exit code {}", WEXITSTATUS(status));
+}
+
+RunResult crashed(int status) {
+    RunResult result;
+    result.violation = Violation{kCrash, how_it_ended(status), 0};
+    return result;
+}
+
+/// A child that runs the seeds first, first + step, … and writes a line for each.
+class Worker {
+ public:
+    Worker(std::uint64_t first, std::uint64_t last, std::uint64_t step)
+        : next_(first), last_(last), step_(step) {
+        start();
+    }
+
+    [[nodiscard]] int fd() const { return fd_; }
+    [[nodiscard]] bool is_done() const { return fd_ < 0; }
+
+    // What it has to say; calls `on_result` for each run.
+    bool read(const std::function<bool(std::uint64_t, RunResult&&)>& on_result) {
+        std::array<char, 65536> buffer{};
+        const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
+        if (got < 0) return true;
+        if (got == 0) return ended(on_result);
+        text_.append(buffer.data(), static_cast<std::size_t>(got));
+        for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
+            auto [seed, result] = decode(std::string_view(text_).substr(0, end));
+            text_.erase(0, end + 1);
+            next_ = seed + step_;
+            if (!on_result(seed, std::move(result))) return false;
+        }
+        return true;
+    }
+
+    void stop() {
+        if (fd_ < 0) return;
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+        ::close(std::exchange(fd_, -1));
+    }
+
+ private:
+    void start() {
+        std::array<int, 2> pipe{};
+        if (next_ > last_ || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
+            fd_ = -1;
+            return;
+        }
+        std::fflush(nullptr);
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            ::close(pipe[0]);
+            for (std::uint64_t seed = next_; seed <= last_; seed += step_)
+                write_all(pipe[1], encode(seed, run(make_plan(seed))));
+            std::_Exit(EXIT_SUCCESS);
+        }
+        ::close(pipe[1]);
+        fd_ = pipe[0];
+    }
+
+    bool ended(const std::function<bool(std::uint64_t, RunResult&&)>& on_result) {
+        int status = 0;
+        ::waitpid(pid_, &status, 0);
+        ::close(std::exchange(fd_, -1));
+        if (next_ > last_) return true;
+        // It died in the run of next_: the rest is for another.
+        const std::uint64_t seed = std::exchange(next_, next_ + step_);
+        const bool goes_on = on_result(seed, crashed(status));
+        if (goes_on) start();
+        return goes_on;
+    }
+
+    std::uint64_t next_;
+    std::uint64_t last_;
+    std::uint64_t step_;
+    pid_t pid_ = -1;
+    int fd_ = -1;
+    std::string text_;
+};
+
+}  // namespace
+
+RunResult run_apart(const Plan& plan) {
+    std::array<int, 2> pipe{};
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return crashed(EXIT_FAILURE << 8);
+    std::fflush(nullptr);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::close(pipe[0]);
+        // What an assertion says has been seen already.
+        const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (nowhere >= 0) ::dup2(nowhere, STDERR_FILENO);
+        write_all(pipe[1], encode(plan.seed, run(plan)));
+        std::_Exit(EXIT_SUCCESS);
+    }
+    ::close(pipe[1]);
+    std::string text;
+    std::array<char, 65536> buffer{};
+    for (;;) {
+        const ssize_t got = ::read(pipe[0], buffer.data(), buffer.size());
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        text.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+    ::close(pipe[0]);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return text.ends_with('\n') ? decode(text).second : crashed(status);
+}
+
+void run_campaign(const Campaign& campaign,
+                  const std::function<bool(std::uint64_t seed, RunResult&&)>& on_result,
+                  const std::function<bool()>& on_pause) {
+    std::vector<Worker> workers;
+    for (unsigned i = 0; i < campaign.jobs; ++i)
+        workers.emplace_back(campaign.first_seed + i, campaign.last_seed, campaign.jobs);
+    for (bool goes_on = true; goes_on;) {
+        std::vector<pollfd> polls;
+        std::vector<Worker*> polled;
+        for (Worker& worker : workers) {
+            if (worker.is_done()) continue;
+            polls.push_back({worker.fd(), POLLIN, 0});
+            polled.push_back(&worker);
+        }
+        if (polls.empty()) break;
+        ::poll(polls.data(), polls.size(), 200);
+        for (std::size_t i = 0; i < polls.size() && goes_on; ++i) {
+            if (polls[i].revents != 0) goes_on = polled[i]->read(on_result);
+        }
+        goes_on = goes_on && on_pause();
+    }
+    for (Worker& worker : workers) worker.stop();
+}
+
+}  // namespace quorate::sim
