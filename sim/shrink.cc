@@ -138,8 +138,8 @@ class Shrinker {
                 plan.operations[i].bytes = 0;
                 plan.operations[i].key = 0;
                 plan.operations[i].last_key = 0;
-                plan.operations[i].pause_us = 0;
             });
+            attempt([i](Plan& plan) { plan.operations[i].pause_us = 0; });
         }
         return simpler;
     }

@@ -558,7 +558,9 @@ void World::operation_ends(std::size_t client) {
     Client& c = clients_[client];
     c.tries = 0;
     ++c.next;
-    client_waits(client, c.is_done() ? 0 : c.lines[c.next].pause_us);
+    // After the storm nobody dawdles: what is left shall be over in a bounded time.
+    const std::uint64_t pause_us_max = phase_ == Phase::Storm ? UINT64_MAX : 10 * kMs;
+    client_waits(client, c.is_done() ? 0 : std::min(c.lines[c.next].pause_us, pause_us_max));
 }
 
 // ---- faults
