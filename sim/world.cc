@@ -105,6 +105,7 @@ class World final : public Surroundings {
     [[nodiscard]] std::size_t node_to_ask(const OperationLine& line, std::uint64_t tries) const;
 
     void phase_ends(std::uint64_t phase);
+    [[nodiscard]] bool choose_core();
     void begin_core();
     void begin_recovery();
     void check_progress();
@@ -692,26 +693,28 @@ void World::phase_ends(std::uint64_t phase) {
     check_progress();
 }
 
+// The plan's core without those that died, and others in their place. False: too few are left to ask anything
+// of them.
+bool World::choose_core() {
+    const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
+    const std::size_t quorum = hosts_.size() / 2 + 1;
+    core_mask_ = 0;
+    for (const std::uint64_t choice : {wanted, UINT64_MAX}) {
+        for (std::size_t i = 0; i < hosts_.size(); ++i) {
+            if (hosts_[i]->state() == HostState::Dead || ((choice >> i) & 1U) == 0) continue;
+            if (choice == wanted || static_cast<std::size_t>(std::popcount(core_mask_)) < quorum)
+                core_mask_ |= std::uint64_t{1} << i;
+        }
+    }
+    if (static_cast<std::size_t>(std::popcount(core_mask_)) >= quorum) return true;
+    phase_ = Phase::Over;
+    return false;
+}
+
 void World::begin_core() {
     phase_ = Phase::Core;
     phase_began_us_ = now_us_;
-    std::size_t alive = 0;
-    const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
-    for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        if (hosts_[i]->state() == HostState::Dead) continue;
-        ++alive;
-        if (((wanted >> i) & 1U) != 0) core_mask_ |= std::uint64_t{1} << i;
-    }
-    const std::size_t quorum = hosts_.size() / 2 + 1;
-    // Those that died were not asked for: another takes their place.
-    for (std::size_t i = 0; i < hosts_.size() && static_cast<std::size_t>(std::popcount(core_mask_)) < quorum;
-         ++i) {
-        if (hosts_[i]->state() != HostState::Dead) core_mask_ |= std::uint64_t{1} << i;
-    }
-    if (alive < quorum) {
-        phase_ = Phase::Over;  // the plan has killed too many: nothing more can be asked of the rest
-        return;
-    }
+    if (!choose_core()) return;
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         Host& host = *hosts_[i];
         host.paused_until_us = 0;
@@ -743,6 +746,11 @@ void World::begin_recovery() {
 void World::check_progress() {
     const bool is_late = now_us_ - phase_began_us_ > patience_us();
     if (phase_ == Phase::Core) {
+        // A damaged disk may show only now.
+        if (!choose_core()) return;
+        for (std::size_t i = 0; i < hosts_.size(); ++i) {
+            if (is_core(i) && hosts_[i]->state() == HostState::Down) schedule_start(i, 0);
+        }
         // Each node of the core answers an operation that needs a majority.
         bool all_served = true;
         for (std::size_t i = 0; i < hosts_.size(); ++i) {
