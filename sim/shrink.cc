@@ -93,15 +93,18 @@ class Shrinker {
         return simpler;
     }
 
-    // Nodes beyond the last that a line names; two fewer, so that the majority is one smaller.
+    // Two fewer, so that the majority is one smaller; what befell those that go befalls others.
     bool fewer_nodes() {
         Plan candidate = best_;
         if (candidate.shape.nodes < 3) return false;
-        candidate.shape.nodes -= 2;
-        const std::uint64_t nodes = candidate.shape.nodes;
+        const std::uint64_t nodes = candidate.shape.nodes -= 2;
         candidate.shape.core_mask &= (std::uint64_t{1} << nodes) - 1;
-        std::erase_if(candidate.faults,
-                      [&](const FaultLine& line) { return line.node >= nodes || line.peer >= nodes; });
+        for (FaultLine& line : candidate.faults) {
+            const bool is_link = line.node != line.peer;
+            line.node %= nodes;
+            line.peer %= nodes;
+            if (is_link && line.node == line.peer) line.peer = (line.peer + 1) % nodes;
+        }
         for (OperationLine& line : candidate.operations) line.node %= nodes;
         return adopt(std::move(candidate));
     }

@@ -1,0 +1,115 @@
+// Whole runs: that they hold, repeat themselves, and that what must bite bites.
+
+#include "sim/world.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "sim/storm.h"
+
+namespace quorate::sim {
+namespace {
+
+using testing::HasSubstr;
+
+std::string told(const RunResult& result) {
+    return result.violation ? result.violation->property + ": " + result.violation->text : std::string();
+}
+
+TEST(World, SeedsHold) {
+    for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+        const RunResult result = run(make_plan(seed));
+        EXPECT_FALSE(result.violation) << "seed " << seed << ": " << told(result);
+        EXPECT_GT(result.committed, 0U) << "seed " << seed;
+    }
+}
+
+TEST(World, TheSameSeedGivesTheSameRun) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        const RunResult first = run(make_plan(seed));
+        const RunResult second = run(make_plan(seed));
+        EXPECT_EQ(first.trace_hash, second.trace_hash) << "seed " << seed;
+        EXPECT_EQ(first.events, second.events) << "seed " << seed;
+    }
+}
+
+TEST(World, OtherSeedsGiveOtherRuns) {
+    std::map<std::uint64_t, std::uint64_t> seed_of;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        const auto [other, is_new] = seed_of.emplace(run(make_plan(seed)).trace_hash, seed);
+        EXPECT_TRUE(is_new) << "seeds " << seed << " and " << other->second;
+    }
+}
+
+TEST(World, WatchingARunDoesNotChangeIt) {
+    std::size_t lines = 0;
+    RunOptions watched;
+    watched.trace = [&](std::string_view line) {
+        ++lines;
+        EXPECT_THAT(std::string(line), HasSubstr("\"nodes\":["));
+    };
+    watched.log = [](std::size_t, std::string_view) {};
+    const RunResult result = run(make_plan(5), watched);
+    EXPECT_EQ(result.trace_hash, run(make_plan(5)).trace_hash);
+    EXPECT_EQ(lines, result.events);
+}
+
+TEST(World, FairWeatherRefusesNothingForLong) {
+    const RunResult result = run(make_fair_weather(3, 30, 1));
+    EXPECT_FALSE(result.violation) << told(result);
+    EXPECT_EQ(result.unknown, 0U);
+    EXPECT_EQ(result.leaders, 1U);
+    EXPECT_GE(result.done, 600U);
+}
+
+// One line of each kind, where it must bite.
+struct Bite {
+    FaultLine line;
+    std::uint64_t nodes = 3;
+};
+
+class EveryFault : public testing::TestWithParam<Bite> {};
+
+TEST_P(EveryFault, Bites) {
+    Plan plan = make_fair_weather(GetParam().nodes, 10, 1);
+    plan.shape.segment_bytes = 8192;
+    for (OperationLine& line : plan.operations) {
+        line.kind = OperationKind::Put;
+        line.bytes = 500;
+    }
+    plan.faults.push_back(GetParam().line);
+    if (GetParam().line.kind == FaultKind::ReadFails)
+        plan.faults.push_back({4'000'000, FaultKind::Kill, 0, 0, 0, 0});
+    const RunResult result = run(plan);
+    EXPECT_FALSE(result.violation) << told(result);
+    EXPECT_GT(result.effects.of(GetParam().line.kind), 0U);
+}
+
+constexpr std::uint64_t kAt = 3'000'000;
+constexpr std::uint64_t kFor = 3'000'000;
+
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, EveryFault,
+    testing::Values(
+        Bite{{kAt, FaultKind::Loss, 0, 0, kFor, 300'000}},
+        Bite{{kAt, FaultKind::Duplicate, 0, 0, kFor, 300'000}},
+        Bite{{kAt, FaultKind::Reorder, 0, 0, kFor, 100'000}},
+        Bite{{kAt, FaultKind::Slow, 0, 1, kFor, 100'000}, 2},
+        Bite{{kAt, FaultKind::Corrupt, 0, 0, kFor, 100'000}},
+        Bite{{kAt, FaultKind::Partition, 0, 0, kFor, 1}}, Bite{{kAt, FaultKind::OneWay, 0, 1, kFor, 0}, 2},
+        Bite{{kAt, FaultKind::Clog, 0, 1, kFor, 0}, 2}, Bite{{kAt, FaultKind::Disconnect, 0, 1, 0, 0}},
+        Bite{{kAt, FaultKind::Kill, 0, 0, kFor, 0}}, Bite{{kAt, FaultKind::PowerCut, 0, 0, kFor, 1}, 1},
+        Bite{{kAt, FaultKind::PowerCutAtDisk, 0, 0, 0, 5}}, Bite{{kAt, FaultKind::Pause, 0, 0, kFor, 0}},
+        Bite{{kAt, FaultKind::Stop, 0, 0, kFor, 0}}, Bite{{kAt, FaultKind::ClockJump, 0, 0, 0, 3000}},
+        Bite{{kAt, FaultKind::ClockDrift, 0, 0, kFor, 500'000}},
+        Bite{{kAt, FaultKind::DiskSlow, 0, 0, kFor, 50}}, Bite{{kAt, FaultKind::SyncFails, 0, 0, 0, 3}},
+        Bite{{kAt, FaultKind::DiskFull, 0, 0, kFor, 0}}, Bite{{kAt, FaultKind::ReadFails, 0, 0, kFor, 0}},
+        Bite{{kAt, FaultKind::Rot, 0, 0, 0, 5}}, Bite{{kAt, FaultKind::DiskLost, 0, 0, 0, 0}}),
+    [](const auto& tested) { return std::string(to_string(tested.param.line.kind)); });
+
+}  // namespace
+}  // namespace quorate::sim
