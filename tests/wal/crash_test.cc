@@ -89,6 +89,44 @@ void crash_everywhere(Story story, const VirtualDisk::Image& start, const Histor
     EXPECT_GT(crashes, 5U);
 }
 
+constexpr std::uint64_t kSectorsMax = 12;
+
+// Everything that the disk may hold after the crash: each subset of the sectors that were not synced, with
+// each prefix of the directory's changes that were not.
+template <class Visit>
+std::uint64_t visit_every_image(const VirtualDisk& disk, Visit visit) {
+    std::uint64_t images = 0;
+    for (std::uint64_t changes = 0;; ++changes) {
+        std::uint64_t changes_met = 0;
+        std::uint64_t sectors = 0;
+        for (std::uint64_t kept = 0; kept == 0 || kept < (std::uint64_t{1} << sectors); ++kept) {
+            changes_met = 0;
+            sectors = 0;
+            visit(disk.after_crash([&] { return ((kept >> sectors++) & 1U) != 0; },
+                                   [&] { return changes_met++ < changes; }));
+            ++images;
+            EXPECT_LE(sectors, kSectorsMax) << "a story this wide has too many images";
+            if (sectors > kSectorsMax || testing::Test::HasFatalFailure()) return images;
+        }
+        if (changes_met <= changes) return images;  // there were no more
+    }
+}
+
+// The story with a crash after each of its operations, and for each crash every legal image, recovered.
+std::uint64_t crash_exhaustively(Story story, const VirtualDisk::Image& start, const History& before) {
+    std::uint64_t images = 0;
+    for (std::uint64_t operations = 1;; ++operations) {
+        VirtualDisk disk(start);
+        const Crashed crashed = run(disk, before, story, operations);
+        if (!crashed.power_went) return images;
+        SCOPED_TRACE(testing::Message() << "power cut after operation " << operations);
+        Dice dice(operations);
+        images += visit_every_image(
+            disk, [&](const VirtualDisk::Image& image) { judge(image, crashed.history, dice); });
+        if (testing::Test::HasFatalFailure()) return images;
+    }
+}
+
 struct Start {
     VirtualDisk::Image image;
     History history;
@@ -105,6 +143,33 @@ Start after(Story story) {
 void three_entries(LogUser& user) {
     user.vote(1, 1);
     user.append(3, 300);
+}
+
+// Short runs, in all their images: nothing is left to chance.
+TEST(CrashImages, OfTheFirstVoteAndEntries) { EXPECT_GT(crash_exhaustively(three_entries, {}, {}), 50U); }
+
+TEST(CrashImages, OfABatchOfManySectors) {
+    const Start start = after(three_entries);
+    EXPECT_GT(crash_exhaustively([](LogUser& user) { user.append(3, 1200); }, start.image, start.history),
+              200U);
+}
+
+TEST(CrashImages, OfAReplacementBehindABatch) {
+    const Start start = after(three_entries);
+    EXPECT_GT(crash_exhaustively(
+                  [](LogUser& user) {
+                      user.append(2, 400);
+                      static_cast<void>(user.settle());
+                      user.replace(2, 2, 500);
+                  },
+                  start.image, start.history),
+              50U);
+}
+
+TEST(CrashImages, OfANewSegment) {
+    const Start start = after([](LogUser& user) { user.append(5, 600); });
+    EXPECT_GT(crash_exhaustively([](LogUser& user) { user.append(2, 900); }, start.image, start.history),
+              50U);
 }
 
 TEST(Crash, WhileTheDirectoryIsCreated) {
