@@ -105,7 +105,6 @@ struct Totals {
 
 /// Notes that no run of this world can reach, each for its reason.
 constexpr engine::NoteKind kUnreachable[] = {
-    engine::NoteKind::Started,                       // given at no step
     engine::NoteKind::CampaignRefusedNotVoter,       // no learners yet
     engine::NoteKind::AppendConflictsWithCommitted,  // only a broken leader sends such
     engine::NoteKind::MessageOfStrangerIgnored,      // members do not change yet

@@ -151,7 +151,7 @@ TEST(CrashImages, OfTheFirstVoteAndEntries) { EXPECT_GT(crash_exhaustively(three
 TEST(CrashImages, OfABatchOfManySectors) {
     const Start start = after(three_entries);
     EXPECT_GT(crash_exhaustively([](LogUser& user) { user.append(3, 1200); }, start.image, start.history),
-              200U);
+              100U);
 }
 
 TEST(CrashImages, OfAReplacementBehindABatch) {
