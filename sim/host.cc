@@ -57,6 +57,7 @@ std::optional<wal::Refusal> Host::start(std::uint64_t now_us) {
     Dice dice = Dice::salted(seed_, 1000 * (index_ + 1) + life_);
     config_.incarnation = (std::uint64_t{index_ + 1} << 48U) + (life_ << 32U);
     config_.raft.seed = dice.bits();
+    config_.log_salt = dice.bits();
     auto node = server::Node::open(config_, *this, *this);
     if (!node) {
         disk_->kill_process();
