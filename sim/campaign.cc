@@ -34,7 +34,8 @@ std::string encode(std::uint64_t seed, const RunResult& r) {
               {"unknown", r.unknown},
               {"leaders", r.leaders},
               {"effects", r.effects.counts},
-              {"notes", r.notes.to_string()}};
+              {"notes", r.notes.to_string()},
+              {"answers", r.answers.counts}};
     if (r.violation) json["violation"] = {r.violation->property, r.violation->text, r.violation->at_us};
     return json.dump() + '\n';
 }
@@ -52,6 +53,7 @@ std::pair<std::uint64_t, RunResult> decode(std::string_view line) {
     r.leaders = json["leaders"];
     r.effects.counts = json["effects"].get<std::vector<std::uint64_t>>();
     r.notes = NoteSet(json["notes"].get<std::string>());
+    r.answers.counts = json["answers"].get<std::vector<std::uint64_t>>();
     if (json.contains("violation")) {
         const Json& v = json["violation"];
         r.violation = Violation{v[0].get<std::string>(), v[1].get<std::string>(), v[2].get<std::uint64_t>()};
@@ -78,11 +80,24 @@ RunResult crashed(int status) {
     return result;
 }
 
+// The second run finds a heap that the first has left behind: what depends on an address shows.
+RunResult run_twice(const Plan& plan) {
+    RunResult first = run(plan);
+    const RunResult second = run(plan);
+    if (!first.violation && first.trace_hash != second.trace_hash) {
+        first.violation = Violation{"Determinism",
+                                    fmt::format("two runs of the same plan: traces {:016x} and {:016x}",
+                                                first.trace_hash, second.trace_hash),
+                                    first.virtual_us};
+    }
+    return first;
+}
+
 /// A child that runs the seeds first, first + step, … and writes a line for each.
 class Worker {
  public:
-    Worker(std::uint64_t first, std::uint64_t last, std::uint64_t step)
-        : next_(first), last_(last), step_(step) {
+    Worker(std::uint64_t first, std::uint64_t last, std::uint64_t step, bool twice)
+        : next_(first), last_(last), step_(step), twice_(twice) {
         start();
     }
 
@@ -124,7 +139,7 @@ class Worker {
         if (pid_ == 0) {
             ::close(pipe[0]);
             for (std::uint64_t seed = next_; seed <= last_; seed += step_)
-                write_all(pipe[1], encode(seed, run(make_plan(seed))));
+                write_all(pipe[1], encode(seed, twice_ ? run_twice(make_plan(seed)) : run(make_plan(seed))));
             std::_Exit(EXIT_SUCCESS);
         }
         ::close(pipe[1]);
@@ -146,6 +161,7 @@ class Worker {
     std::uint64_t next_;
     std::uint64_t last_;
     std::uint64_t step_;
+    bool twice_;
     pid_t pid_ = -1;
     int fd_ = -1;
     std::string text_;
@@ -186,7 +202,7 @@ void run_campaign(const Campaign& campaign,
                   const std::function<bool()>& on_pause) {
     std::vector<Worker> workers;
     for (unsigned i = 0; i < campaign.jobs; ++i)
-        workers.emplace_back(campaign.first_seed + i, campaign.last_seed, campaign.jobs);
+        workers.emplace_back(campaign.first_seed + i, campaign.last_seed, campaign.jobs, campaign.twice);
     for (bool goes_on = true; goes_on;) {
         std::vector<pollfd> polls;
         std::vector<Worker*> polled;

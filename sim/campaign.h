@@ -22,6 +22,7 @@ struct Campaign {
     std::uint64_t last_seed = 1;
     unsigned jobs = 1;
     bool stop_at_failure = false;
+    bool twice = false;  ///< each seed, and compare the traces
 };
 
 /// Runs every seed of the campaign; `on_result` is called for each, in no particular order, and `on_pause`

@@ -87,6 +87,7 @@ struct Totals {
     std::uint64_t leaders = 0;
     Effects effects;
     NoteSet notes;
+    Answers answers;
 
     void add(const RunResult& r) {
         ++runs;
@@ -100,6 +101,7 @@ struct Totals {
         leaders += r.leaders;
         for (std::size_t i = 0; i < r.effects.counts.size(); ++i) effects.counts[i] += r.effects.counts[i];
         notes |= r.notes;
+        for (std::size_t i = 0; i < r.answers.counts.size(); ++i) answers.counts[i] += r.answers.counts[i];
     }
 };
 
@@ -119,13 +121,25 @@ constexpr engine::NoteKind kUnreachable[] = {
 
 /// Below this many runs a kind may be missed by chance.
 constexpr std::uint64_t kRunsForFloors = 400;
+/// Each kind of fault and of answer shows at least once in so many runs, on average.
+constexpr std::uint64_t kRunsForEffect = 100;
 
 std::vector<std::string> unreached(const Totals& totals) {
     std::vector<std::string> missing;
+    // A fault that hardly ever bites tests as little as one that never does.
+    const std::uint64_t floor = std::max<std::uint64_t>(1, totals.runs / kRunsForEffect);
     for (std::size_t i = 0; i < kFaultKindCount; ++i) {
-        if (totals.effects.counts[i] == 0)
+        if (totals.effects.counts[i] < floor)
             missing.push_back(fmt::format("fault {}", to_string(static_cast<FaultKind>(i))));
     }
+    const auto want = [&](OperationKind kind, int status) {
+        if (totals.answers.of(kind, status) < floor)
+            missing.push_back(fmt::format("{} answered with {}", to_string(kind), status));
+    };
+    for (std::size_t i = 0; i < kOperationKindCount; ++i) want(static_cast<OperationKind>(i), 200);
+    want(OperationKind::Get, 404);
+    want(OperationKind::StaleGet, 404);
+    want(OperationKind::PutIf, 412);
     for (std::size_t i = 0; i < engine::kNoteKindCount; ++i) {
         const auto kind = static_cast<engine::NoteKind>(i);
         if (!totals.notes[i] && std::ranges::find(kUnreachable, kind) == std::end(kUnreachable))
@@ -150,7 +164,7 @@ void print_totals(const Totals& t, double seconds) {
     fmt::print("\n");
 }
 
-int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_going) {
+int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_going, bool twice) {
     const std::size_t dots = seeds.find("..");
     const auto first = parse_number(std::string_view(seeds).substr(0, dots));
     const auto last =
@@ -165,7 +179,7 @@ int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_go
     const bool has_bar = ::isatty(STDERR_FILENO) != 0;
     const std::uint64_t count = *last - *first + 1;
     run_campaign(
-        {*first, *last, jobs},
+        {*first, *last, jobs, false, twice},
         [&](std::uint64_t seed, RunResult&& result) {
             totals.add(result);
             if (hashes) hash_of[seed] = result.trace_hash;
@@ -282,6 +296,8 @@ int start(int argc, char** argv) {
         ->capture_default_str()
         ->check(CLI::Range(1, 256));
     run_command->add_flag("--hashes", hashes, "Print each seed's trace hash and nothing else");
+    bool twice = false;
+    run_command->add_flag("--twice", twice, "Run each seed twice and compare the traces");
     run_command->add_flag("--keep-going", keep_going, "Do not stop at the first failure");
 
     std::vector<std::string> sources;
@@ -314,7 +330,7 @@ int start(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? kPassed : kUsage;
     }
-    if (run_command->parsed()) return run_seeds(seeds, jobs, hashes, keep_going);
+    if (run_command->parsed()) return run_seeds(seeds, jobs, hashes, keep_going, twice);
     if (replay_command->parsed()) return replay(sources, trace, until, verbose);
     if (shrink_command->parsed()) return shrink_source(source, output, trials_max);
     return bench(seconds);

@@ -26,8 +26,6 @@ std::optional<Kind> parse_kind(std::string_view name, std::size_t count) {
     return std::nullopt;
 }
 
-constexpr std::size_t kOperationKindCount = static_cast<std::size_t>(OperationKind::PutIf) + 1;
-
 // A name and the number that it stands for in a line.
 using Fields = std::vector<std::pair<std::string_view, std::uint64_t*>>;
 

@@ -61,6 +61,7 @@ struct FaultLine {
 };
 
 enum class OperationKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf };
+inline constexpr std::size_t kOperationKindCount = static_cast<std::size_t>(OperationKind::PutIf) + 1;
 
 [[nodiscard]] std::string_view to_string(OperationKind kind);
 

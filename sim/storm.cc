@@ -123,7 +123,10 @@ class Planner {
             case FaultKind::ClockJump: return add(kind, node, 0, 0, dice_.skewed(1, 10'000));
             case FaultKind::ClockDrift:
                 return add(kind, node, 0, ms(500, 20'000), dice_.between(300'000, 3'000'000));
-            case FaultKind::DiskSlow: return add(kind, node, 0, ms(100, 8000), dice_.skewed(2, 500));
+            case FaultKind::DiskSlow:
+                // Slow, or as good as hung.
+                return add(kind, node, 0, ms(100, 8000),
+                           dice_.chance(700'000) ? dice_.skewed(2, 500) : dice_.between(1000, 20'000));
             case FaultKind::SyncFails: return add(kind, node, 0, 0, dice_.skewed(0, 40));
             case FaultKind::DiskFull: return add(kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000));
             case FaultKind::ReadFails:

@@ -11,6 +11,7 @@
 #include "engine/format.h"
 #include "server/frame.h"
 #include "sim/client.h"
+#include "sim/promises.h"
 #include "wal/format.h"
 
 namespace quorate::sim {
@@ -25,6 +26,10 @@ constexpr std::uint64_t kDialMs = 100;
 constexpr std::uint64_t kClientPauseMs = 20;
 /// Attempts of one operation before its client gives up.
 constexpr std::uint64_t kTriesMax = 200;
+/// A disk that hangs comes back.
+constexpr std::uint64_t kDiskJobUsMax = 8 * kSecond;
+/// A run takes some ten thousand events.
+constexpr std::uint64_t kEventsMax = 20'000'000;
 /// How long a stopping process may take, as in quorated.
 constexpr std::uint64_t kStopUsMax = 8 * kSecond;
 
@@ -32,6 +37,7 @@ enum class Phase : std::uint8_t {
     Storm,
     Core,      ///< only the core is up, and has to serve
     Recovery,  ///< all that can come back has come back, and has to agree
+    Quiet,     ///< nothing happens, and nobody has a reason to stand for election
     Over,
 };
 
@@ -41,7 +47,8 @@ class World final : public Surroundings {
         : plan_(plan),
           options_(options),
           dice_(Dice::salted(plan.seed, 2)),
-          network_(plan, queue_, result_.effects) {
+          network_(plan, queue_, result_.effects),
+          promises_(plan.shape.nodes) {
         for (std::size_t i = 0; i < plan.shape.nodes; ++i)
             hosts_.push_back(std::make_unique<Host>(i, plan, *this));
         clients_.resize(plan.shape.clients);
@@ -122,10 +129,12 @@ class World final : public Surroundings {
     Dice dice_;
     VirtualNetwork network_;
     Referee referee_;
+    Promises promises_;
     std::uint64_t now_us_ = 0;
     std::uint64_t hash_ = 0x51ed270b27a1f96fU;
 
     std::vector<std::unique_ptr<Host>> hosts_;
+    Promises::Engines engines_;
     std::vector<Client> clients_;
     std::uint64_t next_number_ = 1;                            ///< attempts, tokens and exchanges
     std::map<server::HttpExchange, WaitingExchange> waiting_;  ///< at the nodes
@@ -157,6 +166,8 @@ RunResult World::run() {
         hash(static_cast<std::uint64_t>(event.kind) + (event.c << 8U));
         if (options_.trace) trace(event);
         handle(event);
+        if (result_.events == kEventsMax)
+            referee_.violate("Endless", fmt::format("{} events, and no end", kEventsMax));
     }
     result_.violation = referee_.violation();
     result_.trace_hash = hash_;
@@ -274,7 +285,7 @@ void World::job_submitted(std::size_t node, wal::DiskLane lane) {
     Host& host = *hosts_[node];
     std::uint64_t us = dice_.between(plan_.shape.sync_us_min, plan_.shape.sync_us_max);
     if (host.disk_slowness > 1) {
-        us *= host.disk_slowness;
+        us = std::min(us * host.disk_slowness, kDiskJobUsMax);
         result_.effects.add(FaultKind::DiskSlow);
     }
     std::uint64_t& free_at_us = host.lane_free_at_us[static_cast<std::size_t>(lane)];
@@ -325,6 +336,8 @@ void World::start_node(std::size_t node) {
                                 fmt::format("node {} refuses its directory: {}", node + 1, refusal->message));
     }
     referee_.node_started(node);
+    if (const auto breach = promises_.started(node, host.node().raft()))
+        return referee_.violate(breach->property, breach->text);
     queue_.push(host.next_tick_us(now_us_),
                 {EventKind::Tick, static_cast<std::uint32_t>(node), 0, host.life(), {}});
     for (std::size_t peer = 0; peer < hosts_.size(); ++peer) {
@@ -434,10 +447,19 @@ void World::dial(std::size_t from, std::size_t to) {
 
 // ---- what is watched
 
-void World::stepped(std::size_t, const engine::Output& output) {
+void World::stepped(std::size_t node, const engine::Output& output) {
+    engines_.clear();
+    for (const auto& host : hosts_) engines_.push_back(host->is_up() ? &host->node().raft() : nullptr);
+    if (const auto breach = promises_.stepped(node, output, engines_))
+        referee_.violate(breach->property, breach->text);
     for (const engine::Note& note : output.notes) {
         result_.notes.set(static_cast<std::size_t>(note.kind));
         if (note.kind == engine::NoteKind::ElectionWon) ++result_.leaders;
+        if (phase_ == Phase::Quiet && (note.kind == engine::NoteKind::ElectionTimeoutElapsed ||
+                                       note.kind == engine::NoteKind::ElectionTimedOut)) {
+            referee_.violate("Stability",
+                             fmt::format("node {} stands for election, and all is well", node + 1));
+        }
         hash(static_cast<std::uint64_t>(note.kind) ^ (note.index.value << 16U) ^ (note.term.value << 40U));
     }
 }
@@ -543,6 +565,7 @@ void World::deliver_response(const ArrivingResponse& arrived) {
     switch (fate) {
         case Fate::Done:
             ++result_.done;
+            result_.answers.add(c.lines[c.next].kind, arrived.response->status);
             if (!attempt.attempt.is_stale_read) last_served_us_[c.node] = now_us_;
             return operation_ends(arrived.client);
         case Fate::Unknown:
@@ -784,8 +807,11 @@ void World::check_progress() {
                 if (!c.is_done()) client_waits(i, 0);
             }
         }
+    } else if (phase_ == Phase::Quiet) {
+        if (now_us_ - phase_began_us_ > 3 * plan_.shape.election_max_ms * kMs) phase_ = Phase::Over;
     } else if (agrees()) {
-        phase_ = Phase::Over;
+        phase_ = Phase::Quiet;
+        phase_began_us_ = now_us_;
     } else if (is_late) {
         referee_.violate("Convergence",
                          fmt::format("after {} s of calm the nodes do not agree", patience_us() / kSecond));

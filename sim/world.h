@@ -7,6 +7,8 @@
 // calm: the faults are over for a core of the nodes (a quorum), which must serve within a bounded time while
 // the others are down; then all come back and must agree.
 
+#include <algorithm>
+#include <array>
 #include <bitset>
 #include <cstdint>
 #include <functional>
@@ -27,6 +29,24 @@ namespace quorate::sim {
 
 using NoteSet = std::bitset<engine::kNoteKindCount>;
 
+/// Kinds of operations that were answered for good, by what they found: a workload that never deletes, or
+/// never misses, shows as a zero.
+struct Answers {
+    static constexpr std::array<int, 3> kStatuses{200, 404, 412};
+    std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kOperationKindCount * kStatuses.size());
+    void add(OperationKind kind, int status) { ++counts[place(kind, status)]; }
+    [[nodiscard]] std::uint64_t of(OperationKind kind, int status) const {
+        return counts[place(kind, status)];
+    }
+
+ private:
+    [[nodiscard]] static std::size_t place(OperationKind kind, int status) {
+        const auto found = std::ranges::find(kStatuses, status);
+        return static_cast<std::size_t>(kind) * kStatuses.size() +
+               static_cast<std::size_t>(found - kStatuses.begin());
+    }
+};
+
 struct RunResult {
     std::optional<Violation> violation;
     std::uint64_t trace_hash = 0;  ///< of every event and action
@@ -39,6 +59,7 @@ struct RunResult {
     std::uint64_t leaders = 0;  ///< elections won
     Effects effects;
     NoteSet notes;  ///< kinds of notes that the engines gave
+    Answers answers;
 };
 
 struct RunOptions {

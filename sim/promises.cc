@@ -1,0 +1,194 @@
+#include "sim/promises.h"
+
+#include <algorithm>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "engine/quorum.h"
+
+namespace quorate::sim {
+
+using engine::EntryId;
+using engine::LogIndex;
+using engine::Raft;
+using engine::ServerId;
+using engine::Term;
+
+namespace {
+
+template <class... Texts>
+Breach breach(std::string_view property, fmt::format_string<Texts...> text, Texts&&... values) {
+    return {std::string(property), fmt::format(text, std::forward<Texts>(values)...)};
+}
+
+Term term_of(const Raft& raft, LogIndex index) {
+    return index == LogIndex{} ? Term{} : raft.log().term_at(index);
+}
+
+bool would_vote_for(EntryId theirs, EntryId ours) {
+    return theirs.term != ours.term ? theirs.term > ours.term : theirs.index >= ours.index;
+}
+
+}  // namespace
+
+std::optional<Breach> Promises::stepped(std::size_t node, const engine::Output& output,
+                                        const Engines& engines) {
+    const Raft& raft = *engines[node];
+    std::optional<Breach> found;
+    for (const engine::Action& action : output.actions) {
+        if (found) break;
+        if (const auto* persist = std::get_if<engine::PersistLog>(&action)) {
+            found = stored(node, *persist, raft);
+        } else if (const auto* role = std::get_if<engine::AnnounceRole>(&action)) {
+            if (role->role == engine::RoleName::Leader) found = elected(node, raft);
+        } else if (const auto* commit = std::get_if<engine::CommitEntries>(&action)) {
+            if (raft.role() == engine::RoleName::Leader) found = committed(node, commit->last, engines);
+        } else if (const auto* send = std::get_if<engine::SendMessage>(&action)) {
+            if (const auto* granted = std::get_if<engine::VoteGranted>(&send->message)) {
+                if (granted->kind != engine::CampaignKind::PreVote)
+                    found = voted(node, granted->term, send->to);
+            } else if (const auto* request = std::get_if<engine::RequestVote>(&send->message)) {
+                if (request->kind != engine::CampaignKind::PreVote)
+                    found = voted(node, request->term, raft.config().self);
+            } else if (const auto* accepted = std::get_if<engine::AppendAccepted>(&send->message)) {
+                nodes_[node].term = std::max(nodes_[node].term, accepted->term);
+                found = acknowledged(node, accepted->term, accepted->match_index, engines);
+            } else if (const auto* reply = std::get_if<engine::HeartbeatReply>(&send->message)) {
+                // It may leave before its term is on disk: its entries are older than that.
+                found = acknowledged(node, reply->term, reply->match_index, engines);
+            }
+        }
+    }
+    return found;
+}
+
+// "Each server will vote for at most one candidate in a given term." Thesis §3.4.
+std::optional<Breach> Promises::voted(std::size_t node, Term term, ServerId candidate) {
+    Promised& promised = nodes_[node];
+    promised.term = std::max(promised.term, term);
+    const auto [known, is_new] = promised.votes.try_emplace(term, candidate);
+    if (known->second == candidate) return std::nullopt;
+    return breach("One Vote", "node {} has voted for node {} and for node {} in term {}", node + 1,
+                  known->second.value, candidate.value, term.value);
+}
+
+// "A candidate wins an election if it receives votes from a majority of the servers in the full cluster for
+// the same term." Thesis §3.4. Each of them has been seen to leave.
+std::optional<Breach> Promises::elected(std::size_t node, const Raft& raft) const {
+    const Term term = raft.current_term();
+    const auto votes = std::ranges::count_if(nodes_, [&](const Promised& promised) {
+        const auto vote = promised.votes.find(term);
+        return vote != promised.votes.end() && vote->second == raft.config().self;
+    });
+    // Who is alone asks nobody.
+    if (nodes_.size() == 1 || static_cast<std::size_t>(votes) >= engine::majority_of(nodes_.size()))
+        return std::nullopt;
+    return breach("Election", "node {} leads term {} with {} votes", node + 1, term.value, votes);
+}
+
+// It says: my log equals yours through `match`, and my disk holds it.
+std::optional<Breach> Promises::acknowledged(std::size_t node, Term term, LogIndex match,
+                                             const Engines& engines) {
+    const Raft& raft = *engines[node];
+    if (match == LogIndex{}) return std::nullopt;
+    if (match > raft.log().last_index()) {
+        return breach("Acknowledgement", "node {} acknowledges entry {}, and has {}", node + 1, match.value,
+                      raft.log().last_index().value);
+    }
+    Promised& promised = nodes_[node];
+    while (promised.entries.size() < match.value)
+        promised.entries.push_back(raft.log().term_at(LogIndex(promised.entries.size() + 1)));
+    for (const Raft* leader : engines) {
+        if (leader == nullptr || leader->role() != engine::RoleName::Leader || leader->current_term() != term)
+            continue;
+        if (!leader->log().holds({match, raft.log().term_at(match)})) {
+            return breach(
+                "Acknowledgement",
+                "node {} acknowledges entry {} of term {} to the leader of term {}, which has another",
+                node + 1, match.value, raft.log().term_at(match).value, term.value);
+        }
+    }
+    return std::nullopt;
+}
+
+// Nothing is committed that a majority has not promised to keep, and nobody could be elected without it from
+// now on: "if a log entry is committed in a given term, then that entry will be present in the logs of the
+// leaders for all higher-numbered terms". Thesis §3.6.2, Fig. 3.2. Where the others are no majority, the
+// leader counts itself, and promises by that.
+std::optional<Breach> Promises::committed(std::size_t node, LogIndex last, const Engines& engines) {
+    const Raft& leader = *engines[node];
+    const EntryId entry{last, leader.log().term_at(last)};
+    std::size_t others = 0;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        const auto& entries = nodes_[i].entries;
+        if (i != node && entries.size() >= last.value && entries[last.value - 1] == entry.term) ++others;
+    }
+    const std::size_t majority = engine::majority_of(nodes_.size());
+    if (others + 1 < majority) {
+        return breach("Commitment", "node {} commits entry {} of term {}, which {} others have acknowledged",
+                      node + 1, last.value, entry.term.value, others);
+    }
+    if (others < majority) {
+        auto& own = nodes_[node].entries;
+        while (own.size() < last.value) own.push_back(leader.log().term_at(LogIndex(own.size() + 1)));
+    }
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+        if (!could_lead_without(i, entry, engines)) continue;
+        return breach("Commitment",
+                      "node {} commits entry {} of term {}, and node {} can be elected without it", node + 1,
+                      last.value, entry.term.value, i + 1);
+    }
+    return std::nullopt;
+}
+
+bool Promises::could_lead_without(std::size_t node, EntryId entry, const Engines& engines) const {
+    const Raft* candidate = engines[node];
+    if (candidate == nullptr || candidate->log().holds(entry)) return false;
+    const auto votes = std::ranges::count_if(engines, [&](const Raft* voter) {
+        return voter != nullptr && would_vote_for(candidate->log().last_entry(), voter->log().last_entry());
+    });
+    return static_cast<std::size_t>(votes) >= engine::majority_of(nodes_.size());
+}
+
+// "If two entries in different logs have the same index and term, then they store the same command, and the
+// logs are identical in all preceding entries." Thesis §3.5. What is cut from a log is promised no more.
+std::optional<Breach> Promises::stored(std::size_t node, const engine::PersistLog& persist,
+                                       const Raft& raft) {
+    auto& promised = nodes_[node].entries;
+    if (persist.truncate_from > LogIndex{} && promised.size() >= persist.truncate_from.value)
+        promised.resize(persist.truncate_from.value - 1);
+    if (persist.first == LogIndex{}) return std::nullopt;
+    for (LogIndex index = persist.first; index <= persist.last; index = index.next()) {
+        const std::pair stands{term_of(raft, index.previous()), raft.log().bytes_at(index)};
+        const Term term = raft.log().term_at(index);
+        const auto [known, is_new] = entries_.try_emplace({index, term}, stands);
+        if (known->second != stands) {
+            return breach("Log Matching",
+                          "node {} has an entry {} of term {} that differs from another node's", node + 1,
+                          index.value, term.value);
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Breach> Promises::started(std::size_t node, const Raft& raft) const {
+    const Promised& promised = nodes_[node];
+    if (raft.current_term() < promised.term) {
+        return breach("Durability", "node {} starts in term {}, and has taken part in term {}", node + 1,
+                      raft.current_term().value, promised.term.value);
+    }
+    const auto vote = promised.votes.find(raft.current_term());
+    if (vote != promised.votes.end() && raft.hard_state().voted_for != vote->second) {
+        return breach("Durability", "node {} has forgotten its vote of term {}", node + 1,
+                      raft.current_term().value);
+    }
+    const LogIndex last(promised.entries.size());
+    if (last > LogIndex{} && !raft.log().holds({last, promised.entries.back()})) {
+        return breach("Durability", "node {} has acknowledged entry {} of term {}, and starts without it",
+                      node + 1, last.value, promised.entries.back().value);
+    }
+    return std::nullopt;
+}
+
+}  // namespace quorate::sim

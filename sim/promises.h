@@ -1,0 +1,61 @@
+#pragma once
+
+// What nodes have told each other, and what a crash must therefore not undo: votes, terms and acknowledged
+// entries. Kept from the messages that leave a node, whatever its code believes of its own disk, and held
+// against what it finds there when it starts again.
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/raft.h"
+
+namespace quorate::sim {
+
+/// What is broken, if anything: a property's name, and how it shows.
+struct Breach {
+    std::string property;
+    std::string text;
+};
+
+class Promises {
+ public:
+    /// The engines of the nodes that are up, by node; null: it is down.
+    using Engines = std::vector<const engine::Raft*>;
+
+    explicit Promises(std::size_t nodes) : nodes_(nodes) {}
+
+    /// The node's engine has made a step; nothing of it has been done yet.
+    [[nodiscard]] std::optional<Breach> stepped(std::size_t node, const engine::Output& output,
+                                                const Engines& engines);
+    /// The node has recovered what its disk holds.
+    [[nodiscard]] std::optional<Breach> started(std::size_t node, const engine::Raft& raft) const;
+
+ private:
+    struct Promised {
+        engine::Term term;  ///< it takes part in no earlier one
+        std::map<engine::Term, engine::ServerId> votes;
+        std::vector<engine::Term> entries;  ///< terms of the entries that it said it holds, 1 first
+    };
+
+    [[nodiscard]] std::optional<Breach> voted(std::size_t node, engine::Term term,
+                                              engine::ServerId candidate);
+    [[nodiscard]] std::optional<Breach> elected(std::size_t node, const engine::Raft& raft) const;
+    [[nodiscard]] std::optional<Breach> acknowledged(std::size_t node, engine::Term term,
+                                                     engine::LogIndex match, const Engines& engines);
+    [[nodiscard]] std::optional<Breach> committed(std::size_t node, engine::LogIndex last,
+                                                  const Engines& engines);
+    [[nodiscard]] std::optional<Breach> stored(std::size_t node, const engine::PersistLog& persist,
+                                               const engine::Raft& raft);
+    [[nodiscard]] bool could_lead_without(std::size_t node, engine::EntryId entry,
+                                          const Engines& engines) const;
+
+    std::vector<Promised> nodes_;
+    /// Log Matching: the entry before each entry that was ever in a log, and its size.
+    std::map<std::pair<engine::LogIndex, engine::Term>, std::pair<engine::Term, std::uint32_t>> entries_;
+};
+
+}  // namespace quorate::sim
