@@ -104,6 +104,7 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
         return std::optional(fmt::format("{}: out of bounds", what));
     };
     if (s.nodes < 1 || s.nodes > kNodesMax) return bad("shape.nodes (1 to 9)");
+    if (s.outsiders > static_cast<std::uint64_t>(Outsiders::Mute)) return bad("shape.outsiders (0 to 3)");
     if (s.clients < 1 || s.clients > kClientsMax) return bad("shape.clients (1 to 64)");
     if (s.keys < 1 || s.keys > kKeysMax) return bad("shape.keys (1 to 1024)");
     if (s.tick_ms < 1 || s.heartbeat_ms < s.tick_ms || s.election_min_ms <= s.heartbeat_ms ||

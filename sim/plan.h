@@ -78,31 +78,40 @@ struct OperationLine {
     bool operator==(const OperationLine&) const = default;
 };
 
+/// Who is not of the core, while the core has to serve without it.
+enum class Outsiders : std::uint8_t {
+    Down,
+    CutOff,  ///< they and the core do not hear each other
+    Deaf,    ///< they do not hear the core
+    Mute,    ///< the core does not hear them
+};
+
 /// The world's numbers, all of them unsigned. name, default
-#define QUORATE_SHAPE_FIELDS(X)                                          \
-    X(nodes, 3)                                                          \
-    X(clients, 4)                                                        \
-    X(keys, 8)                                                           \
-    X(storm_us, 10'000'000) /* faults begin and end within it */         \
-    X(core_mask, 0)         /* who must serve when it is over; 0: all */ \
-    X(tick_ms, 10)                                                       \
-    X(heartbeat_ms, 100)                                                 \
-    X(election_min_ms, 500)                                              \
-    X(election_max_ms, 1000)                                             \
-    X(operation_timeout_ms, 5000)                                        \
-    X(client_timeout_ms, 6000)                                           \
-    X(segment_bytes, 65536)                                              \
-    X(append_entries_max, 1024)                                          \
-    X(append_bytes_max, 1048576)                                         \
-    X(inflight_appends_max, 64)                                          \
-    X(inflight_bytes_max, 16777216)                                      \
-    X(uncommitted_bytes_max, 67108864)                                   \
-    X(operations_max, 16384)                                             \
-    X(cache_bytes_max, 67108864)                                         \
-    X(apply_bytes_max, 4194304)                                          \
-    X(latency_us_min, 200) /* of a frame, one way */                     \
-    X(latency_us_max, 1000)                                              \
-    X(sync_us_min, 100) /* of a disk job */                              \
+#define QUORATE_SHAPE_FIELDS(X)                                                            \
+    X(nodes, 3)                                                                            \
+    X(clients, 4)                                                                          \
+    X(keys, 8)                                                                             \
+    X(storm_us, 10'000'000) /* faults begin and end within it */                           \
+    X(core_mask, 0)         /* who must serve when it is over; 0: all */                   \
+    X(outsiders, 0)         /* what becomes of the others until it serves, an Outsiders */ \
+    X(tick_ms, 10)                                                                         \
+    X(heartbeat_ms, 100)                                                                   \
+    X(election_min_ms, 500)                                                                \
+    X(election_max_ms, 1000)                                                               \
+    X(operation_timeout_ms, 5000)                                                          \
+    X(client_timeout_ms, 6000)                                                             \
+    X(segment_bytes, 65536)                                                                \
+    X(append_entries_max, 1024)                                                            \
+    X(append_bytes_max, 1048576)                                                           \
+    X(inflight_appends_max, 64)                                                            \
+    X(inflight_bytes_max, 16777216)                                                        \
+    X(uncommitted_bytes_max, 67108864)                                                     \
+    X(operations_max, 16384)                                                               \
+    X(cache_bytes_max, 67108864)                                                           \
+    X(apply_bytes_max, 4194304)                                                            \
+    X(latency_us_min, 200) /* of a frame, one way */                                       \
+    X(latency_us_max, 1000)                                                                \
+    X(sync_us_min, 100) /* of a disk job */                                                \
     X(sync_us_max, 2000)
 
 struct Shape {

@@ -35,7 +35,7 @@ bool would_vote_for(EntryId theirs, EntryId ours) {
 std::optional<Breach> Promises::stepped(std::size_t node, const engine::Output& output,
                                         const Engines& engines) {
     const Raft& raft = *engines[node];
-    std::optional<Breach> found;
+    std::optional<Breach> found = raised(node, output);
     for (const engine::Action& action : output.actions) {
         if (found) break;
         if (const auto* persist = std::get_if<engine::PersistLog>(&action)) {
@@ -46,8 +46,9 @@ std::optional<Breach> Promises::stepped(std::size_t node, const engine::Output& 
             if (raft.role() == engine::RoleName::Leader) found = committed(node, commit->last, engines);
         } else if (const auto* send = std::get_if<engine::SendMessage>(&action)) {
             if (const auto* granted = std::get_if<engine::VoteGranted>(&send->message)) {
-                if (granted->kind != engine::CampaignKind::PreVote)
-                    found = voted(node, granted->term, send->to);
+                found = granted->kind != engine::CampaignKind::PreVote
+                            ? voted(node, granted->term, send->to)
+                            : helped(node, granted->term, send->to, raft);
             } else if (const auto* request = std::get_if<engine::RequestVote>(&send->message)) {
                 if (request->kind != engine::CampaignKind::PreVote)
                     found = voted(node, request->term, raft.config().self);
@@ -71,6 +72,45 @@ std::optional<Breach> Promises::voted(std::size_t node, Term term, ServerId cand
     if (known->second == candidate) return std::nullopt;
     return breach("One Vote", "node {} has voted for node {} and for node {} in term {}", node + 1,
                   known->second.value, candidate.value, term.value);
+}
+
+// A term begins with somebody who stands for election, having asked whether it could win (thesis §9.6) or on
+// its leader's order (§3.10): otherwise each server that comes back from a partition deposes a leader.
+std::optional<Breach> Promises::raised(std::size_t node, const engine::Output& output) {
+    Term stands_in{};
+    Term stores{};
+    bool is_ordered = false;
+    for (const engine::Note& note : output.notes)
+        is_ordered = is_ordered || note.kind == engine::NoteKind::TransferOrderObeyed;
+    for (const engine::Action& action : output.actions) {
+        if (const auto* role = std::get_if<engine::AnnounceRole>(&action)) {
+            if (role->role == engine::RoleName::Candidate) stands_in = role->term;
+        } else if (const auto* persist = std::get_if<engine::PersistLog>(&action)) {
+            if (persist->hard_state) stores = persist->hard_state->current_term;
+        }
+    }
+    if (stands_in > Term{}) {
+        begun_.insert(stands_in);
+        const auto helpers = pre_votes_.find({stands_in, engine::ServerId(node + 1)});
+        const std::size_t count = helpers == pre_votes_.end() ? 0 : helpers->second.size();
+        if (!is_ordered && count + 1 < engine::majority_of(nodes_.size())) {
+            return breach("Disruption", "node {} begins term {}, and {} others would have it", node + 1,
+                          stands_in.value, count);
+        }
+    }
+    if (stores > Term{} && !begun_.contains(stores))
+        return breach("Disruption", "node {} is in term {}, in which nobody stands", node + 1, stores.value);
+    return std::nullopt;
+}
+
+// Who hears its leader helps nobody else to power. Thesis §4.2.3.
+std::optional<Breach> Promises::helped(std::size_t node, Term term, ServerId candidate, const Raft& raft) {
+    pre_votes_[{term, candidate}].insert(node);
+    if (raft.leader() == engine::kNobody || raft.leader() == candidate ||
+        raft.ticks_since_leader() >= raft.config().election_timeout_ticks_min)
+        return std::nullopt;
+    return breach("Disruption", "node {} hears the leader of term {}, and helps node {} to term {}", node + 1,
+                  raft.current_term().value, candidate.value, term.value);
 }
 
 // "A candidate wins an election if it receives votes from a majority of the servers in the full cluster for

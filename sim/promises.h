@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,9 @@ class Promises {
 
     [[nodiscard]] std::optional<Breach> voted(std::size_t node, engine::Term term,
                                               engine::ServerId candidate);
+    [[nodiscard]] std::optional<Breach> raised(std::size_t node, const engine::Output& output);
+    [[nodiscard]] std::optional<Breach> helped(std::size_t node, engine::Term term,
+                                               engine::ServerId candidate, const engine::Raft& raft);
     [[nodiscard]] std::optional<Breach> elected(std::size_t node, const engine::Raft& raft) const;
     [[nodiscard]] std::optional<Breach> acknowledged(std::size_t node, engine::Term term,
                                                      engine::LogIndex match, const Engines& engines);
@@ -54,6 +58,9 @@ class Promises {
                                           const Engines& engines) const;
 
     std::vector<Promised> nodes_;
+    std::set<engine::Term> begun_;  ///< terms in which somebody has stood
+    /// Who would vote for the server in the term.
+    std::map<std::pair<engine::Term, engine::ServerId>, std::set<std::size_t>> pre_votes_;
     /// Log Matching: the entry before each entry that was ever in a log, and its size.
     std::map<std::pair<engine::LogIndex, engine::Term>, std::pair<engine::Term, std::uint32_t>> entries_;
 };

@@ -61,6 +61,7 @@ class Planner {
         dice_.shuffle(order);
         const std::uint64_t core = dice_.between(s.nodes / 2 + 1, s.nodes);
         for (std::uint64_t i = 0; i < core; ++i) s.core_mask |= std::uint64_t{1} << order[i];
+        s.outsiders = dice_.pick(4);
     }
 
     // Less than half of the nodes may lose what they had promised.

@@ -100,6 +100,17 @@ void VirtualNetwork::block(const FaultLine& line, std::uint64_t add) {
     }
 }
 
+void VirtualNetwork::isolate_by(std::uint64_t mask, Outsiders others, std::uint64_t add) {
+    for (std::size_t from = 0; from < nodes_; ++from) {
+        for (std::size_t to = 0; to < nodes_; ++to) {
+            const bool inward = ((mask >> from) & 1U) == 0 && ((mask >> to) & 1U) != 0;
+            const bool outward = ((mask >> from) & 1U) != 0 && ((mask >> to) & 1U) == 0;
+            if ((inward && others != Outsiders::Deaf) || (outward && others != Outsiders::Mute))
+                link(from, to).one_way += add;
+        }
+    }
+}
+
 // Every one of these counts, so that two that overlap end one by one.
 std::uint64_t* VirtualNetwork::count_of(const FaultLine& line) {
     Link& l = link(line.node, line.peer);

@@ -30,6 +30,10 @@ class VirtualNetwork {
     /// Whether a frame of Raft's that arrives now does so twice.
     [[nodiscard]] bool duplicates();
 
+    /// The nodes of the mask and the others hear each other only as `others` says, until allow().
+    void isolate(std::uint64_t mask, Outsiders others) { isolate_by(mask, others, 1); }
+    void allow(std::uint64_t mask, Outsiders others) { isolate_by(mask, others, UINT64_MAX); }
+
     [[nodiscard]] bool is_up(std::size_t from, std::size_t to) const { return link(from, to).is_up; }
     [[nodiscard]] bool is_blocked(std::size_t from, std::size_t to) const;
     void connect(std::size_t from, std::size_t to);
@@ -56,6 +60,7 @@ class VirtualNetwork {
     [[nodiscard]] std::uint64_t* count_of(const FaultLine& line);
     [[nodiscard]] std::uint64_t* amount_of(const FaultLine& line);
     void block(const FaultLine& line, std::uint64_t add);
+    void isolate_by(std::uint64_t mask, Outsiders others, std::uint64_t add);
     void transmit(std::uint64_t now_us, std::size_t from, std::size_t to, std::string frame);
 
     EventQueue& queue_;

@@ -113,6 +113,8 @@ class World final : public Surroundings {
 
     void phase_ends(std::uint64_t phase);
     [[nodiscard]] bool choose_core();
+    void isolate(std::uint64_t mask);
+    [[nodiscard]] Outsiders outsiders() const { return static_cast<Outsiders>(plan_.shape.outsiders); }
     void begin_core();
     void begin_recovery();
     void check_progress();
@@ -143,6 +145,7 @@ class World final : public Surroundings {
     Phase phase_ = Phase::Storm;
     std::uint64_t phase_began_us_ = 0;
     std::uint64_t core_mask_ = 0;
+    std::uint64_t isolated_mask_ = 0;            ///< who hears the others only as outsiders() says; 0: nobody
     std::vector<std::uint64_t> last_served_us_;  ///< when a node last answered an operation for good
 };
 
@@ -749,15 +752,24 @@ void World::begin_core() {
                 node_ended(i, true);
             }
             if (!host.is_up()) schedule_start(i, 0);
-        } else if (host.is_up()) {
+        } else if (host.is_up() && (outsiders() == Outsiders::Down || host.is_stopping)) {
             host.kill(dice_);
             node_ended(i, true);
         }
     }
+    isolate(core_mask_);
     queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
 }
 
+// The nodes of the mask go on without the others; 0: with all.
+void World::isolate(std::uint64_t mask) {
+    if (isolated_mask_ != 0) network_.allow(isolated_mask_, outsiders());
+    isolated_mask_ = outsiders() == Outsiders::Down ? 0 : mask;
+    if (isolated_mask_ != 0) network_.isolate(isolated_mask_, outsiders());
+}
+
 void World::begin_recovery() {
+    isolate(0);
     phase_ = Phase::Recovery;
     phase_began_us_ = now_us_;
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
@@ -771,6 +783,7 @@ void World::check_progress() {
     if (phase_ == Phase::Core) {
         // A damaged disk may show only now.
         if (!choose_core()) return;
+        if (isolated_mask_ != 0 && isolated_mask_ != core_mask_) isolate(core_mask_);
         for (std::size_t i = 0; i < hosts_.size(); ++i) {
             if (is_core(i) && hosts_[i]->state() == HostState::Down) schedule_start(i, 0);
         }
