@@ -59,6 +59,7 @@ std::optional<wal::Refusal> Host::start(std::uint64_t now_us) {
     config_.raft.seed = dice.bits();
     config_.log_salt = dice.bits();
     auto node = server::Node::open(config_, *this, *this);
+    lost_power = !node && disk_->power_is_off();
     if (!node) {
         disk_->kill_process();
         state_ = HostState::Down;
@@ -96,8 +97,10 @@ std::size_t Host::cut_power(Dice& dice) {
         if (!is_kept) ++lost;
         return is_kept;
     };
-    disk_ =
-        std::make_unique<VirtualDisk>(disk_->after_crash(keeps_sector, [&] { return dice.chance(keeps); }));
+    // Now and then the disk was in the middle of a sector.
+    const auto torn_bytes = [&] { return dice.chance(100'000) ? dice.pick(VirtualDisk::kSectorBytes) : 0; };
+    disk_ = std::make_unique<VirtualDisk>(
+        disk_->after_crash(keeps_sector, [&] { return dice.chance(keeps); }, torn_bytes));
     apply_disk_state();
     return lost;
 }

@@ -80,6 +80,7 @@ class Host final : public server::Environment, public wal::Disk {
     std::uint64_t paused_until_us = 0;
     bool turn_is_due = false;
     bool is_stopping = false;
+    bool lost_power = false;  ///< in the last start
     bool is_damaged = false;  ///< it may refuse its directory
     std::uint64_t disk_slowness = 1;
     std::optional<std::size_t> ends_in_next_job;     ///< the line of the plan that wants it to

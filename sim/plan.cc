@@ -117,7 +117,9 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
         s.inflight_bytes_max < s.append_bytes_max || s.uncommitted_bytes_max < 1 || s.operations_max < 1)
         return bad("shape: bounds are at least 1, and append_bytes_max <= inflight_bytes_max");
     for (const FaultLine& line : plan.faults) {
-        if (line.node >= s.nodes || line.peer >= s.nodes) return bad("faults: node or peer");
+        const bool is_of_leader = line.node == kTheLeader && may_befall_the_leader(line.kind);
+        if ((line.node >= s.nodes && !is_of_leader) || line.peer >= s.nodes)
+            return bad("faults: node or peer");
     }
     for (const OperationLine& line : plan.operations) {
         if (line.client >= s.clients || line.node >= s.nodes || line.key >= s.keys ||
@@ -148,6 +150,34 @@ std::string_view to_string(OperationKind kind) {
         case OperationKind::Batch: return "Batch";
         case OperationKind::StaleGet: return "StaleGet";
         case OperationKind::PutIf: return "PutIf";
+    }
+    std::unreachable();
+}
+
+bool may_befall_the_leader(FaultKind kind) {
+    switch (kind) {
+        case FaultKind::Partition:
+        case FaultKind::Kill:
+        case FaultKind::PowerCut:
+        case FaultKind::PowerCutAtDisk:
+        case FaultKind::Pause:
+        case FaultKind::Stop:
+        case FaultKind::ClockJump:
+        case FaultKind::ClockDrift:
+        case FaultKind::DiskSlow:
+        case FaultKind::SyncFails:
+        case FaultKind::DiskFull: return true;
+        case FaultKind::Loss:
+        case FaultKind::Duplicate:
+        case FaultKind::Reorder:
+        case FaultKind::Slow:
+        case FaultKind::Corrupt:
+        case FaultKind::OneWay:
+        case FaultKind::Clog:
+        case FaultKind::Disconnect:
+        case FaultKind::ReadFails:
+        case FaultKind::Rot:
+        case FaultKind::DiskLost: return false;
     }
     std::unreachable();
 }

@@ -101,7 +101,7 @@ class Shrinker {
         candidate.shape.core_mask &= (std::uint64_t{1} << nodes) - 1;
         for (FaultLine& line : candidate.faults) {
             const bool is_link = line.node != line.peer;
-            line.node %= nodes;
+            if (line.node != kTheLeader) line.node %= nodes;
             line.peer %= nodes;
             if (is_link && line.node == line.peer) line.peer = (line.peer + 1) % nodes;
         }

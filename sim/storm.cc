@@ -89,7 +89,13 @@ class Planner {
 
     void add_faults(FaultKind kind) {
         const std::uint64_t count = dice_.skewed(1, 12);
-        for (std::uint64_t i = 0; i < count; ++i) add_fault(kind);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const std::size_t before = plan_.faults.size();
+            add_fault(kind);
+            if (plan_.faults.size() == before || !may_befall_the_leader(kind) || !dice_.chance(300'000))
+                continue;
+            plan_.faults.back().node = kTheLeader;
+        }
     }
 
     void add_fault(FaultKind kind) {
@@ -118,7 +124,11 @@ class Planner {
                 return;
             case FaultKind::Kill:
             case FaultKind::PowerCut: return add(kind, node, 0, ms(0, 4000), dice_.between(0, 2));
-            case FaultKind::PowerCutAtDisk: return add(kind, node, 0, 0, dice_.skewed(0, 40));
+            case FaultKind::PowerCutAtDisk:
+                add(kind, node, 0, 0, dice_.skewed(0, 40));
+                // Before its first start it has to create its files.
+                if (dice_.chance(100'000)) plan_.faults.back().at_us = 0;
+                return;
             case FaultKind::Pause: return add(kind, node, 0, ms(10, 5000), 0);
             case FaultKind::Stop: return add(kind, node, 0, ms(500, 9000), 0);
             case FaultKind::ClockJump: return add(kind, node, 0, 0, dice_.skewed(1, 10'000));

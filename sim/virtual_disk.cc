@@ -203,7 +203,8 @@ std::uint64_t VirtualDisk::size() const {
 }
 
 VirtualDisk::Image VirtualDisk::after_crash(const std::function<bool()>& keeps_sector,
-                                            const std::function<bool()>& keeps_change) const {
+                                            const std::function<bool()>& keeps_change,
+                                            const std::function<std::size_t()>& torn_bytes) const {
     const Names* names = &durable_names_;
     for (const Names& changed : name_history_) {
         if (!keeps_change()) break;
@@ -214,8 +215,8 @@ VirtualDisk::Image VirtualDisk::after_crash(const std::function<bool()>& keeps_s
         std::string bytes = file->durable;
         bytes.resize(file->written.size());
         for (const std::size_t sector : file->dirty) {
-            if (!keeps_sector()) continue;
-            const std::string content = file->written.substr(sector * kSectorBytes, kSectorBytes);
+            const std::size_t kept = keeps_sector() ? kSectorBytes : torn_bytes();
+            const std::string content = file->written.substr(sector * kSectorBytes, kept);
             bytes.replace(sector * kSectorBytes, content.size(), content);
         }
         image[name] = std::move(bytes);

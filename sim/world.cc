@@ -48,7 +48,8 @@ class World final : public Surroundings {
           options_(options),
           dice_(Dice::salted(plan.seed, 2)),
           network_(plan, queue_, result_.effects),
-          promises_(plan.shape.nodes) {
+          promises_(plan.shape.nodes),
+          faults_(plan.faults) {
         for (std::size_t i = 0; i < plan.shape.nodes; ++i)
             hosts_.push_back(std::make_unique<Host>(i, plan, *this));
         clients_.resize(plan.shape.clients);
@@ -99,6 +100,7 @@ class World final : public Surroundings {
     void process_failed(std::size_t node);
     void schedule_start(std::size_t node, std::uint64_t delay_us);
 
+    [[nodiscard]] const FaultLine& meet_leader(std::size_t index);
     void begin_fault(std::size_t index, bool has_waited);
     void end_fault(const FaultLine& line);
     void rot(std::size_t node, std::uint64_t draw);
@@ -120,6 +122,12 @@ class World final : public Surroundings {
     void check_progress();
     [[nodiscard]] bool is_core(std::size_t node) const { return ((core_mask_ >> node) & 1U) != 0; }
     [[nodiscard]] bool agrees() const;
+    /// Long enough for an election, and for an operation whose time runs out soon.
+    [[nodiscard]] std::uint64_t quiet_us() const {
+        const std::uint64_t timeout_ms = plan_.shape.operation_timeout_ms;
+        return std::max(3 * plan_.shape.election_max_ms, timeout_ms <= 3000 ? timeout_ms + 500 : 0) * kMs;
+    }
+    void check_answered();
     [[nodiscard]] std::uint64_t patience_us() const {
         return 30 * plan_.shape.election_max_ms * kMs + 60 * kSecond;
     }
@@ -135,6 +143,7 @@ class World final : public Surroundings {
     std::uint64_t now_us_ = 0;
     std::uint64_t hash_ = 0x51ed270b27a1f96fU;
 
+    std::vector<FaultLine> faults_;  ///< of the plan, each with its node once it has begun
     std::vector<std::unique_ptr<Host>> hosts_;
     Promises::Engines engines_;
     std::vector<Client> clients_;
@@ -187,7 +196,7 @@ void World::trace(const Event& event) {
         fmt::format(R"({{"event":{},"us":{},"kind":"{}","a":{},"b":{},"c":{})", result_.events, now_us_,
                     kNames[static_cast<std::size_t>(event.kind)], event.a + 1, event.b + 1, event.c);
     if (event.kind == EventKind::FaultBegins || event.kind == EventKind::FaultEnds)
-        line += fmt::format(R"(,"fault":"{}")", to_string(plan_.faults[event.c].kind));
+        line += fmt::format(R"(,"fault":"{}")", to_string(faults_[event.c].kind));
     line += R"(,"nodes":[)";
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
         if (i > 0) line += ',';
@@ -244,7 +253,7 @@ void World::handle(Event& event) {
                 start_node(event.a);
             return;
         case EventKind::FaultBegins: return begin_fault(event.c, event.b == 1);
-        case EventKind::FaultEnds: return end_fault(plan_.faults[event.c]);
+        case EventKind::FaultEnds: return end_fault(faults_[event.c]);
         case EventKind::PhaseEnds: return phase_ends(event.c);
     }
 }
@@ -324,6 +333,11 @@ void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
 void World::start_node(std::size_t node) {
     Host& host = *hosts_[node];
     const auto refusal = host.start(now_us_);
+    if (host.lost_power) {
+        result_.effects.add(FaultKind::PowerCutAtDisk);
+        host.cut_power(dice_);
+        return schedule_start(node, dice_.between(0, kSecond));
+    }
     if (refusal) {
         if (refusal->code == wal::RefusalCode::IoFailed || refusal->code == wal::RefusalCode::NoSpace) {
             result_.effects.add(refusal->code == wal::RefusalCode::IoFailed ? FaultKind::ReadFails
@@ -592,9 +606,25 @@ void World::operation_ends(std::size_t client) {
 
 // ---- faults
 
+// The line of the fault, with the node's number in it.
+const FaultLine& World::meet_leader(std::size_t index) {
+    FaultLine& line = faults_[index];
+    if (line.node != kTheLeader) return line;
+    line.node = dice_.pick(hosts_.size());
+    engine::Term newest;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (!hosts_[i]->is_up() || hosts_[i]->node().raft().role() != engine::RoleName::Leader) continue;
+        const engine::Term term = hosts_[i]->node().raft().current_term();
+        if (term > newest) line.node = i;
+        newest = std::max(newest, term);
+    }
+    if (line.kind == FaultKind::Partition) line.amount = std::uint64_t{1} << line.node;
+    return line;
+}
+
 void World::begin_fault(std::size_t index, bool has_waited) {
     if (phase_ != Phase::Storm) return;
-    const FaultLine& line = plan_.faults[index];
+    const FaultLine& line = meet_leader(index);
     Host& host = *hosts_[line.node];
     if ((line.kind == FaultKind::Kill || line.kind == FaultKind::PowerCut) && line.amount > 0 &&
         !has_waited) {
@@ -629,7 +659,8 @@ void World::begin_fault(std::size_t index, bool has_waited) {
             node_ended(line.node, false);
             return schedule_start(line.node, line.duration_us);
         case FaultKind::PowerCutAtDisk:
-            if (host.is_up()) host.disk().cut_power_after(line.amount + 1);
+            // Also of one that is down: in the midst of its recovery, or of the creation of its files.
+            if (host.state() != HostState::Dead) host.disk().cut_power_after(line.amount + 1);
             return;
         case FaultKind::Pause:
             if (host.is_up())
@@ -693,7 +724,6 @@ void World::end_fault(const FaultLine& line) {
 // write (docs/log-format.md, the known limit).
 void World::rot(std::size_t node, std::uint64_t draw) {
     Host& host = *hosts_[node];
-    host.is_damaged = true;
     Dice dice(draw);
     std::string block(wal::kBlockBytes, '\0');
     if (!host.disk().read("vote-a", 0, block)) return;
@@ -706,6 +736,7 @@ void World::rot(std::size_t node, std::uint64_t draw) {
             result_.effects.add(FaultKind::Rot);
         return;
     }
+    host.is_damaged = true;
     const std::uint64_t sequence = dice.between(1, vote->mark.sequence);
     const std::string file = wal::segment_name(sequence);
     const std::uint64_t end = sequence == vote->mark.sequence ? vote->mark.offset : plan_.shape.segment_bytes;
@@ -821,7 +852,10 @@ void World::check_progress() {
             }
         }
     } else if (phase_ == Phase::Quiet) {
-        if (now_us_ - phase_began_us_ > 3 * plan_.shape.election_max_ms * kMs) phase_ = Phase::Over;
+        if (now_us_ - phase_began_us_ > quiet_us()) {
+            check_answered();
+            phase_ = Phase::Over;
+        }
     } else if (agrees()) {
         phase_ = Phase::Quiet;
         phase_began_us_ = now_us_;
@@ -832,6 +866,13 @@ void World::check_progress() {
     if (phase_ != Phase::Over) queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
 }
 
+// Nobody waits for ever, whether or not its client still does.
+void World::check_answered() {
+    if (plan_.shape.operation_timeout_ms > 3000 || waiting_.empty()) return;
+    referee_.violate("Answers", fmt::format("node {} has never answered exchange {}",
+                                            waiting_.begin()->second.node + 1, waiting_.begin()->first));
+}
+
 // All that live have applied the same, and nothing is left to apply.
 bool World::agrees() const {
     std::optional<std::uint64_t> digest;
@@ -840,6 +881,7 @@ bool World::agrees() const {
         if (!host->is_up()) return false;
         const server::Node& node = host->node();
         if (node.applied_index() != node.raft().log().last_index() ||
+            node.raft().durable_index() != node.raft().log().last_index() ||
             node.applied_index().value != referee_.committed() || node.raft().leader() == engine::kNobody)
             return false;
         if (std::exchange(digest, node.store().digest()).value_or(node.store().digest()) !=
