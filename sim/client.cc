@@ -32,11 +32,11 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
     };
     request.target = "/kv/" + key;
     switch (line.kind) {
-        case OperationKind::Put:
+        case RequestKind::Put:
             request.method = "PUT";
             request.body = put(key);
             break;
-        case OperationKind::PutIf: {
+        case RequestKind::PutIf: {
             request.method = "PUT";
             request.body = put(key);
             const std::uint64_t mod = referee.mod_revision(key);
@@ -45,11 +45,11 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
                                                : server::HttpHeader{"If-Match", fmt::format("\"{}\"", mod)});
             break;
         }
-        case OperationKind::Delete:
+        case RequestKind::Delete:
             request.method = "DELETE";
             attempt.writes.push_back({server::Operation::Kind::Delete, key, {}});
             break;
-        case OperationKind::Batch:
+        case RequestKind::Batch:
             request.method = "POST";
             request.target = "/kv/batch";
             for (std::uint64_t k = line.key; k <= line.last_key; ++k) {
@@ -57,14 +57,14 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             }
             if (line.last_key < line.key) request.body = fmt::format("PUT {} {}\n", key, put(key));
             break;
-        case OperationKind::Get:
-        case OperationKind::StaleGet:
+        case RequestKind::Get:
+        case RequestKind::StaleGet:
             request.method = "GET";
             attempt.reads.push_back(key);
-            attempt.is_stale_read = line.kind == OperationKind::StaleGet;
+            attempt.is_stale_read = line.kind == RequestKind::StaleGet;
             if (attempt.is_stale_read) request.target += "?consistency=stale";
             break;
-        case OperationKind::Range:
+        case RequestKind::Range:
             request.method = "GET";
             attempt.is_range = true;
             request.target = fmt::format("/kv/range?start={}&end={}", key, key_name(line.last_key));

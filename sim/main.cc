@@ -20,6 +20,8 @@
 
 #include "engine/format.h"
 #include "sim/campaign.h"
+#include "sim/history_json.h"
+#include "sim/linearizability.h"
 #include "sim/shrink.h"
 #include "sim/storm.h"
 #include "sim/world.h"
@@ -132,14 +134,14 @@ std::vector<std::string> unreached(const Totals& totals) {
         if (totals.effects.counts[i] < floor)
             missing.push_back(fmt::format("fault {}", to_string(static_cast<FaultKind>(i))));
     }
-    const auto want = [&](OperationKind kind, int status) {
+    const auto want = [&](RequestKind kind, int status) {
         if (totals.answers.of(kind, status) < floor)
             missing.push_back(fmt::format("{} answered with {}", to_string(kind), status));
     };
-    for (std::size_t i = 0; i < kOperationKindCount; ++i) want(static_cast<OperationKind>(i), 200);
-    want(OperationKind::Get, 404);
-    want(OperationKind::StaleGet, 404);
-    want(OperationKind::PutIf, 412);
+    for (std::size_t i = 0; i < kRequestKindCount; ++i) want(static_cast<RequestKind>(i), 200);
+    want(RequestKind::Get, 404);
+    want(RequestKind::StaleGet, 404);
+    want(RequestKind::PutIf, 412);
     for (std::size_t i = 0; i < engine::kNoteKindCount; ++i) {
         const auto kind = static_cast<engine::NoteKind>(i);
         if (!totals.notes[i] && std::ranges::find(kUnreachable, kind) == std::end(kUnreachable))
@@ -280,6 +282,24 @@ int bench(std::uint64_t seconds) {
     return kPassed;
 }
 
+int check_history(const std::string& name) {
+    const auto content = read_file(name);
+    if (!content) return say_unusable(content.error());
+    const auto history = parse_history(*content);
+    if (!history)
+        return say_unusable(fmt::format("{}:{}: {}", name, history.error().line, history.error().message));
+    const auto began = Clock::now();
+    const Judgement judgement = judge_linearizability(*history);
+    fmt::print("{}: {} operations, {} configurations in {:.2f} s\n{}", name, history->size(),
+               judgement.configurations, seconds_since(began), report(judgement));
+    switch (judgement.verdict) {
+        case Verdict::Linearizable: return kPassed;
+        case Verdict::NotLinearizable: return kBroken;
+        case Verdict::Unknown: return kUnusable;
+    }
+    std::unreachable();
+}
+
 int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
     app.footer(
@@ -325,6 +345,11 @@ int start(int argc, char** argv) {
         ->capture_default_str()
         ->check(CLI::Range(1, 1'000'000));
 
+    std::string history;
+    CLI::App* check_command = app.add_subcommand("check", "Judge a recorded history: is it linearizable?");
+    check_command->add_option("FILE", history, "JSON lines, an operation each: docs/history-format.md")
+        ->required();
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -333,6 +358,7 @@ int start(int argc, char** argv) {
     if (run_command->parsed()) return run_seeds(seeds, jobs, hashes, keep_going, twice);
     if (replay_command->parsed()) return replay(sources, trace, until, verbose);
     if (shrink_command->parsed()) return shrink_source(source, output, trials_max);
+    if (check_command->parsed()) return check_history(history);
     return bench(seconds);
 }
 

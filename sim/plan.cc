@@ -141,15 +141,15 @@ std::string_view to_string(FaultKind kind) {
     std::unreachable();
 }
 
-std::string_view to_string(OperationKind kind) {
+std::string_view to_string(RequestKind kind) {
     switch (kind) {
-        case OperationKind::Put: return "Put";
-        case OperationKind::Get: return "Get";
-        case OperationKind::Delete: return "Delete";
-        case OperationKind::Range: return "Range";
-        case OperationKind::Batch: return "Batch";
-        case OperationKind::StaleGet: return "StaleGet";
-        case OperationKind::PutIf: return "PutIf";
+        case RequestKind::Put: return "Put";
+        case RequestKind::Get: return "Get";
+        case RequestKind::Delete: return "Delete";
+        case RequestKind::Range: return "Range";
+        case RequestKind::Batch: return "Batch";
+        case RequestKind::StaleGet: return "StaleGet";
+        case RequestKind::PutIf: return "PutIf";
     }
     std::unreachable();
 }
@@ -218,7 +218,7 @@ std::expected<Plan, std::string> plan_from_json(std::string_view text) {
         } else if (name == "faults") {
             wrong = read_lines(value, plan.faults, &FaultLine::kind, kFaultKindCount, name);
         } else if (name == "operations") {
-            wrong = read_lines(value, plan.operations, &OperationLine::kind, kOperationKindCount, name);
+            wrong = read_lines(value, plan.operations, &OperationLine::kind, kRequestKindCount, name);
         } else {
             wrong = fmt::format("no field '{}'", name);
         }

@@ -65,15 +65,15 @@ struct FaultLine {
     bool operator==(const FaultLine&) const = default;
 };
 
-enum class OperationKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf };
-inline constexpr std::size_t kOperationKindCount = static_cast<std::size_t>(OperationKind::PutIf) + 1;
+enum class RequestKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf };
+inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::PutIf) + 1;
 
-[[nodiscard]] std::string_view to_string(OperationKind kind);
+[[nodiscard]] std::string_view to_string(RequestKind kind);
 
 /// One operation of one client, which does its own in order.
 struct OperationLine {
     std::uint64_t client = 0;
-    OperationKind kind = OperationKind::Get;
+    RequestKind kind = RequestKind::Get;
     std::uint64_t key = 0;
     std::uint64_t last_key = 0;  ///< Range: inclusive; Batch: every key from `key` on is written
     std::uint64_t node = 0;      ///< whom it asks first

@@ -174,8 +174,8 @@ class Planner {
         const Shape& s = plan_.shape;
         std::array<std::uint32_t, 7> weights{};
         for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
-        weights[static_cast<std::size_t>(OperationKind::Put)] += 5;
-        weights[static_cast<std::size_t>(OperationKind::Get)] += 5;
+        weights[static_cast<std::size_t>(RequestKind::Put)] += 5;
+        weights[static_cast<std::size_t>(RequestKind::Get)] += 5;
         const std::uint64_t pause_ms_max = dice_.skewed(1, 2000);
         const std::uint64_t bytes_max = dice_.flip() ? 16 : 4096;
         const bool is_hot = dice_.flip();
@@ -183,7 +183,7 @@ class Planner {
         for (std::uint64_t i = 0; i < count; ++i) {
             OperationLine line;
             line.client = dice_.pick(s.clients);
-            line.kind = static_cast<OperationKind>(dice_.weighted(weights));
+            line.kind = static_cast<RequestKind>(dice_.weighted(weights));
             line.key = is_hot && dice_.flip() ? 0 : dice_.pick(s.keys);
             line.last_key = std::min(s.keys - 1, line.key + dice_.between(0, 8));
             line.node = dice_.pick(s.nodes);
@@ -213,7 +213,7 @@ Plan make_fair_weather(std::uint64_t nodes, std::uint64_t seconds, std::uint64_t
     for (std::uint64_t i = 0; i < plan.shape.clients * seconds * 5; ++i) {
         OperationLine line;
         line.client = i % plan.shape.clients;
-        line.kind = dice.flip() ? OperationKind::Put : OperationKind::Get;
+        line.kind = dice.flip() ? RequestKind::Put : RequestKind::Get;
         line.key = dice.pick(plan.shape.keys);
         line.node = dice.pick(nodes);
         line.bytes = 64;

@@ -33,14 +33,12 @@ using NoteSet = std::bitset<engine::kNoteKindCount>;
 /// never misses, shows as a zero.
 struct Answers {
     static constexpr std::array<int, 3> kStatuses{200, 404, 412};
-    std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kOperationKindCount * kStatuses.size());
-    void add(OperationKind kind, int status) { ++counts[place(kind, status)]; }
-    [[nodiscard]] std::uint64_t of(OperationKind kind, int status) const {
-        return counts[place(kind, status)];
-    }
+    std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kRequestKindCount * kStatuses.size());
+    void add(RequestKind kind, int status) { ++counts[place(kind, status)]; }
+    [[nodiscard]] std::uint64_t of(RequestKind kind, int status) const { return counts[place(kind, status)]; }
 
  private:
-    [[nodiscard]] static std::size_t place(OperationKind kind, int status) {
+    [[nodiscard]] static std::size_t place(RequestKind kind, int status) {
         const auto found = std::ranges::find(kStatuses, status);
         return static_cast<std::size_t>(kind) * kStatuses.size() +
                static_cast<std::size_t>(found - kStatuses.begin());

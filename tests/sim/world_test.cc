@@ -78,7 +78,7 @@ TEST_P(EveryFault, Bites) {
     Plan plan = make_fair_weather(GetParam().nodes, 10, 1);
     plan.shape.segment_bytes = 8192;
     for (OperationLine& line : plan.operations) {
-        line.kind = OperationKind::Put;
+        line.kind = RequestKind::Put;
         line.bytes = 500;
     }
     plan.faults.push_back(GetParam().line);

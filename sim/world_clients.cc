@@ -1,0 +1,125 @@
+// Clients: what they ask, and what becomes of it.
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/check.h"
+#include "sim/world_state.h"
+
+namespace quorate::sim {
+
+void World::client_waits(std::size_t client, std::uint64_t us) {
+    clients_[client].token = next_number_++;
+    queue_.push(now_us_ + us,
+                {EventKind::ClientActs, static_cast<std::uint32_t>(client), 0, clients_[client].token, {}});
+}
+
+// A pause is over, or the time of an attempt.
+void World::client_acts(std::size_t client) {
+    Client& c = clients_[client];
+    if (c.is_done()) return;
+    if (c.attempt) {
+        const bool is_write = !c.attempt->attempt.writes.empty();
+        c.attempt.reset();
+        if (is_write) {
+            ++result_.unknown;
+            return operation_ends(client);
+        }
+    }
+    attempt_next(client);
+}
+
+std::size_t World::node_to_ask(const OperationLine& line, std::uint64_t tries) const {
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        const std::size_t node = (line.node + tries + i) % hosts_.size();
+        if (phase_ != Phase::Core || is_core(node)) return node;
+    }
+    return line.node;
+}
+
+void World::attempt_next(std::size_t client) {
+    Client& c = clients_[client];
+    if (c.tries == 0) c.began_us = now_us_;
+    if (c.tries >= kTriesMax) return operation_ends(client);
+    const OperationLine& line = c.lines[c.next];
+    c.node = node_to_ask(line, c.tries++);
+    if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
+    c.attempt = prepare(line, next_number_++, referee_);
+    client_waits(client, plan_.shape.client_timeout_ms * kMs);
+    queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
+                {EventKind::Request,
+                 static_cast<std::uint32_t>(c.node),
+                 static_cast<std::uint32_t>(client),
+                 c.token,
+                 {}});
+}
+
+void World::deliver_request(std::size_t node, std::size_t client, std::uint64_t token) {
+    Client& c = clients_[client];
+    if (c.token != token || !c.attempt) return;  // its time is over
+    if (!hosts_[node]->is_up()) {
+        // Connection refused: nothing happened.
+        c.attempt.reset();
+        return client_waits(client, kClientPauseMs * kMs);
+    }
+    const server::HttpExchange exchange = next_number_++;
+    waiting_[exchange] = {node, client, token};
+    hosts_[node]->node().request_received(exchange, c.attempt->request);
+    touched(node);
+}
+
+void World::respond(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) {
+    hash(static_cast<std::uint64_t>(response.status));
+    hash(response.body);
+    const auto waiting = waiting_.extract(exchange);
+    if (waiting.empty())
+        return referee_.violate("Answers",
+                                fmt::format("node {} answered exchange {} twice", node + 1, exchange));
+    const auto [asked, client, token] = waiting.mapped();
+    ENGINE_CHECK(asked == node);
+    const std::uint64_t number = next_number_++;
+    arriving_[number] = {client, token, std::move(response)};
+    queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
+                {EventKind::Response,
+                 static_cast<std::uint32_t>(client),
+                 static_cast<std::uint32_t>(node),
+                 number,
+                 {}});
+}
+
+void World::deliver_response(const ArrivingResponse& arrived) {
+    Client& c = clients_[arrived.client];
+    if (c.token != arrived.token || !c.attempt) return;  // its client has given up
+    const PreparedAttempt attempt = std::move(*c.attempt);
+    c.attempt.reset();
+    const bool is_write = !attempt.attempt.writes.empty();
+    const Fate fate = arrived.response ? referee_.judge(attempt.attempt, *arrived.response) : Fate::Unknown;
+    switch (fate) {
+        case Fate::Done:
+            ++result_.done;
+            result_.answers.add(c.lines[c.next].kind, arrived.response->status);
+            if (!attempt.attempt.is_stale_read) last_served_us_[c.node] = now_us_;
+            return operation_ends(arrived.client);
+        case Fate::Unknown:
+            if (is_write) {
+                ++result_.unknown;
+                return operation_ends(arrived.client);
+            }
+            [[fallthrough]];
+        case Fate::Refused: ++result_.refused; return client_waits(arrived.client, kClientPauseMs * kMs);
+    }
+}
+
+void World::operation_ends(std::size_t client) {
+    Client& c = clients_[client];
+    c.tries = 0;
+    ++c.next;
+    // After the storm nobody dawdles: what is left shall be over in a bounded time.
+    const std::uint64_t pause_us_max = phase_ == Phase::Storm ? UINT64_MAX : 10 * kMs;
+    client_waits(client, c.is_done() ? 0 : std::min(c.lines[c.next].pause_us, pause_us_max));
+}
+
+}  // namespace quorate::sim

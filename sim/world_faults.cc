@@ -1,0 +1,151 @@
+// Faults: what each line of the plan does.
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/world_state.h"
+#include "wal/format.h"
+
+namespace quorate::sim {
+
+// The line of the fault, with the node's number in it.
+const FaultLine& World::meet_leader(std::size_t index) {
+    FaultLine& line = faults_[index];
+    if (line.node != kTheLeader) return line;
+    line.node = dice_.pick(hosts_.size());
+    engine::Term newest;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (!hosts_[i]->is_up() || hosts_[i]->node().raft().role() != engine::RoleName::Leader) continue;
+        const engine::Term term = hosts_[i]->node().raft().current_term();
+        if (term > newest) line.node = i;
+        newest = std::max(newest, term);
+    }
+    if (line.kind == FaultKind::Partition) line.amount = std::uint64_t{1} << line.node;
+    return line;
+}
+
+void World::begin_fault(std::size_t index, bool has_waited) {
+    if (phase_ != Phase::Storm) return;
+    const FaultLine& line = meet_leader(index);
+    Host& host = *hosts_[line.node];
+    if ((line.kind == FaultKind::Kill || line.kind == FaultKind::PowerCut) && line.amount > 0 &&
+        !has_waited) {
+        if (host.is_up()) host.ends_in_next_job = index;
+        return;
+    }
+    const auto ends = [&] {
+        queue_.push(std::min(now_us_ + line.duration_us, plan_.shape.storm_us),
+                    {EventKind::FaultEnds, 0, 0, index, {}});
+    };
+    switch (line.kind) {
+        case FaultKind::Loss:
+        case FaultKind::Duplicate:
+        case FaultKind::Reorder:
+        case FaultKind::Corrupt:
+        case FaultKind::Slow:
+        case FaultKind::Partition:
+        case FaultKind::OneWay:
+        case FaultKind::Clog: network_.begin(line); return ends();
+        case FaultKind::Disconnect:
+            if (network_.is_up(line.node, line.peer)) result_.effects.add(line.kind);
+            return break_connection(line.node, line.peer);
+        case FaultKind::Kill:
+            if (!host.is_up()) return;
+            result_.effects.add(line.kind);
+            host.kill(dice_);
+            node_ended(line.node, true);
+            return schedule_start(line.node, line.duration_us);
+        case FaultKind::PowerCut:
+            if (host.state() == HostState::Dead) return;
+            result_.effects.add(line.kind, host.cut_power(dice_));
+            node_ended(line.node, false);
+            return schedule_start(line.node, line.duration_us);
+        case FaultKind::PowerCutAtDisk:
+            // Also of one that is down: in the midst of its recovery, or of the creation of its files.
+            if (host.state() != HostState::Dead) host.disk().cut_power_after(line.amount + 1);
+            return;
+        case FaultKind::Pause:
+            if (host.is_up())
+                host.paused_until_us = std::min(now_us_ + line.duration_us, plan_.shape.storm_us);
+            return;
+        case FaultKind::Stop:
+            if (!host.is_up() || host.is_stopping) return;
+            host.is_stopping = true;
+            host.node().begin_stop();
+            touched(line.node);
+            return ends();
+        case FaultKind::ClockJump:
+            if (!host.is_up()) return;
+            host.jump_clock(line.amount);
+            return result_.effects.add(line.kind);
+        case FaultKind::ClockDrift:
+            host.set_clock_rate(now_us_, line.amount);
+            result_.effects.add(line.kind);
+            return ends();
+        case FaultKind::DiskSlow: host.disk_slowness = std::max<std::uint64_t>(1, line.amount); return ends();
+        case FaultKind::SyncFails:
+            if (host.is_up()) host.disk().fail_operation(line.amount, wal::DiskError::Failed);
+            return;
+        case FaultKind::DiskFull: host.set_free_bytes(line.amount); return ends();
+        case FaultKind::ReadFails: host.set_reads_fail(true); return ends();
+        case FaultKind::Rot:
+            if (host.state() == HostState::Dead) return;
+            rot(line.node, line.amount);
+            if (!host.is_up()) return;
+            host.kill(dice_);
+            node_ended(line.node, true);
+            return schedule_start(line.node, line.duration_us);
+        case FaultKind::DiskLost:
+            if (host.state() == HostState::Dead) return;
+            result_.effects.add(line.kind);
+            if (host.is_up()) {
+                host.kill(dice_);
+                node_ended(line.node, true);
+            }
+            return host.die();
+    }
+}
+
+void World::end_fault(const FaultLine& line) {
+    Host& host = *hosts_[line.node];
+    network_.end(now_us_, line);
+    if (line.kind == FaultKind::ClockDrift) host.set_clock_rate(now_us_, kAlways);
+    if (line.kind == FaultKind::DiskSlow) host.disk_slowness = 1;
+    if (line.kind == FaultKind::DiskFull) host.set_free_bytes(std::nullopt);
+    if (line.kind == FaultKind::ReadFails) host.set_reads_fail(false);
+    if (line.kind == FaultKind::Stop) {
+        if (host.is_up() && host.is_stopping) {
+            host.kill(dice_);
+            node_ended(line.node, true);
+        }
+        if (!host.is_up()) schedule_start(line.node, 0);
+    }
+}
+
+// Only what is proven durable rots here: what stands behind the mark may, after a crash, be taken for a torn
+// write (docs/log-format.md, the known limit).
+void World::rot(std::size_t node, std::uint64_t draw) {
+    Host& host = *hosts_[node];
+    Dice dice(draw);
+    std::string block(wal::kBlockBytes, '\0');
+    if (!host.disk().read("vote-a", 0, block)) return;
+    const auto vote = wal::decode_vote(block);
+    if (dice.pick(4) == 0 || !vote || vote->mark.sequence == 0) {
+        // One copy of two: it must be mended without a word of complaint.
+        static constexpr std::string_view kCopies[] = {"vote-a", "identity-b"};
+        const std::string_view copy = kCopies[dice.pick(2)];
+        if (host.disk().rot(copy, dice.pick(wal::kBlockBytes), static_cast<unsigned>(dice.pick(8))))
+            result_.effects.add(FaultKind::Rot);
+        return;
+    }
+    host.is_damaged = true;
+    const std::uint64_t sequence = dice.between(1, vote->mark.sequence);
+    const std::string file = wal::segment_name(sequence);
+    const std::uint64_t end = sequence == vote->mark.sequence ? vote->mark.offset : plan_.shape.segment_bytes;
+    host.disk().rot(file, dice.between(0, end - 1), static_cast<unsigned>(dice.pick(8)));
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,215 @@
+// Processes, their disks, and the connections between them.
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/check.h"
+#include "server/frame.h"
+#include "sim/world_state.h"
+
+namespace quorate::sim {
+
+void World::touched(std::size_t node) {
+    if (hosts_[node]->failure()) return process_failed(node);
+    referee_.look_at(node, hosts_[node]->node().raft());
+    turn_wanted(node);
+}
+
+void World::turn_wanted(std::size_t node) {
+    Host& host = *hosts_[node];
+    if (std::exchange(host.turn_is_due, true)) return;
+    queue_.push(now_us_ + dice_.between(0, kTurnUsMax),
+                {EventKind::TurnEnd, static_cast<std::uint32_t>(node), 0, host.life(), {}});
+}
+
+void World::handle_tick(std::size_t node, std::uint64_t life) {
+    Host& host = *hosts_[node];
+    queue_.push(host.next_tick_us(now_us_), {EventKind::Tick, static_cast<std::uint32_t>(node), 0, life, {}});
+    host.node().tick(host.local_ms(now_us_));
+    touched(node);
+}
+
+void World::handle_turn_end(std::size_t node) {
+    Host& host = *hosts_[node];
+    host.turn_is_due = false;
+    host.node().turn_ended();
+    if (host.failure()) return process_failed(node);
+    referee_.look_at(node, host.node().raft());
+    if (host.is_stopping && host.node().is_quiet()) {
+        host.kill(dice_);
+        result_.effects.add(FaultKind::Stop);
+        node_ended(node, true);
+    }
+}
+
+void World::job_submitted(std::size_t node, wal::DiskLane lane) {
+    Host& host = *hosts_[node];
+    std::uint64_t us = dice_.between(plan_.shape.sync_us_min, plan_.shape.sync_us_max);
+    if (host.disk_slowness > 1) {
+        us = std::min(us * host.disk_slowness, kDiskJobUsMax);
+        result_.effects.add(FaultKind::DiskSlow);
+    }
+    std::uint64_t& free_at_us = host.lane_free_at_us[static_cast<std::size_t>(lane)];
+    free_at_us = std::max(now_us_, free_at_us) + us;
+    if (const auto line = std::exchange(host.ends_in_next_job, std::nullopt))
+        queue_.push(free_at_us - dice_.between(0, us), {EventKind::FaultBegins, 0, 1, *line, {}});
+    queue_.push(free_at_us, {EventKind::DiskDone,
+                             static_cast<std::uint32_t>(node),
+                             static_cast<std::uint32_t>(lane),
+                             host.life(),
+                             {}});
+}
+
+void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
+    Host& host = *hosts_[node];
+    const auto completion = host.disk().complete_next(lane);
+    if (host.disk().power_is_off()) {
+        result_.effects.add(FaultKind::PowerCutAtDisk);
+        host.cut_power(dice_);
+        node_ended(node, false);
+        return schedule_start(node, dice_.between(0, 2 * kSecond));
+    }
+    if (!completion) return;
+    if (!completion->result) {
+        const bool is_full = completion->result.error().error == wal::DiskError::NoSpace;
+        result_.effects.add(is_full ? FaultKind::DiskFull : FaultKind::SyncFails);
+    }
+    hash(completion->id + (completion->result ? 0 : 1));
+    host.node().disk_completed(*completion);
+    touched(node);
+}
+
+void World::start_node(std::size_t node) {
+    Host& host = *hosts_[node];
+    const auto refusal = host.start(now_us_);
+    if (host.lost_power) {
+        result_.effects.add(FaultKind::PowerCutAtDisk);
+        host.cut_power(dice_);
+        return schedule_start(node, dice_.between(0, kSecond));
+    }
+    if (refusal) {
+        if (refusal->code == wal::RefusalCode::IoFailed || refusal->code == wal::RefusalCode::NoSpace) {
+            result_.effects.add(refusal->code == wal::RefusalCode::IoFailed ? FaultKind::ReadFails
+                                                                            : FaultKind::DiskFull);
+            return schedule_start(node, kSecond);
+        }
+        log_line(node, server::LogLevel::Error, refusal->message);
+        if (host.is_damaged) {
+            result_.effects.add(FaultKind::Rot);
+            return host.die();
+        }
+        return referee_.violate("Recovery",
+                                fmt::format("node {} refuses its directory: {}", node + 1, refusal->message));
+    }
+    referee_.node_started(node);
+    if (const auto breach = promises_.started(node, host.node().raft()))
+        return referee_.violate(breach->property, breach->text);
+    queue_.push(host.next_tick_us(now_us_),
+                {EventKind::Tick, static_cast<std::uint32_t>(node), 0, host.life(), {}});
+    for (std::size_t peer = 0; peer < hosts_.size(); ++peer) {
+        if (peer == node) continue;
+        queue_.push(now_us_ + dice_.between(0, 10 * kMs), {EventKind::LinkDials,
+                                                           static_cast<std::uint32_t>(node),
+                                                           static_cast<std::uint32_t>(peer),
+                                                           0,
+                                                           {}});
+        // Whoever still believed in the old connection hears of its end now.
+        break_connection(peer, node);
+    }
+    touched(node);
+}
+
+// Its process has ended. After a power cut nobody hears of it.
+void World::node_ended(std::size_t node, bool peers_hear) {
+    for (std::size_t peer = 0; peer < hosts_.size(); ++peer) {
+        if (peer == node) continue;
+        network_.disconnect(node, peer);
+        if (peers_hear) break_connection(peer, node);
+    }
+    std::erase_if(waiting_, [&](const auto& entry) {
+        const auto& [exchange, waiting] = entry;
+        if (waiting.node != node) return false;
+        const std::uint64_t number = next_number_++;
+        arriving_[number] = {waiting.client, waiting.token, std::nullopt};
+        queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
+                    {EventKind::Response, static_cast<std::uint32_t>(waiting.client), 0, number, {}});
+        return true;
+    });
+}
+
+// The node says that its process must stop: the disk failed it.
+void World::process_failed(std::size_t node) {
+    Host& host = *hosts_[node];
+    const wal::Refusal failure = *host.failure();
+    log_line(node, server::LogLevel::Error, failure.message);
+    host.kill(dice_);
+    node_ended(node, true);
+    if (failure.code == wal::RefusalCode::IoFailed) return schedule_start(node, dice_.between(0, kSecond));
+    if (host.is_damaged) {
+        result_.effects.add(FaultKind::Rot);
+        return host.die();
+    }
+    referee_.violate("Recovery", fmt::format("node {} stops: {}", node + 1, failure.message));
+}
+
+void World::schedule_start(std::size_t node, std::uint64_t delay_us) {
+    queue_.push(now_us_ + delay_us,
+                {EventKind::NodeStarts, static_cast<std::uint32_t>(node), 0, hosts_[node]->life(), {}});
+}
+
+bool World::send_frame(std::size_t from, engine::ServerId to, std::string frame) {
+    hash(frame);
+    return network_.send(now_us_, from, to.value - 1, std::move(frame));
+}
+
+void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connection,
+                         const std::string& bytes) {
+    if (!hosts_[to]->is_up() || !network_.lets_in(from, to, connection)) return;
+    server::FrameReader reader;
+    reader.feed(bytes);
+    auto frame = server::next_peer_frame(reader);
+    if (!frame || !*frame) return break_connection(from, to);  // it was corrupt
+    // Streams repeat nothing; Raft's own messages must bear it all the same.
+    if (std::holds_alternative<server::RaftFrame>(**frame) && network_.duplicates()) {
+        queue_.push(now_us_ + dice_.between(0, 200 * kMs),
+                    {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
+                     static_cast<std::uint32_t>(to), connection, bytes});
+    }
+    hosts_[to]->node().frame_received(engine::ServerId(from + 1), std::move(**frame));
+    touched(to);
+}
+
+void World::break_connection(std::size_t from, std::size_t to) {
+    if (!network_.disconnect(from, to) || !hosts_[from]->is_up()) return;
+    queue_.push(now_us_ + dice_.between(0, kMs), {EventKind::LinkLost,
+                                                  static_cast<std::uint32_t>(from),
+                                                  static_cast<std::uint32_t>(to),
+                                                  hosts_[from]->life(),
+                                                  {}});
+    queue_.push(
+        now_us_ + dice_.between(1, kDialMs) * kMs,
+        {EventKind::LinkDials, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), 0, {}});
+}
+
+void World::dial(std::size_t from, std::size_t to) {
+    if (!hosts_[from]->is_up() || network_.is_up(from, to) || hosts_[to]->state() == HostState::Dead) return;
+    if (!hosts_[to]->is_up() || hosts_[to]->paused_until_us > now_us_ || network_.is_blocked(from, to) ||
+        network_.is_blocked(to, from)) {
+        queue_.push(
+            now_us_ + dice_.between(kDialMs / 2, kDialMs) * kMs,
+            {EventKind::LinkDials, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), 0, {}});
+        return;
+    }
+    const server::HttpRequest greeting{
+        "GET", "/raft/peer", hosts_[from]->node().greeting_to(std::to_string(to + 1)), {}};
+    const auto who = hosts_[to]->node().check_greeting(greeting);
+    if (!who || *who != engine::ServerId(from + 1)) {
+        return referee_.violate("Greeting", fmt::format("node {} refuses node {}", to + 1, from + 1));
+    }
+    network_.connect(from, to);
+}
+
+}  // namespace quorate::sim

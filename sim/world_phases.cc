@@ -1,0 +1,159 @@
+// The storm, and the calm in which liveness can be judged.
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/world_state.h"
+
+namespace quorate::sim {
+
+void World::phase_ends(std::uint64_t phase) {
+    if (phase == 0) return begin_core();
+    check_progress();
+}
+
+// The plan's core without those that died, and others in their place. False: too few are left to ask anything
+// of them.
+bool World::choose_core() {
+    const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
+    const std::size_t quorum = hosts_.size() / 2 + 1;
+    core_mask_ = 0;
+    for (const std::uint64_t choice : {wanted, UINT64_MAX}) {
+        for (std::size_t i = 0; i < hosts_.size(); ++i) {
+            if (hosts_[i]->state() == HostState::Dead || ((choice >> i) & 1U) == 0) continue;
+            if (choice == wanted || static_cast<std::size_t>(std::popcount(core_mask_)) < quorum)
+                core_mask_ |= std::uint64_t{1} << i;
+        }
+    }
+    if (static_cast<std::size_t>(std::popcount(core_mask_)) >= quorum) return true;
+    phase_ = Phase::Over;
+    return false;
+}
+
+void World::begin_core() {
+    phase_ = Phase::Core;
+    phase_began_us_ = now_us_;
+    if (!choose_core()) return;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        Host& host = *hosts_[i];
+        host.paused_until_us = 0;
+        host.disk().fail_operation(UINT64_MAX, wal::DiskError::Failed);
+        host.disk().cut_power_after(UINT64_MAX);
+        if (is_core(i)) {
+            if (host.is_up() && host.is_stopping) {
+                host.kill(dice_);
+                node_ended(i, true);
+            }
+            if (!host.is_up()) schedule_start(i, 0);
+        } else if (host.is_up() && (outsiders() == Outsiders::Down || host.is_stopping)) {
+            host.kill(dice_);
+            node_ended(i, true);
+        }
+    }
+    isolate(core_mask_);
+    queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
+}
+
+// The nodes of the mask go on without the others; 0: with all.
+void World::isolate(std::uint64_t mask) {
+    if (isolated_mask_ != 0) network_.allow(isolated_mask_, outsiders());
+    isolated_mask_ = outsiders() == Outsiders::Down ? 0 : mask;
+    if (isolated_mask_ != 0) network_.isolate(isolated_mask_, outsiders());
+}
+
+void World::begin_recovery() {
+    isolate(0);
+    phase_ = Phase::Recovery;
+    phase_began_us_ = now_us_;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (hosts_[i]->state() == HostState::Down) schedule_start(i, 0);
+    }
+}
+
+// Asked every 100 ms once the storm is over.
+void World::check_progress() {
+    const bool is_late = now_us_ - phase_began_us_ > patience_us();
+    if (phase_ == Phase::Core) {
+        // A damaged disk may show only now.
+        if (!choose_core()) return;
+        if (isolated_mask_ != 0 && isolated_mask_ != core_mask_) isolate(core_mask_);
+        for (std::size_t i = 0; i < hosts_.size(); ++i) {
+            if (is_core(i) && hosts_[i]->state() == HostState::Down) schedule_start(i, 0);
+        }
+        // Each node of the core answers an operation that needs a majority.
+        bool all_served = true;
+        for (std::size_t i = 0; i < hosts_.size(); ++i) {
+            if (is_core(i))
+                all_served = all_served && last_served_us_[i] >= phase_began_us_ && last_served_us_[i] > 0;
+        }
+        if (all_served) {
+            begin_recovery();
+        } else if (is_late) {
+            referee_.violate(
+                "Liveness",
+                fmt::format(
+                    "the storm is over for the nodes {:b}, and after {} s of calm one of them serves nobody",
+                    core_mask_, patience_us() / kSecond));
+        } else {
+            // Clients that have nothing left to do go on asking.
+            for (std::size_t i = 0; i < clients_.size(); ++i) {
+                Client& c = clients_[i];
+                if (!c.is_done()) continue;
+                for (std::size_t node = 0; node < hosts_.size(); ++node) {
+                    if (!is_core(node) ||
+                        (last_served_us_[node] >= phase_began_us_ && last_served_us_[node] > 0))
+                        continue;
+                    OperationLine line;
+                    line.kind = node % 2 == 0 ? RequestKind::Put : RequestKind::Get;
+                    line.client = i;
+                    line.node = node;
+                    c.lines.push_back(line);
+                    break;
+                }
+                if (!c.is_done()) client_waits(i, 0);
+            }
+        }
+    } else if (phase_ == Phase::Quiet) {
+        if (now_us_ - phase_began_us_ > quiet_us()) {
+            check_answered();
+            phase_ = Phase::Over;
+        }
+    } else if (agrees()) {
+        phase_ = Phase::Quiet;
+        phase_began_us_ = now_us_;
+    } else if (is_late) {
+        referee_.violate("Convergence",
+                         fmt::format("after {} s of calm the nodes do not agree", patience_us() / kSecond));
+    }
+    if (phase_ != Phase::Over) queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
+}
+
+// Nobody waits for ever, whether or not its client still does.
+void World::check_answered() {
+    if (plan_.shape.operation_timeout_ms > 3000 || waiting_.empty()) return;
+    referee_.violate("Answers", fmt::format("node {} has never answered exchange {}",
+                                            waiting_.begin()->second.node + 1, waiting_.begin()->first));
+}
+
+// All that live have applied the same, and nothing is left to apply.
+bool World::agrees() const {
+    std::optional<std::uint64_t> digest;
+    for (const auto& host : hosts_) {
+        if (host->state() == HostState::Dead) continue;
+        if (!host->is_up()) return false;
+        const server::Node& node = host->node();
+        if (node.applied_index() != node.raft().log().last_index() ||
+            node.raft().durable_index() != node.raft().log().last_index() ||
+            node.applied_index().value != referee_.committed() || node.raft().leader() == engine::kNobody)
+            return false;
+        if (std::exchange(digest, node.store().digest()).value_or(node.store().digest()) !=
+            node.store().digest())
+            return false;
+    }
+    return std::ranges::all_of(clients_, [](const Client& c) { return c.is_done(); });
+}
+
+}  // namespace quorate::sim

@@ -1,0 +1,167 @@
+#pragma once
+
+// The world's state, and all that can happen in it. Each chapter has a file: world.cc (running and watching),
+// world_nodes.cc (processes, disks and connections), world_clients.cc, world_faults.cc and world_phases.cc.
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <xxhash.h>
+
+#include "sim/client.h"
+#include "sim/event_queue.h"
+#include "sim/host.h"
+#include "sim/promises.h"
+#include "sim/referee.h"
+#include "sim/virtual_network.h"
+#include "sim/world.h"
+
+namespace quorate::sim {
+
+inline constexpr std::uint64_t kMs = 1000;
+inline constexpr std::uint64_t kSecond = 1'000'000;
+/// A turn of the loop takes in what arrives within it.
+inline constexpr std::uint64_t kTurnUsMax = 100;
+inline constexpr std::uint64_t kDialMs = 100;
+inline constexpr std::uint64_t kClientPauseMs = 20;
+/// Attempts of one operation before its client gives up.
+inline constexpr std::uint64_t kTriesMax = 200;
+/// A disk that hangs comes back.
+inline constexpr std::uint64_t kDiskJobUsMax = 8 * kSecond;
+/// A run takes some ten thousand events.
+inline constexpr std::uint64_t kEventsMax = 20'000'000;
+/// How long a stopping process may take, as in quorated.
+inline constexpr std::uint64_t kStopUsMax = 8 * kSecond;
+
+enum class Phase : std::uint8_t {
+    Storm,
+    Core,      ///< only the core is up, and has to serve
+    Recovery,  ///< all that can come back has come back, and has to agree
+    Quiet,     ///< nothing happens, and nobody has a reason to stand for election
+    Over,
+};
+
+class World final : public Surroundings {
+ public:
+    World(const Plan& plan, const RunOptions& options)
+        : plan_(plan),
+          options_(options),
+          dice_(Dice::salted(plan.seed, 2)),
+          network_(plan, queue_, result_.effects),
+          promises_(plan.shape.nodes),
+          faults_(plan.faults) {
+        for (std::size_t i = 0; i < plan.shape.nodes; ++i)
+            hosts_.push_back(std::make_unique<Host>(i, plan, *this));
+        clients_.resize(plan.shape.clients);
+        for (const OperationLine& line : plan.operations) clients_[line.client].lines.push_back(line);
+        last_served_us_.resize(plan.shape.nodes);
+    }
+
+    RunResult run();
+
+    // Surroundings
+    bool send_frame(std::size_t from, engine::ServerId to, std::string frame) override;
+    void respond(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) override;
+    void job_submitted(std::size_t node, wal::DiskLane lane) override;
+    void turn_wanted(std::size_t node) override;
+    void log_line(std::size_t node, server::LogLevel level, std::string_view line) override;
+    void stepped(std::size_t node, const engine::Output& output) override;
+    void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) override;
+
+ private:
+    struct WaitingExchange {
+        std::size_t node = 0;
+        std::size_t client = 0;
+        std::uint64_t token = 0;
+    };
+    struct ArrivingResponse {
+        std::size_t client = 0;
+        std::uint64_t token = 0;
+        std::optional<server::HttpResponse> response;  ///< none: the connection broke
+    };
+
+    void hash(std::uint64_t number) { hash_ = (hash_ ^ number) * 0x9fb21c651e98df25U + (hash_ >> 29U); }
+    void hash(std::string_view bytes) { hash(XXH3_64bits(bytes.data(), bytes.size())); }
+    void trace(const Event& event);
+
+    void handle(Event& event);
+    [[nodiscard]] bool is_deferred(const Event& event);
+    /// Something has happened to the node: its turn will end, and what it could not do is dealt with.
+    void touched(std::size_t node);
+    void handle_tick(std::size_t node, std::uint64_t life);
+    void handle_turn_end(std::size_t node);
+    void handle_disk_done(std::size_t node, wal::DiskLane lane);
+    void handle_frame(std::size_t from, std::size_t to, std::uint64_t connection, const std::string& bytes);
+    void break_connection(std::size_t from, std::size_t to);
+    void dial(std::size_t from, std::size_t to);
+
+    void start_node(std::size_t node);
+    void node_ended(std::size_t node, bool peers_hear);
+    void process_failed(std::size_t node);
+    void schedule_start(std::size_t node, std::uint64_t delay_us);
+
+    [[nodiscard]] const FaultLine& meet_leader(std::size_t index);
+    void begin_fault(std::size_t index, bool has_waited);
+    void end_fault(const FaultLine& line);
+    void rot(std::size_t node, std::uint64_t draw);
+
+    void client_acts(std::size_t client);
+    void attempt_next(std::size_t client);
+    void deliver_request(std::size_t node, std::size_t client, std::uint64_t token);
+    void deliver_response(const ArrivingResponse& arrived);
+    void operation_ends(std::size_t client);
+    void client_waits(std::size_t client, std::uint64_t us);
+    [[nodiscard]] std::size_t node_to_ask(const OperationLine& line, std::uint64_t tries) const;
+
+    void phase_ends(std::uint64_t phase);
+    [[nodiscard]] bool choose_core();
+    void isolate(std::uint64_t mask);
+    [[nodiscard]] Outsiders outsiders() const { return static_cast<Outsiders>(plan_.shape.outsiders); }
+    void begin_core();
+    void begin_recovery();
+    void check_progress();
+    [[nodiscard]] bool is_core(std::size_t node) const { return ((core_mask_ >> node) & 1U) != 0; }
+    [[nodiscard]] bool agrees() const;
+    /// Long enough for an election, and for an operation whose time runs out soon.
+    [[nodiscard]] std::uint64_t quiet_us() const {
+        const std::uint64_t timeout_ms = plan_.shape.operation_timeout_ms;
+        return std::max(3 * plan_.shape.election_max_ms, timeout_ms <= 3000 ? timeout_ms + 500 : 0) * kMs;
+    }
+    void check_answered();
+    [[nodiscard]] std::uint64_t patience_us() const {
+        return 30 * plan_.shape.election_max_ms * kMs + 60 * kSecond;
+    }
+
+    const Plan& plan_;
+    const RunOptions& options_;
+    RunResult result_;
+    EventQueue queue_;
+    Dice dice_;
+    VirtualNetwork network_;
+    Referee referee_;
+    Promises promises_;
+    std::uint64_t now_us_ = 0;
+    std::uint64_t hash_ = 0x51ed270b27a1f96fU;
+
+    std::vector<FaultLine> faults_;  ///< of the plan, each with its node once it has begun
+    std::vector<std::unique_ptr<Host>> hosts_;
+    Promises::Engines engines_;
+    std::vector<Client> clients_;
+    std::uint64_t next_number_ = 1;                            ///< attempts, tokens and exchanges
+    std::map<server::HttpExchange, WaitingExchange> waiting_;  ///< at the nodes
+    std::map<std::uint64_t, ArrivingResponse> arriving_;       ///< by number
+
+    Phase phase_ = Phase::Storm;
+    std::uint64_t phase_began_us_ = 0;
+    std::uint64_t core_mask_ = 0;
+    std::uint64_t isolated_mask_ = 0;            ///< who hears the others only as outsiders() says; 0: nobody
+    std::vector<std::uint64_t> last_served_us_;  ///< when a node last answered an operation for good
+};
+
+}  // namespace quorate::sim
