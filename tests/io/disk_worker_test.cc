@@ -259,7 +259,9 @@ TEST_F(Disk, WithoutDescriptorsTheLogAndTheVoteAreWrittenAndTheLogIsRead) {
     disk_ = make();
     // A start: everything is read, and what recovery mends is written.
     ASSERT_TRUE(disk_->lock());
-    for (const auto& file : *disk_->list()) (void)content(file.name, 16);
+    const auto files = disk_->list();
+    ASSERT_TRUE(files);
+    for (const auto& file : *files) (void)content(file.name, 16);
     run({WriteAt{"log-99", 0, "x"}, SyncFile{"log-99"}, SyncDirectory{}, SyncFile{"vote-b"},
          WriteAt{"vote-a", 0, "x"}, SyncFile{"vote-a"}, WriteAt{"vote-b", 0, "x"},
          CreateZeroed{"spare", 16}});
