@@ -70,7 +70,7 @@ class HttpServer {
     /// now. False: forget the request. Its client has gone, or has not taken earlier answers yet: then it
     /// comes again.
     [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
-    void close_peer(PeerConnection id);
+    void close_peer(PeerConnection connection);
     /// Writes what gathered in this turn, one write for each connection. Call it at the end of every turn.
     void flush();
 
@@ -86,7 +86,7 @@ class HttpServer {
     void pause_accepting(int error);
     void check_deadlines();
     void tell_of_too_many();
-    [[nodiscard]] HttpConnection* find(std::uint64_t id);
+    [[nodiscard]] HttpConnection* find(std::uint64_t exchange);
     [[nodiscard]] bool has_room(std::size_t bytes, bool is_first) const;
     void resume_waiting();
     void trouble(const std::string& line);

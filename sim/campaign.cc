@@ -201,6 +201,7 @@ void run_campaign(const Campaign& campaign,
                   const std::function<bool(std::uint64_t seed, RunResult&&)>& on_result,
                   const std::function<bool()>& on_pause) {
     std::vector<Worker> workers;
+    workers.reserve(campaign.jobs);
     for (unsigned i = 0; i < campaign.jobs; ++i)
         workers.emplace_back(campaign.first_seed + i, campaign.last_seed, campaign.jobs, campaign.twice);
     for (bool goes_on = true; goes_on;) {

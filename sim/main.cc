@@ -29,7 +29,7 @@
 namespace quorate::sim {
 namespace {
 
-enum Exit : int { kPassed = 0, kBroken = 1, kUsage = 2, kUnusable = 3 };
+enum Exit : std::uint8_t { Passed = 0, Broken = 1, Usage = 2, Unusable = 3 };
 
 using Clock = std::chrono::steady_clock;
 
@@ -45,7 +45,7 @@ struct Source {
 
 int say_unusable(std::string_view what) {
     fmt::print(stderr, "quorate-sim: {}\n", what);
-    return kUnusable;
+    return Unusable;
 }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
@@ -174,7 +174,7 @@ int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_go
         dots == std::string::npos ? first : parse_number(std::string_view(seeds).substr(dots + 2));
     if (!first || !last || *first > *last) {
         fmt::print(stderr, "quorate-sim: --seeds {}: give A..B with A <= B, or one seed\n", seeds);
-        return kUsage;
+        return Usage;
     }
     Totals totals;
     std::map<std::uint64_t, std::uint64_t> hash_of;
@@ -202,21 +202,21 @@ int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_go
         });
     if (has_bar) fmt::print(stderr, "\r\x1b[K");
     for (const auto& [seed, hash] : hash_of) fmt::print("{} {:016x}\n", seed, hash);
-    if (hashes) return totals.broken > 0 ? kBroken : kPassed;
+    if (hashes) return totals.broken > 0 ? Broken : Passed;
     print_totals(totals, seconds_since(began));
-    if (totals.broken > 0) return kBroken;
+    if (totals.broken > 0) return Broken;
     const auto missing = unreached(totals);
     if (!missing.empty()) {
         fmt::print("never reached:");
         for (const std::string& name : missing) fmt::print(" {};", name);
         fmt::print("\n");
-        if (totals.runs >= kRunsForFloors) return kBroken;
+        if (totals.runs >= kRunsForFloors) return Broken;
     }
-    return kPassed;
+    return Passed;
 }
 
 int replay(const std::vector<std::string>& sources, bool trace, std::uint64_t until, std::size_t verbose) {
-    int code = kPassed;
+    int code = Passed;
     for (const std::string& text : sources) {
         const auto source = load(text);
         if (!source) return say_unusable(source.error());
@@ -234,7 +234,7 @@ int replay(const std::vector<std::string>& sources, bool trace, std::uint64_t un
                    source->plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds");
         if (!result.violation) continue;
         print_violation(*result.violation, text);
-        code = kBroken;
+        code = Broken;
     }
     return code;
 }
@@ -260,7 +260,7 @@ int shrink_source(const std::string& text, const std::string& output, std::uint6
                shrunk.plan.faults.size(), shrunk.plan.operations.size(), source->plan.faults.size(),
                source->plan.operations.size(), shrunk.trials, seconds_since(began));
     fmt::print("replay: quorate-sim replay {}\n", name);
-    return kBroken;
+    return Broken;
 }
 
 int bench(std::uint64_t seconds) {
@@ -277,10 +277,10 @@ int bench(std::uint64_t seconds) {
             static_cast<double>(result.events) / 1e6 / real, result.done);
         if (result.violation) {
             print_violation(*result.violation, "(bench)");
-            return kBroken;
+            return Broken;
         }
     }
-    return kPassed;
+    return Passed;
 }
 
 int check_history(const std::string& name) {
@@ -294,9 +294,9 @@ int check_history(const std::string& name) {
     fmt::print("{}: {} operations, {} configurations in {:.2f} s\n{}", name, history->size(),
                judgement.configurations, seconds_since(began), report(judgement));
     switch (judgement.verdict) {
-        case Verdict::Linearizable: return kPassed;
-        case Verdict::NotLinearizable: return kBroken;
-        case Verdict::Unknown: return kUnusable;
+        case Verdict::Linearizable: return Passed;
+        case Verdict::NotLinearizable: return Broken;
+        case Verdict::Unknown: return Unusable;
     }
     std::unreachable();
 }
@@ -354,7 +354,7 @@ int start(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? kPassed : kUsage;
+        return app.exit(error) == 0 ? Passed : Usage;
     }
     if (run_command->parsed()) return run_seeds(seeds, jobs, hashes, keep_going, twice);
     if (replay_command->parsed()) return replay(sources, trace, until, verbose);
@@ -366,4 +366,6 @@ int start(int argc, char** argv) {
 }  // namespace
 }  // namespace quorate::sim
 
+// What may escape is a lack of memory or of a reader: nothing to do but end.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) { return quorate::sim::start(argc, argv); }

@@ -224,7 +224,8 @@ std::expected<Plan, std::string> plan_from_json(std::string_view text) {
         }
         if (wrong) return std::unexpected(*wrong);
     }
-    if ((wrong = out_of_bounds(plan))) return std::unexpected(*wrong);
+    wrong = out_of_bounds(plan);
+    if (wrong) return std::unexpected(*wrong);
     return plan;
 }
 

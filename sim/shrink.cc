@@ -17,6 +17,10 @@ class Shrinker {
     Shrinker(Plan plan, std::string property, const Trial& trial, std::uint64_t trials_max)
         : best_(std::move(plan)), property_(std::move(property)), trial_(trial), trials_max_(trials_max) {}
 
+    Shrinker(const Shrinker&) = delete;
+    Shrinker& operator=(const Shrinker&) = delete;
+    ~Shrinker() = default;
+
     Shrunk shrink() {
         for (bool smaller = true; smaller && !is_spent();) {
             smaller = drop_lines(&Plan::faults);
@@ -111,6 +115,7 @@ class Shrinker {
 
     bool fewer_clients() {
         std::vector<std::uint64_t> used;
+        used.reserve(best_.operations.size());
         for (const OperationLine& line : best_.operations) used.push_back(line.client);
         std::ranges::sort(used);
         used.erase(std::ranges::unique(used).begin(), used.end());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <vector>
 
 #include "sim/dice.h"
@@ -22,7 +23,9 @@ class Planner {
         for (std::size_t kind = 0; kind < kFaultKindCount; ++kind) {
             if (dice_.chance(500'000)) add_faults(static_cast<FaultKind>(kind));
         }
-        std::ranges::stable_sort(plan_.faults, {}, &FaultLine::at_us);
+        std::ranges::sort(plan_.faults, {}, [](const FaultLine& line) {
+            return std::tuple(line.at_us, line.kind, line.node, line.peer, line.duration_us, line.amount);
+        });
         draw_operations();
         return std::move(plan_);
     }
@@ -56,9 +59,7 @@ class Planner {
         s.segment_bytes = dice_.flip() ? 8192 * dice_.between(1, 4) : 65536;
         if (dice_.flip()) s.latency_us_max = s.latency_us_min + dice_.skewed(0, 50 * kMs);
         if (dice_.flip()) s.sync_us_max = s.sync_us_min + dice_.skewed(0, 50 * kMs);
-        std::vector<std::uint64_t> order;
-        for (std::uint64_t i = 0; i < s.nodes; ++i) order.push_back(i);
-        dice_.shuffle(order);
+        const std::vector<std::uint64_t> order = nodes_in_any_order();
         const std::uint64_t core = dice_.between(s.nodes / 2 + 1, s.nodes);
         for (std::uint64_t i = 0; i < core; ++i) s.core_mask |= std::uint64_t{1} << order[i];
         s.outsiders = dice_.pick(4);
@@ -66,11 +67,15 @@ class Planner {
 
     // Less than half of the nodes may lose what they had promised.
     void draw_victims() {
-        std::vector<std::uint64_t> order;
-        for (std::uint64_t i = 0; i < plan_.shape.nodes; ++i) order.push_back(i);
+        victims_ = nodes_in_any_order();
+        victims_.resize((plan_.shape.nodes - 1) / 2);
+    }
+
+    [[nodiscard]] std::vector<std::uint64_t> nodes_in_any_order() {
+        std::vector<std::uint64_t> order(plan_.shape.nodes);
+        for (std::uint64_t i = 0; i < order.size(); ++i) order[i] = i;
         dice_.shuffle(order);
-        order.resize((plan_.shape.nodes - 1) / 2);
-        victims_ = order;
+        return order;
     }
 
     [[nodiscard]] std::uint64_t any_node() { return dice_.pick(plan_.shape.nodes); }

@@ -99,7 +99,9 @@ void VirtualDisk::run_part(DiskLane lane, std::size_t operations) {
     auto& jobs = lanes_[lane];
     if (jobs.empty()) return;
     const auto& all = jobs.front().operations;
-    static_cast<void>(run(std::span(all).first(std::min(operations, all.size()))));
+    for (const wal::DiskOperation& operation : std::span(all).first(std::min(operations, all.size()))) {
+        if (!perform(operation)) break;
+    }
     jobs.pop_front();
 }
 

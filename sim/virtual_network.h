@@ -22,6 +22,9 @@ struct Effects {
 class VirtualNetwork {
  public:
     VirtualNetwork(const Plan& plan, EventQueue& queue, Effects& effects);
+    VirtualNetwork(const VirtualNetwork&) = delete;
+    VirtualNetwork& operator=(const VirtualNetwork&) = delete;
+    ~VirtualNetwork() = default;
 
     /// False: the connection is down. A frame that is sent may be lost all the same.
     bool send(std::uint64_t now_us, std::size_t from, std::size_t to, std::string frame);

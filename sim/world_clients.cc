@@ -100,7 +100,7 @@ void World::deliver_response(const ArrivingResponse& arrived) {
     switch (fate) {
         case Fate::Done:
             ++result_.done;
-            result_.answers.add(c.lines[c.next].kind, arrived.response->status);
+            if (arrived.response) result_.answers.add(c.lines[c.next].kind, arrived.response->status);
             if (!attempt.attempt.is_stale_read) last_served_us_[c.node] = now_us_;
             return operation_ends(arrived.client);
         case Fate::Unknown:

@@ -53,16 +53,11 @@ void World::begin_fault(std::size_t index, bool has_waited) {
             if (network_.is_up(line.node, line.peer)) result_.effects.add(line.kind);
             return break_connection(line.node, line.peer);
         case FaultKind::Kill:
-            if (!host.is_up()) return;
-            result_.effects.add(line.kind);
-            host.kill(dice_);
-            node_ended(line.node, true);
-            return schedule_start(line.node, line.duration_us);
         case FaultKind::PowerCut:
-            if (host.state() == HostState::Dead) return;
-            result_.effects.add(line.kind, host.cut_power(dice_));
-            node_ended(line.node, false);
-            return schedule_start(line.node, line.duration_us);
+        case FaultKind::Rot:
+        case FaultKind::DiskLost:
+            if (host.state() != HostState::Dead) end_process(line);
+            return;
         case FaultKind::PowerCutAtDisk:
             // Also of one that is down: in the midst of its recovery, or of the creation of its files.
             if (host.state() != HostState::Dead) host.disk().cut_power_after(line.amount + 1);
@@ -91,22 +86,27 @@ void World::begin_fault(std::size_t index, bool has_waited) {
             return;
         case FaultKind::DiskFull: host.set_free_bytes(line.amount); return ends();
         case FaultKind::ReadFails: host.set_reads_fail(true); return ends();
-        case FaultKind::Rot:
-            if (host.state() == HostState::Dead) return;
-            rot(line.node, line.amount);
-            if (!host.is_up()) return;
-            host.kill(dice_);
-            node_ended(line.node, true);
-            return schedule_start(line.node, line.duration_us);
-        case FaultKind::DiskLost:
-            if (host.state() == HostState::Dead) return;
-            result_.effects.add(line.kind);
-            if (host.is_up()) {
-                host.kill(dice_);
-                node_ended(line.node, true);
-            }
-            return host.die();
     }
+}
+
+// The node is not dead yet.
+void World::end_process(const FaultLine& line) {
+    Host& host = *hosts_[line.node];
+    const bool was_up = host.is_up();
+    if (line.kind == FaultKind::PowerCut) {
+        result_.effects.add(line.kind, host.cut_power(dice_));
+        node_ended(line.node, false);
+        return schedule_start(line.node, line.duration_us);
+    }
+    if (line.kind == FaultKind::Rot) rot(line.node, line.amount);
+    if (line.kind == FaultKind::DiskLost || (line.kind == FaultKind::Kill && was_up))
+        result_.effects.add(line.kind);
+    if (was_up) {
+        host.kill(dice_);
+        node_ended(line.node, true);
+    }
+    if (line.kind == FaultKind::DiskLost) return host.die();
+    if (was_up) schedule_start(line.node, line.duration_us);
 }
 
 void World::end_fault(const FaultLine& line) {

@@ -143,7 +143,7 @@ void World::node_ended(std::size_t node, bool peers_hear) {
 // The node says that its process must stop: the disk failed it.
 void World::process_failed(std::size_t node) {
     Host& host = *hosts_[node];
-    const wal::Refusal failure = *host.failure();
+    const wal::Refusal failure = host.failure().value_or(wal::Refusal{});
     log_line(node, server::LogLevel::Error, failure.message);
     host.kill(dice_);
     node_ended(node, true);
@@ -170,15 +170,16 @@ void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connect
     if (!hosts_[to]->is_up() || !network_.lets_in(from, to, connection)) return;
     server::FrameReader reader;
     reader.feed(bytes);
-    auto frame = server::next_peer_frame(reader);
-    if (!frame || !*frame) return break_connection(from, to);  // it was corrupt
+    auto read = server::next_peer_frame(reader);
+    std::optional<server::PeerFrame> frame = read ? std::move(*read) : std::nullopt;
+    if (!frame) return break_connection(from, to);  // it was corrupt
     // Streams repeat nothing; Raft's own messages must bear it all the same.
-    if (std::holds_alternative<server::RaftFrame>(**frame) && network_.duplicates()) {
+    if (std::holds_alternative<server::RaftFrame>(*frame) && network_.duplicates()) {
         queue_.push(now_us_ + dice_.between(0, 200 * kMs),
                     {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
                      static_cast<std::uint32_t>(to), connection, bytes});
     }
-    hosts_[to]->node().frame_received(engine::ServerId(from + 1), std::move(**frame));
+    hosts_[to]->node().frame_received(engine::ServerId(from + 1), std::move(*frame));
     touched(to);
 }
 

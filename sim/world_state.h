@@ -108,6 +108,7 @@ class World final : public Surroundings {
 
     [[nodiscard]] const FaultLine& meet_leader(std::size_t index);
     void begin_fault(std::size_t index, bool has_waited);
+    void end_process(const FaultLine& line);
     void end_fault(const FaultLine& line);
     void rot(std::size_t node, std::uint64_t draw);
 
