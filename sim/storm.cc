@@ -87,9 +87,17 @@ class Planner {
         return dice_.skewed(min, max) * kMs;
     }
 
-    void add(FaultKind kind, std::uint64_t node, std::uint64_t peer, std::uint64_t duration_us,
-             std::uint64_t amount) {
-        plan_.faults.push_back({any_moment(), kind, node, peer, duration_us, amount});
+    // Given in braces: there, unlike in a call's parentheses, every compiler draws in the order of writing.
+    struct Drawn {
+        FaultKind kind;
+        std::uint64_t node;
+        std::uint64_t peer;
+        std::uint64_t duration_us;
+        std::uint64_t amount;
+    };
+    void add(const Drawn& drawn) {
+        plan_.faults.push_back(
+            {any_moment(), drawn.kind, drawn.node, drawn.peer, drawn.duration_us, drawn.amount});
     }
 
     void add_faults(FaultKind kind) {
@@ -109,53 +117,53 @@ class Planner {
         const bool has_links = nodes > 1;
         switch (kind) {
             case FaultKind::Loss:
-            case FaultKind::Duplicate: return add(kind, 0, 0, ms(100, 8000), dice_.skewed(1000, 500'000));
-            case FaultKind::Corrupt: return add(kind, 0, 0, ms(100, 4000), dice_.skewed(1000, 50'000));
-            case FaultKind::Reorder: return add(kind, 0, 0, ms(100, 8000), ms(1, 300));
+            case FaultKind::Duplicate: return add({kind, 0, 0, ms(100, 8000), dice_.skewed(1000, 500'000)});
+            case FaultKind::Corrupt: return add({kind, 0, 0, ms(100, 4000), dice_.skewed(1000, 50'000)});
+            case FaultKind::Reorder: return add({kind, 0, 0, ms(100, 8000), ms(1, 300)});
             case FaultKind::Slow:
-                if (has_links) add(kind, node, other_than(node), ms(100, 8000), ms(1, 2000));
+                if (has_links) add({kind, node, other_than(node), ms(100, 8000), ms(1, 2000)});
                 return;
             case FaultKind::Partition: {
                 if (!has_links) return;
                 const std::uint64_t mask = dice_.between(1, (std::uint64_t{1} << nodes) - 2);
-                return add(kind, 0, 0, ms(100, 8000), mask);
+                return add({kind, 0, 0, ms(100, 8000), mask});
             }
             case FaultKind::OneWay:
-                if (has_links) add(kind, node, other_than(node), ms(100, 8000), 0);
+                if (has_links) add({kind, node, other_than(node), ms(100, 8000), 0});
                 return;
             case FaultKind::Clog: return add_swizzle();
             case FaultKind::Disconnect:
-                if (has_links) add(kind, node, other_than(node), 0, 0);
+                if (has_links) add({kind, node, other_than(node), 0, 0});
                 return;
             case FaultKind::Kill:
-            case FaultKind::PowerCut: return add(kind, node, 0, ms(0, 4000), dice_.between(0, 2));
+            case FaultKind::PowerCut: return add({kind, node, 0, ms(0, 4000), dice_.between(0, 2)});
             case FaultKind::PowerCutAtDisk:
-                add(kind, node, 0, 0, dice_.skewed(0, 40));
+                add({kind, node, 0, 0, dice_.skewed(0, 40)});
                 // Before its first start it has to create its files.
                 if (dice_.chance(100'000)) plan_.faults.back().at_us = 0;
                 return;
-            case FaultKind::Pause: return add(kind, node, 0, ms(10, 5000), 0);
-            case FaultKind::Stop: return add(kind, node, 0, ms(500, 9000), 0);
-            case FaultKind::ClockJump: return add(kind, node, 0, 0, dice_.skewed(1, 10'000));
+            case FaultKind::Pause: return add({kind, node, 0, ms(10, 5000), 0});
+            case FaultKind::Stop: return add({kind, node, 0, ms(500, 9000), 0});
+            case FaultKind::ClockJump: return add({kind, node, 0, 0, dice_.skewed(1, 10'000)});
             case FaultKind::ClockDrift:
-                return add(kind, node, 0, ms(500, 20'000), dice_.between(300'000, 3'000'000));
+                return add({kind, node, 0, ms(500, 20'000), dice_.between(300'000, 3'000'000)});
             case FaultKind::DiskSlow:
                 // Slow, or as good as hung.
-                return add(kind, node, 0, ms(100, 8000),
-                           dice_.chance(700'000) ? dice_.skewed(2, 500) : dice_.between(1000, 20'000));
-            case FaultKind::SyncFails: return add(kind, node, 0, 0, dice_.skewed(0, 40));
-            case FaultKind::DiskFull: return add(kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000));
+                return add({kind, node, 0, ms(100, 8000),
+                            dice_.chance(700'000) ? dice_.skewed(2, 500) : dice_.between(1000, 20'000)});
+            case FaultKind::SyncFails: return add({kind, node, 0, 0, dice_.skewed(0, 40)});
+            case FaultKind::DiskFull: return add({kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000)});
             case FaultKind::ReadFails:
-                add(kind, node, 0, ms(500, 4000), 0);
+                add({kind, node, 0, ms(500, 4000), 0});
                 plan_.faults.push_back(
                     {plan_.faults.back().at_us + kMs, FaultKind::Kill, node, 0, ms(0, 500), 0});
                 return;
             case FaultKind::Rot:
                 if (!victims_.empty())
-                    add(kind, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits());
+                    add({kind, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits()});
                 return;
             case FaultKind::DiskLost:
-                if (!victims_.empty()) add(kind, victims_[dice_.pick(victims_.size())], 0, 0, 0);
+                if (!victims_.empty()) add({kind, victims_[dice_.pick(victims_.size())], 0, 0, 0});
                 return;
         }
     }

@@ -137,7 +137,8 @@ void World::rot(std::size_t node, std::uint64_t draw) {
         // One copy of two: it must be mended without a word of complaint.
         static constexpr std::string_view kCopies[] = {"vote-a", "identity-b"};
         const std::string_view copy = kCopies[dice.pick(2)];
-        if (host.disk().rot(copy, dice.pick(wal::kBlockBytes), static_cast<unsigned>(dice.pick(8))))
+        const std::uint64_t offset = dice.pick(wal::kBlockBytes);
+        if (host.disk().rot(copy, offset, static_cast<unsigned>(dice.pick(8))))
             result_.effects.add(FaultKind::Rot);
         return;
     }
@@ -145,7 +146,8 @@ void World::rot(std::size_t node, std::uint64_t draw) {
     const std::uint64_t sequence = dice.between(1, vote->mark.sequence);
     const std::string file = wal::segment_name(sequence);
     const std::uint64_t end = sequence == vote->mark.sequence ? vote->mark.offset : plan_.shape.segment_bytes;
-    host.disk().rot(file, dice.between(0, end - 1), static_cast<unsigned>(dice.pick(8)));
+    const std::uint64_t offset = dice.between(0, end - 1);
+    host.disk().rot(file, offset, static_cast<unsigned>(dice.pick(8)));
 }
 
 }  // namespace quorate::sim
