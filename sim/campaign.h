@@ -21,7 +21,6 @@ struct Campaign {
     std::uint64_t first_seed = 1;
     std::uint64_t last_seed = 1;
     unsigned jobs = 1;
-    bool stop_at_failure = false;
     bool twice = false;  ///< each seed, and compare the traces
 };
 

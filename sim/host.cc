@@ -45,7 +45,7 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     config_.apply_bytes_max = s.apply_bytes_max;
 }
 
-std::optional<wal::Refusal> Host::start(std::uint64_t now_us) {
+std::optional<wal::Refusal> Host::start() {
     ++life_;
     failure_.reset();
     turn_is_due = false;
@@ -67,7 +67,6 @@ std::optional<wal::Refusal> Host::start(std::uint64_t now_us) {
     }
     node_ = std::move(*node);
     state_ = HostState::Up;
-    static_cast<void>(now_us);
     return std::nullopt;
 }
 

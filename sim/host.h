@@ -56,7 +56,7 @@ class Host final : public server::Environment, public wal::Disk {
     [[nodiscard]] VirtualDisk& disk() { return *disk_; }
 
     /// Starts the process. The refusal, if the node does not start.
-    [[nodiscard]] std::optional<wal::Refusal> start(std::uint64_t now_us);
+    [[nodiscard]] std::optional<wal::Refusal> start();
     /// The process ends; its disk jobs have got as far as `dice` says.
     void kill(Dice& dice);
     /// The same, and the disk loses what was not synced, sector by sector as `dice` says. Returns how many

@@ -182,7 +182,7 @@ int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_go
     const bool has_bar = ::isatty(STDERR_FILENO) != 0;
     const std::uint64_t count = *last - *first + 1;
     run_campaign(
-        {*first, *last, jobs, false, twice},
+        {*first, *last, jobs, twice},
         [&](std::uint64_t seed, RunResult&& result) {
             totals.add(result);
             if (hashes) hash_of[seed] = result.trace_hash;

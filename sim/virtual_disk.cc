@@ -105,12 +105,6 @@ void VirtualDisk::run_part(DiskLane lane, std::size_t operations) {
     jobs.pop_front();
 }
 
-std::size_t VirtualDisk::unsynced_sectors() const {
-    std::size_t sectors = 0;
-    for (const auto& [name, file] : names_) sectors += file->dirty.size() + file->dropped.size();
-    return sectors;
-}
-
 std::expected<void, DiskFailure> VirtualDisk::perform(const wal::DiskOperation& operation) {
     const bool loses_power = power_left_ == 1;
     if (power_is_off()) return failure(DiskError::Failed, "", "the power is off");
@@ -166,7 +160,6 @@ std::expected<void, DiskFailure> VirtualDisk::apply(const wal::CreateZeroed& cre
     if (size() - freed + create.size > capacity_) {
         names_.erase(create.file);
         rename_changed();
-        met_no_space_ = true;
         return failure(DiskError::NoSpace, create.file, "write: no space left on device");
     }
     const std::string zeros(create.size, '\0');

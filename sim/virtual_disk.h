@@ -60,9 +60,6 @@ class VirtualDisk final : public wal::Disk {
     bool rot(std::string_view file, std::uint64_t offset, unsigned bit);
     /// Performs the first `operations` of the oldest job of the lane, and no more of it: nobody is told.
     void run_part(wal::DiskLane lane, std::size_t operations);
-    [[nodiscard]] bool is_out_of_space() const { return met_no_space_; }
-    /// Sectors that are written and not synced.
-    [[nodiscard]] std::size_t unsynced_sectors() const;
     /// Files' bytes in all.
     [[nodiscard]] std::uint64_t size() const;
     /// The process that held the lock is gone, with all that it had submitted. The system goes on with what
@@ -110,7 +107,6 @@ class VirtualDisk final : public wal::Disk {
     std::uint64_t operations_done_ = 0;
     std::uint64_t syncs_done_ = 0;
     bool is_locked_ = false;
-    bool met_no_space_ = false;
 };
 
 }  // namespace quorate::sim

@@ -84,7 +84,7 @@ void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
 
 void World::start_node(std::size_t node) {
     Host& host = *hosts_[node];
-    const auto refusal = host.start(now_us_);
+    const auto refusal = host.start();
     if (host.lost_power) {
         result_.effects.add(FaultKind::PowerCutAtDisk);
         host.cut_power(dice_);

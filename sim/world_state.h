@@ -36,8 +36,6 @@ inline constexpr std::uint64_t kTriesMax = 200;
 inline constexpr std::uint64_t kDiskJobUsMax = 8 * kSecond;
 /// A run takes some ten thousand events.
 inline constexpr std::uint64_t kEventsMax = 20'000'000;
-/// How long a stopping process may take, as in quorated.
-inline constexpr std::uint64_t kStopUsMax = 8 * kSecond;
 
 enum class Phase : std::uint8_t {
     Storm,
