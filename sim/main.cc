@@ -123,7 +123,7 @@ constexpr engine::NoteKind kUnreachable[] = {
 };
 
 /// Below this many runs a kind may be missed by chance.
-constexpr std::uint64_t kRunsForFloors = 400;
+constexpr std::uint64_t kRunsForFloors = 2000;
 /// Each kind of fault and of answer shows at least once in so many runs, on average.
 constexpr std::uint64_t kRunsForEffect = 100;
 
