@@ -99,6 +99,7 @@ enum class Outsiders : std::uint8_t {
     X(storm_us, 10'000'000) /* faults begin and end within it */                           \
     X(core_mask, 0)         /* who must serve when it is over; 0: all */                   \
     X(outsiders, 0)         /* what becomes of the others until it serves, an Outsiders */ \
+    X(cold_start, 0)        /* 1: all of the core are killed when the storm is over */     \
     X(tick_ms, 10)                                                                         \
     X(heartbeat_ms, 100)                                                                   \
     X(election_min_ms, 500)                                                                \

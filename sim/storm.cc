@@ -18,11 +18,14 @@ class Planner {
     explicit Planner(std::uint64_t seed) : dice_(Dice::salted(seed, 7)) { plan_.seed = seed; }
 
     Plan plan() {
+        is_busy_ = dice_.chance(400'000);
+        is_hunt_ = dice_.chance(400'000);
         draw_shape();
         draw_victims();
         for (std::size_t kind = 0; kind < kFaultKindCount; ++kind) {
             if (dice_.chance(500'000)) add_faults(static_cast<FaultKind>(kind));
         }
+        if (is_hunt_) add_hunt();
         std::ranges::sort(plan_.faults, {}, [](const FaultLine& line) {
             return std::tuple(line.at_us, line.kind, line.node, line.peer, line.duration_us, line.amount);
         });
@@ -35,7 +38,7 @@ class Planner {
         Shape& s = plan_.shape;
         static constexpr std::array<std::uint32_t, 10> kSizes{0, 5, 3, 50, 5, 25, 2, 6, 1, 3};
         s.nodes = dice_.weighted(kSizes);
-        s.clients = dice_.between(1, 8);
+        s.clients = is_busy_ ? dice_.between(8, 24) : dice_.between(1, 8);
         s.keys = dice_.flip() ? dice_.between(1, 3) : dice_.between(4, 40);
         s.storm_us = dice_.between(3'000, 20'000) * kMs;
         static constexpr std::array<std::uint64_t, 3> kTicks{10, 10, 25};
@@ -55,7 +58,8 @@ class Planner {
         if (dice_.flip()) s.cache_bytes_max = dice_.skewed(0, 8192);
         if (dice_.chance(300'000)) s.apply_bytes_max = dice_.skewed(1, 2048);
         if (dice_.chance(300'000)) s.operation_timeout_ms = dice_.between(200, 3000);
-        if (dice_.chance(300'000)) s.client_timeout_ms = dice_.between(100, 3000);
+        if (is_busy_ || dice_.chance(300'000))
+            s.client_timeout_ms = dice_.between(100, is_busy_ ? 800 : 3000);
         s.segment_bytes = dice_.flip() ? 8192 * dice_.between(1, 4) : 65536;
         if (dice_.flip()) s.latency_us_max = s.latency_us_min + dice_.skewed(0, 50 * kMs);
         if (dice_.flip()) s.sync_us_max = s.sync_us_min + dice_.skewed(0, 50 * kMs);
@@ -63,6 +67,7 @@ class Planner {
         const std::uint64_t core = dice_.between(s.nodes / 2 + 1, s.nodes);
         for (std::uint64_t i = 0; i < core; ++i) s.core_mask |= std::uint64_t{1} << order[i];
         s.outsiders = dice_.pick(4);
+        s.cold_start = dice_.chance(200'000) ? 1 : 0;
     }
 
     // Less than half of the nodes may lose what they had promised.
@@ -168,6 +173,24 @@ class Planner {
         }
     }
 
+    // Whoever leads is taken out, again and again, for about as long as an election takes: logs grow apart,
+    // and those that were deposed do not know it yet.
+    void add_hunt() {
+        static constexpr std::array<FaultKind, 5> kKinds{FaultKind::Partition, FaultKind::Pause,
+                                                         FaultKind::Kill, FaultKind::PowerCut,
+                                                         FaultKind::DiskSlow};
+        const std::uint64_t election_ms = plan_.shape.election_max_ms;
+        for (std::uint64_t at_us = dice_.between(1, 2000) * kMs; at_us < plan_.shape.storm_us;) {
+            const FaultKind kind = kKinds[dice_.pick(kKinds.size())];
+            if (kind != FaultKind::Partition || plan_.shape.nodes > 1) {
+                const std::uint64_t amount = kind == FaultKind::DiskSlow ? dice_.between(50, 2000) : 0;
+                plan_.faults.push_back({at_us, kind, kTheLeader, 0,
+                                        dice_.between(election_ms / 4, 3 * election_ms) * kMs, amount});
+            }
+            at_us += dice_.between(election_ms / 4, 4 * election_ms) * kMs;
+        }
+    }
+
     // Links stop one by one, and come back in another order.
     void add_swizzle() {
         if (plan_.shape.nodes < 2) return;
@@ -189,10 +212,10 @@ class Planner {
         for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
         weights[static_cast<std::size_t>(RequestKind::Put)] += 5;
         weights[static_cast<std::size_t>(RequestKind::Get)] += 5;
-        const std::uint64_t pause_ms_max = dice_.skewed(1, 2000);
+        const std::uint64_t pause_ms_max = dice_.skewed(1, is_busy_ ? 200 : 2000);
         const std::uint64_t bytes_max = dice_.flip() ? 16 : 4096;
         const bool is_hot = dice_.flip();
-        const std::uint64_t count = dice_.skewed(4, 300);
+        const std::uint64_t count = is_busy_ ? dice_.between(100, 1000) : dice_.skewed(4, 300);
         for (std::uint64_t i = 0; i < count; ++i) {
             OperationLine line;
             line.client = dice_.pick(s.clients);
@@ -208,6 +231,8 @@ class Planner {
 
     Dice dice_;
     Plan plan_;
+    bool is_busy_ = false;  ///< many clients that do not wait long
+    bool is_hunt_ = false;
     std::vector<std::uint64_t> victims_;
 };
 

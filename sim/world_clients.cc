@@ -48,7 +48,13 @@ void World::attempt_next(std::size_t client) {
     c.node = node_to_ask(line, c.tries++);
     if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
     c.attempt = prepare(line, next_number_++, referee_);
-    client_waits(client, plan_.shape.client_timeout_ms * kMs);
+    // After the storm all are patient: who gives up at once and asks again can keep a slow cluster busy for
+    // ever.
+    const std::uint64_t patience_ms =
+        phase_ == Phase::Storm
+            ? plan_.shape.client_timeout_ms
+            : std::max<std::uint64_t>(plan_.shape.client_timeout_ms, Shape{}.client_timeout_ms);
+    client_waits(client, patience_ms * kMs);
     queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
                 {EventKind::Request,
                  static_cast<std::uint32_t>(c.node),

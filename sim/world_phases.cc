@@ -43,7 +43,7 @@ void World::begin_core() {
         host.disk().fail_operation(UINT64_MAX, wal::DiskError::Failed);
         host.disk().cut_power_after(UINT64_MAX);
         if (is_core(i)) {
-            if (host.is_up() && host.is_stopping) {
+            if (host.is_up() && (host.is_stopping || plan_.shape.cold_start != 0)) {
                 host.kill(dice_);
                 node_ended(i, true);
             }
