@@ -11,6 +11,7 @@
 
 #include "engine/types.h"
 #include "server/http_message.h"
+#include "server/situation.h"
 
 namespace quorate::engine {
 struct Output;
@@ -57,7 +58,8 @@ class Environment {
     /// more.
     virtual void fail(int exit_code, std::string_view line) = 0;
 
-    // For who watches a node: traces, coverage and checkers. The node does not depend on either.
+    // For who watches a node: traces, coverage and checkers. The node does not depend on any of them.
+    virtual void met(Situation situation) { static_cast<void>(situation); }
     /// The engine has taken a step; its actions are performed next.
     virtual void engine_stepped(const engine::Output& output) { static_cast<void>(output); }
     /// The entry at `index` is committed and has just been applied; called for each in order.

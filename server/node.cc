@@ -120,6 +120,7 @@ void Node::peer_lost(ServerId peer) {
              const auto* client = std::get_if<ClientCall>(&pending);
              return client != nullptr && client->forwarded_to == peer;
          })) {
+        environment_.met(Situation::LeaderOfWriteLost);
         environment_.respond(std::get<ClientCall>(lost).exchange, outcome_unknown());
     }
     if (peer == raft_.leader()) retry_unconfirmed_reads();
@@ -144,6 +145,7 @@ void Node::begin_stop() {
     if (is_stopping_ || has_failed_) return;
     is_stopping_ = true;
     if (raft_.role() != engine::RoleName::Leader) return;
+    environment_.met(Situation::StopHandsOver);
     stop_transfer_ = engine::RequestId(next_request_++);
     step(engine::TransferRequested{*stop_transfer_, engine::kNobody});
 }
@@ -186,7 +188,9 @@ void Node::perform(const engine::SendMessage& action, Payloads&) {
     // Nobody will answer a read index that could not be asked for: better to say so now than when the time is
     // over.
     const auto* read = std::get_if<engine::ReadIndexRequest>(&action.message);
-    if (read != nullptr && !is_sent) refuse_reads(read->request, leader_unreachable());
+    if (read == nullptr || is_sent) return;
+    environment_.met(Situation::ReadLeaderUnreachable);
+    refuse_reads(read->request, leader_unreachable());
 }
 
 void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
@@ -213,6 +217,7 @@ void Node::perform(const engine::AcceptProposal& action, Payloads& payloads) {
         const LogIndex index = action.first.plus(i);
         // A write of an earlier term that stood here was cut from our log: it may live on in another's.
         if (const auto old = undecided_.find(index); old != undecided_.end()) {
+            environment_.met(Situation::WriteCutFromLog);
             decide_write(old->second.operation, WriteUnknown{});
         }
         undecided_[index] = {action.term, payloads.proposers[i]};
@@ -234,10 +239,12 @@ void Node::perform(const engine::CommitEntries& action, Payloads&) { commit_inde
 void Node::perform(const engine::AnswerRead& action, Payloads&) {
     const auto confirmed = unconfirmed_reads_.extract(action.request);
     if (confirmed.empty()) return;
+    if (action.read_index > applied_index_) environment_.met(Situation::ReadWaitedForApply);
     for (const OperationId id : confirmed.mapped()) unapplied_reads_.emplace(action.read_index, id);
 }
 
 void Node::perform(const engine::RefuseRead& action, Payloads&) {
+    environment_.met(Situation::ReadRefused);
     const bool is_overload = action.reason == engine::RefusalReason::Overloaded;
     refuse_reads(action.request, is_overload ? overloaded() : no_leader());
 }
@@ -272,6 +279,7 @@ void Node::propose_queued() {
     std::vector<OperationId> proposers = std::exchange(queued_writes_, {});
     std::vector<wal::LogEntry> entries = std::exchange(queued_entries_, {});
     queued_bytes_ = 0;
+    if (entries.size() > 1) environment_.met(Situation::WritesBatched);
     std::vector<engine::ProposedEntry> proposals;
     proposals.reserve(entries.size());
     for (const wal::LogEntry& entry : entries) {
@@ -296,6 +304,7 @@ void Node::apply_committed() {
             if (!apply(next, cache_.at(next))) return;
             continue;
         }
+        environment_.met(Situation::EntriesReadToApply);
         const LogIndex last = std::min(commit_index_, cache_.first_index().previous());
         const auto entries = log_->read(next, last, config_.apply_bytes_max);
         if (!entries) return fail(entries.error());
@@ -305,7 +314,10 @@ void Node::apply_committed() {
         }
     }
     if (has_failed_) return;
-    if (applied_index_ < commit_index_) environment_.request_turn();
+    if (applied_index_ < commit_index_) {
+        environment_.met(Situation::ApplyPutOff);
+        environment_.request_turn();
+    }
     cache_.shrink(config_.cache_bytes_max, std::min(applied_index_, raft_.durable_index()));
     while (!unapplied_reads_.empty() && unapplied_reads_.begin()->first <= applied_index_) {
         const OperationId id = unapplied_reads_.extract(unapplied_reads_.begin()).mapped();
@@ -324,6 +336,7 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
             return false;
         }
         result = store_.apply(*command);
+        if (result->condition_failed) environment_.met(Situation::ConditionFailed);
     }
     applied_index_ = index;
     environment_.entry_applied(index, entry);
@@ -336,6 +349,7 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
     if (is_ours) {
         decide_write(operation, WriteApplied{*result});
     } else {
+        environment_.met(Situation::WriteLostItsPlace);
         decide_write(operation, WriteNotApplied{});
     }
     return true;
@@ -379,6 +393,7 @@ void Node::yield_for_space() {
                      fmt::format("no room for the log on the disk: writes are refused{}",
                                  next != nullptr ? ", offering leadership to " + next->name : ""));
     if (next == nullptr) return;
+    environment_.met(Situation::LeadershipOffered);
     last_yield_to_ = next->id;
     step(engine::TransferRequested{engine::RequestId(next_request_++), next->id});
 }

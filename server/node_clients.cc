@@ -53,8 +53,14 @@ bool Node::is_overloaded() const {
 
 // Why no new operation is taken at all, if so.
 std::optional<HttpResponse> Node::admission_refusal() const {
-    if (is_stopping_) return shutting_down();
-    if (is_overloaded()) return overloaded();
+    if (is_stopping_) {
+        environment_.met(Situation::RefusedStopping);
+        return shutting_down();
+    }
+    if (is_overloaded()) {
+        environment_.met(Situation::RefusedOverloaded);
+        return overloaded();
+    }
     return std::nullopt;
 }
 
@@ -62,7 +68,10 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
     const engine::ServerId leader = raft_.leader();
     const bool leads = raft_.role() == RoleName::Leader;
-    if (leads && log_->out_of_space()) return environment_.respond(exchange, disk_full());
+    if (leads && log_->out_of_space()) {
+        environment_.met(Situation::RefusedDiskFull);
+        return environment_.respond(exchange, disk_full());
+    }
     if (!leads && !call.forward) return environment_.respond(exchange, not_leader(leader_view()));
     if (leader == engine::kNobody) return environment_.respond(exchange, no_leader());
 
@@ -74,6 +83,8 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     } else if (!environment_.send_frame(leader, encode_frame(ForwardWrite{id, std::move(payload)}))) {
         (void)operations_.take(id);
         environment_.respond(exchange, leader_unreachable());
+    } else {
+        environment_.met(Situation::WriteForwarded);
     }
 }
 
@@ -111,6 +122,7 @@ void Node::serve_read(const ClientCall& read) {
         response = render_range(store_.range(range), store_.revision());
     }
     if (read.call.consistency == Consistency::Stale) {
+        environment_.met(Situation::StaleReadServed);
         const std::uint32_t ticks = raft_.ticks_since_leader();
         const bool is_known = ticks != std::numeric_limits<std::uint32_t>::max();
         response.headers.push_back(
@@ -122,7 +134,7 @@ void Node::serve_read(const ClientCall& read) {
 
 void Node::decide_write(OperationId id, const WriteOutcome& outcome) {
     const auto operation = operations_.take(id);
-    if (!operation) return;  // its time ran out: it was answered with outcome_unknown
+    if (!operation) return environment_.met(Situation::WriteDecidedLate);  // it was answered: outcome_unknown
     if (const auto* peer = std::get_if<PeerWrite>(&*operation)) {
         environment_.send_frame(peer->from, encode_frame(ForwardWriteReply{peer->request, outcome}));
         return;
@@ -149,6 +161,7 @@ void Node::retry_unconfirmed_reads() {
     for (const auto& [request, reads] : std::exchange(unconfirmed_reads_, {})) {
         retried.insert(retried.end(), reads.begin(), reads.end());
     }
+    if (!retried.empty()) environment_.met(Situation::ReadAskedAgain);
     queued_reads_.insert(queued_reads_.begin(), retried.begin(), retried.end());
 }
 
@@ -167,6 +180,7 @@ void Node::expire_operations() {
         // A peer's write is answered to its client there, by the same clock.
         const auto* client = std::get_if<ClientCall>(&operation);
         if (client == nullptr) continue;
+        environment_.met(is_read(client->call) ? Situation::ReadTimedOut : Situation::WriteTimedOut);
         environment_.respond(client->exchange, is_read(client->call) ? read_timed_out() : outcome_unknown());
     }
     for (const NodesQuery& query : nodes_queries_.take_expired(now_ms_)) {

@@ -46,6 +46,7 @@ void Node::on_frame(ServerId from, RaftFrame&& frame) {
     if (std::holds_alternative<engine::InstallSnapshot>(frame.message)) return;
     // Without room for the log we could lead no better than who wants to hand over to us.
     if (std::holds_alternative<engine::TimeoutNow>(frame.message) && log_->out_of_space()) {
+        environment_.met(Situation::LeadershipDeclined);
         return environment_.log(LogLevel::Debug,
                                 "no room for the log on the disk: not taking the leadership that is offered");
     }
@@ -72,6 +73,7 @@ void Node::on_frame(ServerId from, RaftFrame&& frame) {
 
 void Node::on_frame(ServerId from, ForwardWrite&& frame) {
     const auto refuse = [&](const WriteOutcome& outcome) {
+        environment_.met(Situation::ForwardedWriteRefused);
         environment_.send_frame(from, encode_frame(ForwardWriteReply{frame.request, outcome}));
     };
     if (raft_.role() != engine::RoleName::Leader) return refuse(WriteNotLeader{});
@@ -80,6 +82,7 @@ void Node::on_frame(ServerId from, ForwardWrite&& frame) {
     if (is_overloaded()) return refuse(WriteOverloaded{});
     // What gets into the log must be readable by everyone: a peer's mistake ends here.
     if (!decode_command(frame.command)) return refuse(WriteNotApplied{});
+    environment_.met(Situation::ForwardedWriteTaken);
     queue_write(operations_.add(PeerWrite{from, frame.request}, now_ms_), std::move(frame.command));
 }
 
@@ -115,6 +118,7 @@ bool Node::attach_entries(const engine::AppendEntries& append, std::vector<wal::
             next = next.next();
             continue;
         }
+        environment_.met(Situation::EntriesReadForPeer);
         auto read =
             log_->read(next, std::min(end, cache_.first_index()).previous(), config_.raft.append_bytes_max);
         if (!read) {

@@ -34,7 +34,7 @@ std::string encode(std::uint64_t seed, const RunResult& r) {
               {"unknown", r.unknown},
               {"leaders", r.leaders},
               {"effects", r.effects.counts},
-              {"notes", r.notes.to_string()},
+              {"marks", r.marks.to_string()},
               {"answers", r.answers.counts}};
     if (r.violation) json["violation"] = {r.violation->property, r.violation->text, r.violation->at_us};
     return json.dump() + '\n';
@@ -52,7 +52,7 @@ std::pair<std::uint64_t, RunResult> decode(std::string_view line) {
     r.unknown = json["unknown"];
     r.leaders = json["leaders"];
     r.effects.counts = json["effects"].get<std::vector<std::uint64_t>>();
-    r.notes = NoteSet(json["notes"].get<std::string>());
+    r.marks = MarkSet(json["marks"].get<std::string>());
     r.answers.counts = json["answers"].get<std::vector<std::uint64_t>>();
     if (json.contains("violation")) {
         const Json& v = json["violation"];

@@ -97,7 +97,7 @@ std::size_t Host::cut_power(Dice& dice) {
         return is_kept;
     };
     // Now and then the disk was in the middle of a sector.
-    const auto torn_bytes = [&] { return dice.chance(100'000) ? dice.pick(VirtualDisk::kSectorBytes) : 0; };
+    const auto torn_bytes = [&] { return dice.chance(300'000) ? dice.pick(VirtualDisk::kSectorBytes) : 0; };
     disk_ = std::make_unique<VirtualDisk>(
         disk_->after_crash(keeps_sector, [&] { return dice.chance(keeps); }, torn_bytes));
     apply_disk_state();

@@ -15,6 +15,7 @@
 #include "engine/action.h"
 #include "server/node.h"
 #include "sim/dice.h"
+#include "sim/marks.h"
 #include "sim/plan.h"
 #include "sim/virtual_disk.h"
 
@@ -35,6 +36,7 @@ class Surroundings {
     virtual void log_line(std::size_t node, server::LogLevel level, std::string_view line) = 0;
     virtual void stepped(std::size_t node, const engine::Output& output) = 0;
     virtual void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) = 0;
+    virtual void reached(std::size_t mark) = 0;  ///< marks.h
 };
 
 enum class HostState : std::uint8_t {
@@ -103,6 +105,7 @@ class Host final : public server::Environment, public wal::Disk {
     void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) override {
         world_.applied(index_, index, entry);
     }
+    void met(server::Situation situation) override { world_.reached(mark_of(situation)); }
 
     // wal::Disk: the virtual disk, and word of each job to the world
     std::expected<void, wal::DiskFailure> lock() override { return disk_->lock(); }
@@ -119,6 +122,7 @@ class Host final : public server::Environment, public wal::Disk {
         disk_->submit(std::move(job));
         world_.job_submitted(index_, lane);
     }
+    void met(wal::Situation situation) override { world_.reached(mark_of(situation)); }
 
  private:
     void end_process();

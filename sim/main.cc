@@ -16,14 +16,15 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
-#include "engine/format.h"
 #include "sim/campaign.h"
 #include "sim/history_json.h"
 #include "sim/linearizability.h"
 #include "sim/shrink.h"
 #include "sim/storm.h"
+#include "sim/tally.h"
 #include "sim/world.h"
 
 namespace quorate::sim {
@@ -32,6 +33,9 @@ namespace {
 enum Exit : std::uint8_t { Passed = 0, Broken = 1, Usage = 2, Unusable = 3 };
 
 using Clock = std::chrono::steady_clock;
+
+/// Characters in a line of the progress bar.
+constexpr std::size_t kBarWidth = 100;
 
 double seconds_since(Clock::time_point began) {
     return std::chrono::duration<double>(Clock::now() - began).count();
@@ -76,141 +80,76 @@ void print_violation(const Violation& violation, std::string_view source) {
                source);
 }
 
-/// What many runs add up to.
-struct Totals {
-    std::uint64_t runs = 0;
-    std::uint64_t broken = 0;
-    std::uint64_t virtual_us = 0;
-    std::uint64_t events = 0;
-    std::uint64_t committed = 0;
-    std::uint64_t done = 0;
-    std::uint64_t refused = 0;
-    std::uint64_t unknown = 0;
-    std::uint64_t leaders = 0;
-    Effects effects;
-    NoteSet notes;
-    Answers answers;
-
-    void add(const RunResult& r) {
-        ++runs;
-        broken += r.violation ? 1U : 0U;
-        virtual_us += r.virtual_us;
-        events += r.events;
-        committed += r.committed;
-        done += r.done;
-        refused += r.refused;
-        unknown += r.unknown;
-        leaders += r.leaders;
-        for (std::size_t i = 0; i < r.effects.counts.size(); ++i) effects.counts[i] += r.effects.counts[i];
-        notes |= r.notes;
-        for (std::size_t i = 0; i < r.answers.counts.size(); ++i) answers.counts[i] += r.answers.counts[i];
+/// Redrawn in place while a batch runs, when somebody looks.
+class ProgressBar {
+ public:
+    void draw(const std::string& text) {
+        if (!is_seen_) return;
+        clear();
+        fmt::print(stderr, "{}", text);
+        lines_ = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+        is_drawn_ = true;
     }
+    void clear() {
+        if (!std::exchange(is_drawn_, false)) return;
+        if (lines_ > 0) fmt::print(stderr, "\x1b[{}A", lines_);
+        fmt::print(stderr, "\r\x1b[J");
+    }
+
+ private:
+    bool is_seen_ = ::isatty(STDERR_FILENO) != 0;
+    bool is_drawn_ = false;
+    std::size_t lines_ = 0;
 };
 
-/// Notes that no run of this world can reach, or hardly any, each for its reason.
-constexpr engine::NoteKind kUnreachable[] = {
-    engine::NoteKind::CampaignRefusedNotVoter,       // no learners yet
-    engine::NoteKind::AppendConflictsWithCommitted,  // only a broken leader sends such
-    engine::NoteKind::MessageOfStrangerIgnored,      // members do not change yet
-    engine::NoteKind::MessageMalformed,              // frames are whole or dropped
-    engine::NoteKind::TransferOrderIgnored,          // only an order that is very late
-    engine::NoteKind::PeerNeedsSnapshot,             // no snapshots yet
-    engine::NoteKind::SnapshotAccepted,
-    engine::NoteKind::SnapshotIgnoredOlder,
-    engine::NoteKind::LogCompacted,
-    engine::NoteKind::MembershipAdopted,
-    engine::NoteKind::MembershipRolledBack,
+struct RunCommand {
+    std::string seeds = "1..1000";
+    unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
+    bool hashes = false;
+    bool keep_going = false;
+    bool twice = false;
+    bool marks = false;
 };
 
-/// Below this many runs a kind may be missed by chance.
-constexpr std::uint64_t kRunsForFloors = 2000;
-/// Each kind of fault and of answer shows at least once in so many runs, on average.
-constexpr std::uint64_t kRunsForEffect = 100;
-
-std::vector<std::string> unreached(const Totals& totals) {
-    std::vector<std::string> missing;
-    // A fault that hardly ever bites tests as little as one that never does.
-    const std::uint64_t floor = std::max<std::uint64_t>(1, totals.runs / kRunsForEffect);
-    for (std::size_t i = 0; i < kFaultKindCount; ++i) {
-        if (totals.effects.counts[i] < floor)
-            missing.push_back(fmt::format("fault {}", to_string(static_cast<FaultKind>(i))));
-    }
-    const auto want = [&](RequestKind kind, int status) {
-        if (totals.answers.of(kind, status) < floor)
-            missing.push_back(fmt::format("{} answered with {}", to_string(kind), status));
-    };
-    for (std::size_t i = 0; i < kRequestKindCount; ++i) want(static_cast<RequestKind>(i), 200);
-    want(RequestKind::Get, 404);
-    want(RequestKind::StaleGet, 404);
-    want(RequestKind::PutIf, 412);
-    for (std::size_t i = 0; i < engine::kNoteKindCount; ++i) {
-        const auto kind = static_cast<engine::NoteKind>(i);
-        if (!totals.notes[i] && std::ranges::find(kUnreachable, kind) == std::end(kUnreachable))
-            missing.push_back(fmt::format("note {}", engine::to_string(kind)));
-    }
-    return missing;
-}
-
-void print_totals(const Totals& t, double seconds) {
-    fmt::print(
-        "{} runs, {} broken; {:.2f} virtual hours in {:.1f} s ({:.0f} times real time), {:.1f} million "
-        "events ({:.2f} million/s)\n",
-        t.runs, t.broken, static_cast<double>(t.virtual_us) / 3.6e9, seconds,
-        static_cast<double>(t.virtual_us) / 1e6 / seconds, static_cast<double>(t.events) / 1e6,
-        static_cast<double>(t.events) / 1e6 / seconds);
-    fmt::print(
-        "operations: {} done, {} refused, {} of unknown outcome; {} entries committed, {} elections\neffects "
-        "of faults:",
-        t.done, t.refused, t.unknown, t.committed, t.leaders);
-    for (std::size_t i = 0; i < kFaultKindCount; ++i)
-        fmt::print(" {}={}", to_string(static_cast<FaultKind>(i)), t.effects.counts[i]);
-    fmt::print("\n");
-}
-
-int run_seeds(const std::string& seeds, unsigned jobs, bool hashes, bool keep_going, bool twice) {
+int run_seeds(const RunCommand& command) {
+    const std::string_view seeds = command.seeds;
     const std::size_t dots = seeds.find("..");
-    const auto first = parse_number(std::string_view(seeds).substr(0, dots));
-    const auto last =
-        dots == std::string::npos ? first : parse_number(std::string_view(seeds).substr(dots + 2));
+    const auto first = parse_number(seeds.substr(0, dots));
+    const auto last = dots == std::string_view::npos ? first : parse_number(seeds.substr(dots + 2));
     if (!first || !last || *first > *last) {
         fmt::print(stderr, "quorate-sim: --seeds {}: give A..B with A <= B, or one seed\n", seeds);
         return Usage;
     }
-    Totals totals;
+    Tally tally;
+    ProgressBar bar;
     std::map<std::uint64_t, std::uint64_t> hash_of;
     const auto began = Clock::now();
-    const bool has_bar = ::isatty(STDERR_FILENO) != 0;
     const std::uint64_t count = *last - *first + 1;
     run_campaign(
-        {*first, *last, jobs, twice},
+        {*first, *last, command.jobs, command.twice},
         [&](std::uint64_t seed, RunResult&& result) {
-            totals.add(result);
-            if (hashes) hash_of[seed] = result.trace_hash;
+            tally.add(result);
+            if (command.hashes) hash_of[seed] = result.trace_hash;
             if (!result.violation) return true;
-            if (has_bar) fmt::print(stderr, "\r\x1b[K");
+            bar.clear();
             fmt::print("seed {}: ", seed);
             print_violation(*result.violation, std::to_string(seed));
-            return keep_going;
+            return command.keep_going;
         },
         [&] {
-            if (!has_bar) return true;
-            const double seconds = seconds_since(began);
-            fmt::print(stderr, "\r\x1b[K[{:3}%] {} runs, {:.1f} virtual h, {:.2f} M events/s, {} broken",
-                       100 * totals.runs / count, totals.runs, static_cast<double>(totals.virtual_us) / 3.6e9,
-                       static_cast<double>(totals.events) / 1e6 / seconds, totals.broken);
+            bar.draw(tally.progress(count, seconds_since(began)) + '\n' + tally.effects(kBarWidth));
             return true;
         });
-    if (has_bar) fmt::print(stderr, "\r\x1b[K");
+    bar.clear();
     for (const auto& [seed, hash] : hash_of) fmt::print("{} {:016x}\n", seed, hash);
-    if (hashes) return totals.broken > 0 ? Broken : Passed;
-    print_totals(totals, seconds_since(began));
-    if (totals.broken > 0) return Broken;
-    const auto missing = unreached(totals);
+    if (command.hashes) return tally.broken() > 0 ? Broken : Passed;
+    fmt::print("{}", tally.summary(seconds_since(began)));
+    if (command.marks) fmt::print("runs that reached each mark:\n{}", tally.marks());
+    if (tally.broken() > 0) return Broken;
+    const auto missing = tally.unreached();
     if (!missing.empty()) {
-        fmt::print("never reached:");
-        for (const std::string& name : missing) fmt::print(" {};", name);
-        fmt::print("\n");
-        if (totals.runs >= kRunsForFloors) return Broken;
+        fmt::print("never reached: {}\n", fmt::join(missing, "; "));
+        if (tally.runs() >= kRunsForFloors) return Broken;
     }
     return Passed;
 }
@@ -307,19 +246,16 @@ int start(int argc, char** argv) {
         "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage; 3 a file cannot be used.");
     app.require_subcommand(1);
 
-    std::string seeds = "1..1000";
-    unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
-    bool hashes = false;
-    bool keep_going = false;
+    RunCommand run_options;
     CLI::App* run_command = app.add_subcommand("run", "Run a range of seeds");
-    run_command->add_option("--seeds", seeds, "A..B, both included")->capture_default_str();
-    run_command->add_option("--jobs", jobs, "Processes side by side")
+    run_command->add_option("--seeds", run_options.seeds, "A..B, both included")->capture_default_str();
+    run_command->add_option("--jobs", run_options.jobs, "Processes side by side")
         ->capture_default_str()
         ->check(CLI::Range(1, 256));
-    run_command->add_flag("--hashes", hashes, "Print each seed's trace hash and nothing else");
-    bool twice = false;
-    run_command->add_flag("--twice", twice, "Run each seed twice and compare the traces");
-    run_command->add_flag("--keep-going", keep_going, "Do not stop at the first failure");
+    run_command->add_flag("--hashes", run_options.hashes, "Print each seed's trace hash and nothing else");
+    run_command->add_flag("--twice", run_options.twice, "Run each seed twice and compare the traces");
+    run_command->add_flag("--keep-going", run_options.keep_going, "Do not stop at the first failure");
+    run_command->add_flag("--marks", run_options.marks, "Print how many runs reached each mark of the code");
 
     std::vector<std::string> sources;
     bool trace = false;
@@ -356,7 +292,7 @@ int start(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? Passed : Usage;
     }
-    if (run_command->parsed()) return run_seeds(seeds, jobs, hashes, keep_going, twice);
+    if (run_command->parsed()) return run_seeds(run_options);
     if (replay_command->parsed()) return replay(sources, trace, until, verbose);
     if (shrink_command->parsed()) return shrink_source(source, output, trials_max);
     if (check_command->parsed()) return check_history(history);

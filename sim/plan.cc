@@ -157,6 +157,8 @@ std::string_view to_string(RequestKind kind) {
 bool may_befall_the_leader(FaultKind kind) {
     switch (kind) {
         case FaultKind::Partition:
+        case FaultKind::OneWay:
+        case FaultKind::Clog:
         case FaultKind::Kill:
         case FaultKind::PowerCut:
         case FaultKind::PowerCutAtDisk:
@@ -172,8 +174,6 @@ bool may_befall_the_leader(FaultKind kind) {
         case FaultKind::Reorder:
         case FaultKind::Slow:
         case FaultKind::Corrupt:
-        case FaultKind::OneWay:
-        case FaultKind::Clog:
         case FaultKind::Disconnect:
         case FaultKind::ReadFails:
         case FaultKind::Rot:

@@ -49,8 +49,8 @@ inline constexpr std::size_t kFaultKindCount = 0 QUORATE_FAULT_KINDS(QUORATE_FAU
 
 [[nodiscard]] std::string_view to_string(FaultKind kind);
 
-/// In place of a node: whoever leads when the fault begins. For faults of one node, and for a Partition
-/// (which then cuts it off alone).
+/// In place of a node: whoever leads when the fault begins. For faults of one node and of what it sends, and
+/// for a Partition, which then cuts it off together with `amount` others.
 inline constexpr std::uint64_t kTheLeader = 255;
 [[nodiscard]] bool may_befall_the_leader(FaultKind kind);
 

@@ -25,7 +25,7 @@ class Planner {
         for (std::size_t kind = 0; kind < kFaultKindCount; ++kind) {
             if (dice_.chance(500'000)) add_faults(static_cast<FaultKind>(kind));
         }
-        if (is_hunt_) add_hunt();
+        if (is_hunt_ && plan_.shape.nodes > 1) add_hunt();
         std::ranges::sort(plan_.faults, {}, [](const FaultLine& line) {
             return std::tuple(line.at_us, line.kind, line.node, line.peer, line.duration_us, line.amount);
         });
@@ -43,7 +43,7 @@ class Planner {
         s.storm_us = dice_.between(3'000, 20'000) * kMs;
         static constexpr std::array<std::uint64_t, 3> kTicks{10, 10, 25};
         s.tick_ms = kTicks[dice_.pick(3)];
-        if (dice_.chance(300'000)) {
+        if (dice_.chance(is_hunt_ ? 700'000 : 300'000)) {
             s.heartbeat_ms = 50;
             s.election_min_ms = 150;
             s.election_max_ms = 300;
@@ -62,7 +62,7 @@ class Planner {
             s.client_timeout_ms = dice_.between(100, is_busy_ ? 800 : 3000);
         s.segment_bytes = dice_.flip() ? 8192 * dice_.between(1, 4) : 65536;
         if (dice_.flip()) s.latency_us_max = s.latency_us_min + dice_.skewed(0, 50 * kMs);
-        if (dice_.flip()) s.sync_us_max = s.sync_us_min + dice_.skewed(0, 50 * kMs);
+        if (dice_.flip()) s.sync_us_max = s.sync_us_min + dice_.skewed(0, (is_hunt_ ? 300 : 50) * kMs);
         const std::vector<std::uint64_t> order = nodes_in_any_order();
         const std::uint64_t core = dice_.between(s.nodes / 2 + 1, s.nodes);
         for (std::uint64_t i = 0; i < core; ++i) s.core_mask |= std::uint64_t{1} << order[i];
@@ -113,6 +113,7 @@ class Planner {
             if (plan_.faults.size() == before || !may_befall_the_leader(kind) || !dice_.chance(300'000))
                 continue;
             plan_.faults.back().node = kTheLeader;
+            if (kind == FaultKind::Partition) plan_.faults.back().amount = 0;
         }
     }
 
@@ -157,7 +158,17 @@ class Planner {
                 return add({kind, node, 0, ms(100, 8000),
                             dice_.chance(700'000) ? dice_.skewed(2, 500) : dice_.between(1000, 20'000)});
             case FaultKind::SyncFails: return add({kind, node, 0, 0, dice_.skewed(0, 40)});
-            case FaultKind::DiskFull: return add({kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000)});
+            case FaultKind::DiskFull: {
+                add({kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000)});
+                if (!dice_.chance(400'000)) return;
+                const FaultLine first = plan_.faults.back();
+                for (std::uint64_t other = 0; other < nodes; ++other) {
+                    if (other == node) continue;
+                    plan_.faults.push_back(first);
+                    plan_.faults.back().node = other;
+                }
+                return;
+            }
             case FaultKind::ReadFails:
                 add({kind, node, 0, ms(500, 4000), 0});
                 plan_.faults.push_back(
@@ -173,21 +184,27 @@ class Planner {
         }
     }
 
-    // Whoever leads is taken out, again and again, for about as long as an election takes: logs grow apart,
-    // and those that were deposed do not know it yet.
+    // Whoever leads is taken out, again and again, for about as long as the others need to elect another:
+    // logs grow apart, and those that were deposed do not know it yet.
     void add_hunt() {
-        static constexpr std::array<FaultKind, 5> kKinds{FaultKind::Partition, FaultKind::Pause,
-                                                         FaultKind::Kill, FaultKind::PowerCut,
-                                                         FaultKind::DiskSlow};
+        static constexpr std::array<FaultKind, 10> kKinds{
+            FaultKind::Partition, FaultKind::Partition, FaultKind::Partition, FaultKind::Pause,
+            FaultKind::Kill,      FaultKind::Kill,      FaultKind::PowerCut,  FaultKind::DiskSlow,
+            FaultKind::Clog,      FaultKind::OneWay};
         const std::uint64_t election_ms = plan_.shape.election_max_ms;
-        for (std::uint64_t at_us = dice_.between(1, 2000) * kMs; at_us < plan_.shape.storm_us;) {
+        std::uint64_t at_us = dice_.between(election_ms, 3 * election_ms) * kMs;
+        while (at_us < plan_.shape.storm_us) {
             const FaultKind kind = kKinds[dice_.pick(kKinds.size())];
-            if (kind != FaultKind::Partition || plan_.shape.nodes > 1) {
-                const std::uint64_t amount = kind == FaultKind::DiskSlow ? dice_.between(50, 2000) : 0;
-                plan_.faults.push_back({at_us, kind, kTheLeader, 0,
-                                        dice_.between(election_ms / 4, 3 * election_ms) * kMs, amount});
-            }
-            at_us += dice_.between(election_ms / 4, 4 * election_ms) * kMs;
+            const std::uint64_t duration_us = dice_.between(election_ms / 2, 4 * election_ms) * kMs;
+            std::uint64_t amount = 0;
+            if (kind == FaultKind::Partition) amount = dice_.between(0, (plan_.shape.nodes - 1) / 2);
+            if (kind == FaultKind::PowerCut) amount = 1;
+            if (kind == FaultKind::DiskSlow) amount = dice_.between(50, 2000);
+            const bool is_of_links = kind == FaultKind::Clog || kind == FaultKind::OneWay;
+            for (std::uint64_t peer = 0; peer < (is_of_links ? plan_.shape.nodes : 1); ++peer)
+                plan_.faults.push_back({at_us, kind, kTheLeader, peer, duration_us, amount});
+            at_us += dice_.between(0, duration_us / kMs) * kMs +
+                     dice_.between(election_ms / 2, 3 * election_ms) * kMs;
         }
     }
 
@@ -212,10 +229,12 @@ class Planner {
         for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
         weights[static_cast<std::size_t>(RequestKind::Put)] += 5;
         weights[static_cast<std::size_t>(RequestKind::Get)] += 5;
-        const std::uint64_t pause_ms_max = dice_.skewed(1, is_busy_ ? 200 : 2000);
         const std::uint64_t bytes_max = dice_.flip() ? 16 : 4096;
         const bool is_hot = dice_.flip();
         const std::uint64_t count = is_busy_ ? dice_.between(100, 1000) : dice_.skewed(4, 300);
+        // Mostly there is something to do until the storm is over; else it comes in a burst.
+        const std::uint64_t pause_ms_spread = 2 * s.storm_us / kMs * s.clients / count;
+        const std::uint64_t pause_ms_max = dice_.chance(700'000) ? pause_ms_spread : dice_.skewed(1, 2000);
         for (std::uint64_t i = 0; i < count; ++i) {
             OperationLine line;
             line.client = dice_.pick(s.clients);

@@ -117,7 +117,7 @@ void World::stepped(std::size_t node, const engine::Output& output) {
     if (const auto breach = promises_.stepped(node, output, engines_))
         referee_.violate(breach->property, breach->text);
     for (const engine::Note& note : output.notes) {
-        result_.notes.set(static_cast<std::size_t>(note.kind));
+        reached(mark_of(note.kind));
         if (note.kind == engine::NoteKind::ElectionWon) ++result_.leaders;
         if (phase_ == Phase::Quiet && (note.kind == engine::NoteKind::ElectionTimeoutElapsed ||
                                        note.kind == engine::NoteKind::ElectionTimedOut)) {

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,13 +20,12 @@
 
 #include "sim/event_queue.h"
 #include "sim/host.h"
+#include "sim/marks.h"
 #include "sim/plan.h"
 #include "sim/referee.h"
 #include "sim/virtual_network.h"
 
 namespace quorate::sim {
-
-using NoteSet = std::bitset<engine::kNoteKindCount>;
 
 /// Kinds of operations that were answered for good, by what they found: a workload that never deletes, or
 /// never misses, shows as a zero.
@@ -56,7 +54,7 @@ struct RunResult {
     std::uint64_t unknown = 0;
     std::uint64_t leaders = 0;  ///< elections won
     Effects effects;
-    NoteSet notes;  ///< kinds of notes that the engines gave
+    MarkSet marks;  ///< reached
     Answers answers;
 };
 

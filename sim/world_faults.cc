@@ -23,7 +23,12 @@ const FaultLine& World::meet_leader(std::size_t index) {
         if (term > newest) line.node = i;
         newest = std::max(newest, term);
     }
-    if (line.kind == FaultKind::Partition) line.amount = std::uint64_t{1} << line.node;
+    if (line.kind == FaultKind::Partition) {
+        std::uint64_t mask = 0;
+        for (std::uint64_t i = 0; i <= std::min<std::uint64_t>(line.amount, hosts_.size() - 1); ++i)
+            mask |= std::uint64_t{1} << ((line.node + i) % hosts_.size());
+        line.amount = mask;
+    }
     return line;
 }
 

@@ -71,6 +71,7 @@ class World final : public Surroundings {
     void log_line(std::size_t node, server::LogLevel level, std::string_view line) override;
     void stepped(std::size_t node, const engine::Output& output) override;
     void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) override;
+    void reached(std::size_t mark) override { result_.marks.set(mark); }
 
  private:
     struct WaitingExchange {

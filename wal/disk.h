@@ -12,6 +12,8 @@
 #include <variant>
 #include <vector>
 
+#include "wal/situation.h"
+
 namespace quorate::wal {
 
 enum class DiskError : std::uint8_t {
@@ -109,6 +111,9 @@ class Disk {
     [[nodiscard]] virtual std::expected<void, DiskFailure> run(std::span<const DiskOperation> operations) = 0;
     /// Starts the job; its completion comes later as an event, never from within this call.
     virtual void submit(DiskJob job) = 0;
+
+    /// For who watches a log. The log does not depend on it.
+    virtual void met(Situation situation) { static_cast<void>(situation); }
 };
 
 }  // namespace quorate::wal

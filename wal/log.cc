@@ -87,6 +87,7 @@ void Log::on_idle() {
     if (failure_ || !idle() || vote_.mark == tail_.durable_mark()) return;
     LogJob job = new_job();
     add_vote(job);
+    disk_.met(Situation::MarkWrittenWhenIdle);
     start(std::move(job));
 }
 
@@ -149,6 +150,7 @@ Log::LogJob Log::plan_job() {
     if (has_vote) add_vote(job);
 
     is_blocked_ = false;
+    if (queue_.size() > 1) disk_.met(Situation::WritesShareSync);
     while (!queue_.empty() && place_entries(queue_.front(), job)) {
         job.ticket = queue_.front().ticket;
         queue_.pop_front();
@@ -162,8 +164,12 @@ bool Log::place_entries(Pending& pending, LogJob& job) {
     for (; pending.placed < pending.entries.size(); ++pending.placed) {
         if (job.bytes >= kJobBytesMax) return false;
         const LogEntry& entry = pending.entries[pending.placed];
-        if (!job.batch.fits(entry.payload.size()) && !roll(entry, job)) return false;
+        if (!job.batch.fits(entry.payload.size()) && !roll(entry, job)) {
+            if (pending.placed > 0) disk_.met(Situation::EntriesSplitIntoJobs);
+            return false;
+        }
         const LogIndex index = pending.first.plus(pending.placed);
+        if (index <= job.last.index) disk_.met(Situation::EntriesReplaced);
         const RecordType type = index <= job.last.index ? RecordType::Replacement : RecordType::Entry;
         const std::uint64_t offset = job.batch.add(type, index, entry);
         job.placed.push_back({index, job.batch.tail().sequence, offset, job.batch.tail().end});
@@ -182,6 +188,8 @@ bool Log::roll(const LogEntry& entry, LogJob& job) {
         spare_bytes_wanted_ = bytes_needed;
         return false;
     }
+    disk_.met(spare_bytes_ > segment_file_bytes(options_.segment_bytes, 0) ? Situation::LargeSegmentBegun
+                                                                           : Situation::SegmentBegun);
     add_batch(job);
     const Tail& full = job.batch.tail();
     const std::uint64_t sequence = full.sequence + 1;
@@ -251,6 +259,7 @@ void Log::prepare_spare() {
 
 // Final: the kernel may have dropped what it could not write, and would call the next sync a success.
 std::unexpected<Refusal> Log::fail(const DiskFailure& failure) {
+    disk_.met(Situation::DiskFailed);
     failure_ = disk_refusal(failure);
     failure_->code = RefusalCode::IoFailed;
     return std::unexpected(*failure_);
@@ -259,11 +268,13 @@ std::unexpected<Refusal> Log::fail(const DiskFailure& failure) {
 std::expected<PersistTicket, Refusal> Log::spare_completed(const DiskCompletion& completion) {
     spare_job_.reset();
     if (completion.result) {
+        if (lacks_room_) disk_.met(Situation::RoomFoundAgain);
         spare_bytes_ = spare_bytes_asked_;
         lacks_room_ = false;
         return PersistTicket{};
     }
     if (completion.result.error().error != DiskError::NoSpace) return fail(completion.result.error());
+    disk_.met(Situation::RoomLacking);
     lacks_room_ = true;
     flushes_to_retry_ = kFlushesToRetry;
     return PersistTicket{};

@@ -61,6 +61,7 @@ std::expected<RecoveredLog, Refusal> Recovery::run() {
     if (!is_ours) return std::unexpected(is_ours.error());
     if (!*is_ours) {
         if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
+        disk_.met(files_.empty() ? Situation::DirectoryCreated : Situation::CreationRepeated);
         if (auto created = create(); !created) return std::unexpected(created.error());
         return std::move(result_);
     }
@@ -95,6 +96,7 @@ std::expected<bool, Refusal> Recovery::check_identity() {
     if (!is_readable[0] && !is_readable[1]) return false;
     if (is_readable[0] && is_readable[1]) return true;
     const Copy lost = is_readable[0] ? Copy::B : Copy::A;
+    disk_.met(Situation::IdentityCopyMended);
     warn(text(copy_name(kIdentityName, lost), ": not readable, written again from the other copy"));
     create_copy(kIdentityName, lost, operations_);
     operations_.emplace_back(WriteAt{copy_name(kIdentityName, lost), 0, encode_identity(options_.identity)});
@@ -208,6 +210,7 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
     const std::size_t last_used = last_segment.find_last_not_of('\0');
     const std::uint64_t used = last_used == std::string_view::npos ? 0 : last_used + 1;
     if (used > tail.end) {
+        disk_.met(Situation::TornTailCut);
         warn(text(
             file, ": offset ", tail.end, ": cut ", used - tail.end, " bytes behind entry ",
             scan.log().last().index.value, " (term ", scan.log().last().term.value,
@@ -215,6 +218,7 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
             "crash, the disk has damaged the last write, which may have been acknowledged: compare this "
             "node's log with the other members'"));
     }
+    if (tail.end > tail.durable) disk_.met(Situation::TailWrittenAgain);
     std::string bytes(last_segment.substr(tail.durable, tail.end - tail.durable));
     if (used > tail.end) bytes.append(used - tail.end, '\0');
     if (!bytes.empty()) operations_.emplace_back(WriteAt{file, tail.durable, std::move(bytes)});
@@ -230,6 +234,7 @@ void Recovery::mend_vote() {
     const Copy other = kept == Copy::B ? Copy::A : Copy::B;
     operations_.emplace_back(SyncFile{copy_name(kVoteName, kept)});
     if (!is_vote_readable_[static_cast<std::size_t>(other)]) {
+        disk_.met(Situation::VoteCopyMended);
         warn(text(copy_name(kVoteName, other), ": not readable, written again from the other copy"));
         create_copy(kVoteName, other, operations_);
     }

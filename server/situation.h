@@ -1,0 +1,47 @@
+#pragma once
+
+// What a node can meet beyond its engine and its log, told to who watches it (Environment::met): which of
+// these tests and simulations have reached measures what they cover. They change nothing.
+
+#include <cstdint>
+
+namespace quorate::server {
+
+#define QUORATE_NODE_SITUATIONS(X)                                        \
+    /* writes */                                                          \
+    X(WritesBatched)                                                      \
+    X(WriteForwarded)                                                     \
+    X(ForwardedWriteTaken)                                                \
+    X(ForwardedWriteRefused)                                              \
+    X(LeaderOfWriteLost) /* it was forwarded; the link broke */           \
+    X(WriteCutFromLog)   /* its place is given to another in this log */  \
+    X(WriteLostItsPlace) /* another's entry was committed there */        \
+    X(WriteTimedOut)                                                      \
+    X(WriteDecidedLate) /* after its client was told that nobody knows */ \
+    X(ConditionFailed)                                                    \
+    /* reads */                                                           \
+    X(StaleReadServed)                                                    \
+    X(ReadWaitedForApply)                                                 \
+    X(ReadAskedAgain) /* of a new leader */                               \
+    X(ReadLeaderUnreachable)                                              \
+    X(ReadRefused)                                                        \
+    X(ReadTimedOut)                                                       \
+    /* entries */                                                         \
+    X(EntriesReadForPeer) /* from the disk */                             \
+    X(EntriesReadToApply)                                                 \
+    X(ApplyPutOff) /* the rest in a later turn */                         \
+    /* refusals and hand-over */                                          \
+    X(RefusedOverloaded)                                                  \
+    X(RefusedStopping)                                                    \
+    X(RefusedDiskFull)                                                    \
+    X(LeadershipOffered)  /* for want of room */                          \
+    X(LeadershipDeclined) /* likewise */                                  \
+    X(StopHandsOver)
+
+enum class Situation : std::uint8_t {
+#define QUORATE_SITUATION_ENUMERATOR(name) name,
+    QUORATE_NODE_SITUATIONS(QUORATE_SITUATION_ENUMERATOR)
+#undef QUORATE_SITUATION_ENUMERATOR
+};
+
+}  // namespace quorate::server

@@ -1,0 +1,44 @@
+#pragma once
+
+// Marks: everything that the engine notes, and that logs and nodes meet, numbered through. Which of them a
+// batch of runs has reached measures what it covers.
+
+#include <array>
+#include <bitset>
+#include <cstddef>
+#include <string_view>
+
+#include "engine/note.h"
+#include "server/situation.h"
+#include "wal/situation.h"
+
+namespace quorate::sim {
+
+inline constexpr std::array kMarkNames{
+#define QUORATE_ENGINE_MARK(name) std::string_view("engine." #name),
+    QUORATE_NOTE_KINDS(QUORATE_ENGINE_MARK)
+#undef QUORATE_ENGINE_MARK
+#define QUORATE_LOG_MARK(name) std::string_view("wal." #name),
+        QUORATE_WAL_SITUATIONS(QUORATE_LOG_MARK)
+#undef QUORATE_LOG_MARK
+#define QUORATE_NODE_MARK(name) std::string_view("node." #name),
+            QUORATE_NODE_SITUATIONS(QUORATE_NODE_MARK)
+#undef QUORATE_NODE_MARK
+};
+inline constexpr std::size_t kMarkCount = kMarkNames.size();
+using MarkSet = std::bitset<kMarkCount>;
+
+#define QUORATE_COUNT_SITUATION(name) +1
+inline constexpr std::size_t kFirstNodeMark =
+    engine::kNoteKindCount QUORATE_WAL_SITUATIONS(QUORATE_COUNT_SITUATION);
+#undef QUORATE_COUNT_SITUATION
+
+[[nodiscard]] constexpr std::size_t mark_of(engine::NoteKind kind) { return static_cast<std::size_t>(kind); }
+[[nodiscard]] constexpr std::size_t mark_of(wal::Situation situation) {
+    return engine::kNoteKindCount + static_cast<std::size_t>(situation);
+}
+[[nodiscard]] constexpr std::size_t mark_of(server::Situation situation) {
+    return kFirstNodeMark + static_cast<std::size_t>(situation);
+}
+
+}  // namespace quorate::sim

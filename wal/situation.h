@@ -1,0 +1,35 @@
+#pragma once
+
+// What a log can meet, told to who watches it (Disk::met): which of these tests and simulations have reached
+// measures what they cover. They change nothing.
+
+#include <cstdint>
+
+namespace quorate::wal {
+
+#define QUORATE_WAL_SITUATIONS(X)                                                            \
+    /* recovery */                                                                           \
+    X(DirectoryCreated)                                                                      \
+    X(CreationRepeated) /* a crash had interrupted it */                                     \
+    X(IdentityCopyMended)                                                                    \
+    X(VoteCopyMended)                                                                        \
+    X(TornTailCut)                                                                           \
+    X(TailWrittenAgain) /* nothing proves that it had become durable */                      \
+    /* writing */                                                                            \
+    X(WritesShareSync)                                                                       \
+    X(EntriesReplaced)      /* the log's end is cut, and written anew */                     \
+    X(EntriesSplitIntoJobs) /* some of an append's are written, others wait for a segment */ \
+    X(SegmentBegun)                                                                          \
+    X(LargeSegmentBegun) /* for one large entry */                                           \
+    X(MarkWrittenWhenIdle)                                                                   \
+    X(RoomLacking)                                                                           \
+    X(RoomFoundAgain)                                                                        \
+    X(DiskFailed)
+
+enum class Situation : std::uint8_t {
+#define QUORATE_SITUATION_ENUMERATOR(name) name,
+    QUORATE_WAL_SITUATIONS(QUORATE_SITUATION_ENUMERATOR)
+#undef QUORATE_SITUATION_ENUMERATOR
+};
+
+}  // namespace quorate::wal
