@@ -89,7 +89,7 @@ struct RefuseRead {
 
 enum class TransferOutcome : std::uint8_t {
     Done,      ///< this server does not lead any more
-    NoTarget,  ///< not the leader, or the target is no other voter
+    NoTarget,  ///< not the leader, or the target is no other voter, or has not been heard of lately
     TimedOut,  ///< the target did not take over within an election timeout; this server leads on
     Replaced,  ///< a later request took its place
 };

@@ -12,8 +12,8 @@ void Raft::on_transfer_requested(const TransferRequested& request, Output& outpu
         for (const Progress& progress : leader->progress) {
             if (!membership().is_voter(progress.id)) continue;
             if (request.target != kNobody && progress.id != request.target) continue;
-            if (request.target == kNobody && progress.ticks_since_heard >= config_.election_timeout_ticks_min)
-                continue;
+            // Nothing is proposed during a transfer: one to a server that is down would only stop the writes.
+            if (progress.ticks_since_heard >= config_.election_timeout_ticks_min) continue;
             if (best == nullptr || progress.match_index > best->match_index) best = &progress;
         }
         return best;

@@ -167,7 +167,9 @@ std::optional<HttpFault> HttpGuard::take_request_line(std::string_view line) {
     if (version != "HTTP/1.1" && version != "HTTP/1.0")
         return bad("the version is neither HTTP/1.1 nor HTTP/1.0");
     is_http_1_0_ = version == "HTTP/1.0";
-    needs_length_ = method == "PUT" || method == "POST" || method == "PATCH";
+    // Without a length there is no body (RFC 9112 section 6.3); but a value that was lost on its way must not
+    // be taken for an empty one. An empty POST is an order without particulars, or is refused by its route.
+    needs_length_ = method == "PUT" || method == "PATCH";
     state_ = State::Fields;
     return std::nullopt;
 }

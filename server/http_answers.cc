@@ -1,6 +1,7 @@
 #include "server/http_answers.h"
 
 #include <absl/strings/escaping.h>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "server/json_text.h"
@@ -143,10 +144,36 @@ HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHeal
     return json_response({{"clusterId", cluster_id}, {"nodes", std::move(list)}});
 }
 
+HttpResponse transfer_done(std::string_view from) {
+    return json_response({{"transferred", true}, {"from", from}});
+}
+
+HttpResponse no_such_target(std::string_view to) {
+    return problem(
+        400, "no_such_target",
+        to.empty()
+            ? std::string("no other voter has been heard of lately: there is nobody to take over")
+            : fmt::format("'{}' is no other voter of this cluster, or has not been heard of lately; GET "
+                          "/cluster/nodes tells which are up",
+                          percent_encode(to)));
+}
+
+HttpResponse transfer_replaced() {
+    return problem(409, "transfer_replaced",
+                   "a later request to transfer leadership took the place of this one");
+}
+
+HttpResponse transfer_timed_out() {
+    return retryable_problem(
+        503, "transfer_timed_out",
+        "the target did not take over within an election timeout: this node leads on. It "
+        "may be down, or far behind",
+        kRetryAfterS);
+}
+
 HttpResponse not_leader(const LeaderView& view) {
     const auto leader = view.leader_addr.empty() ? std::nullopt : std::optional(view.leader_addr);
-    return problem(409, "not_leader",
-                   "this node does not lead, and forward=false forbids it to ask the one that does",
+    return problem(409, "not_leader", "this node does not lead, and was not to ask the one that does",
                    {{"error", "not_leader"}, {"leader", leader}});
 }
 

@@ -30,6 +30,15 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse cluster_leader(const LeaderView& view);
 [[nodiscard]] HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHealth> nodes);
 
+/// 200: the target has taken over, so that this server does not lead any more.
+[[nodiscard]] HttpResponse transfer_done(std::string_view from);
+/// 400: `to` is no voter, is the leader itself, or has not been heard of lately.
+[[nodiscard]] HttpResponse no_such_target(std::string_view to);
+/// 409: a later request took its place.
+[[nodiscard]] HttpResponse transfer_replaced();
+/// 503: the target did not take over in time; this server leads on.
+[[nodiscard]] HttpResponse transfer_timed_out();
+
 /// 409 with "error" and "leader" beside the problem's fields; "leader" is null when it is unknown.
 [[nodiscard]] HttpResponse not_leader(const LeaderView& view);
 /// 503: nothing happened; an election is likely under way.

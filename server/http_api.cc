@@ -201,6 +201,14 @@ CallOrRefusal parse_batch_call(const HttpRequest& request, const Target& target,
     return with_options({BatchCall{std::move(*command)}}, *query);
 }
 
+CallOrRefusal parse_transfer_call(const HttpRequest& request, const Target& target) {
+    if (request.method != "POST") return std::unexpected(method_not_allowed(request.method, "POST"));
+    const auto query = parse_query(target.query, {"to"});
+    if (!query) return std::unexpected(query.error());
+    const std::string* to = query->find("to");
+    return ApiCall{TransferCall{to != nullptr ? *to : std::string()}};
+}
+
 // The call of a path that only tells something about the server, or nothing for any other path.
 std::optional<ApiCall> status_call(std::string_view path) {
     if (path == "/raft/whois") return ApiCall{WhoisCall{}};
@@ -219,6 +227,7 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
     if (target->path == "/kv/range" && reads(request.method)) return parse_range_call(*target, limits);
     if (target->path == "/kv/batch" && request.method == "POST")
         return parse_batch_call(request, *target, limits);
+    if (target->path == "/cluster/transfer") return parse_transfer_call(request, *target);
     if (target->path.starts_with(kKeyPrefix)) return parse_key_call(request, *target, limits);
 
     const auto call = status_call(target->path);

@@ -78,12 +78,18 @@ struct ClusterLeaderCall {
 struct ClusterNodesCall {
     bool operator==(const ClusterNodesCall&) const = default;
 };
+/// POST /cluster/transfer. For the leader; whoever is not says who is.
+struct TransferCall {
+    std::string to;  ///< a member's name; empty: the one that has most of the log
+
+    bool operator==(const TransferCall&) const = default;
+};
 
 enum class Consistency : std::uint8_t { Linearizable, Stale };
 
 struct ApiCall {
     std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall,
-                 ClusterNodesCall>
+                 ClusterNodesCall, TransferCall>
         call;
     Consistency consistency = Consistency::Linearizable;  ///< of GetCall and RangeCall
     bool forward = true;  ///< false: only the leader may answer, anyone else says who leads

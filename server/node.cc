@@ -252,6 +252,8 @@ void Node::perform(const engine::RefuseRead& action, Payloads&) {
 void Node::perform(const engine::AnswerTransfer& action, Payloads&) {
     // The transfer that another one replaces ends first: it is not the one that a stop waits for.
     if (stop_transfer_ == action.request) stop_transfer_.reset();
+    const auto asked = client_transfers_.extract(action.request);
+    if (!asked.empty()) end_transfer(asked.mapped(), action.outcome);
     environment_.log(LogLevel::Info,
                      fmt::format("leadership transfer: {}", engine::to_string(action.outcome)));
 }

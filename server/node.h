@@ -154,6 +154,8 @@ class Node {
     // node_clients.cc
     void start_write(HttpExchange exchange, ApiCall&& call);
     void start_read(HttpExchange exchange, ApiCall&& call);
+    void start_transfer(HttpExchange exchange, ApiCall&& call);
+    void end_transfer(OperationId id, engine::TransferOutcome outcome);
     void start_nodes_query(HttpExchange exchange);
     void finish_nodes_query(OperationId id);
     void serve_read(const ClientCall& read);
@@ -210,6 +212,7 @@ class Node {
     bool idle_told_ = false;
     bool is_stopping_ = false;
     std::optional<engine::RequestId> stop_transfer_;  ///< begin_stop()'s, which is under way
+    std::map<engine::RequestId, OperationId> client_transfers_;
     bool has_failed_ = false;
 };
 

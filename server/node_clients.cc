@@ -39,6 +39,7 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
             [&](const HealthCall&) { environment_.respond(exchange, render_health(health())); },
             [&](const ClusterLeaderCall&) { environment_.respond(exchange, cluster_leader(leader_view())); },
             [&](const ClusterNodesCall&) { start_nodes_query(exchange); },
+            [&](const TransferCall&) { start_transfer(exchange, std::move(*call)); },
             [&](const GetCall&) { start_read(exchange, std::move(*call)); },
             [&](const RangeCall&) { start_read(exchange, std::move(*call)); },
             [&](const auto&) { start_write(exchange, std::move(*call)); },
@@ -180,6 +181,10 @@ void Node::expire_operations() {
         // A peer's write is answered to its client there, by the same clock.
         const auto* client = std::get_if<ClientCall>(&operation);
         if (client == nullptr) continue;
+        if (std::holds_alternative<TransferCall>(client->call.call)) {
+            environment_.respond(client->exchange, transfer_timed_out());
+            continue;
+        }
         environment_.met(is_read(client->call) ? Situation::ReadTimedOut : Situation::WriteTimedOut);
         environment_.respond(client->exchange, is_read(client->call) ? read_timed_out() : outcome_unknown());
     }
@@ -189,6 +194,36 @@ void Node::expire_operations() {
     // The engine may never answer a read whose question was lost. The last of a batch is the last to expire.
     std::erase_if(unconfirmed_reads_,
                   [this](const auto& batch) { return operations_.find(batch.second.back()) == nullptr; });
+}
+
+void Node::start_transfer(HttpExchange exchange, ApiCall&& call) {
+    if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
+    if (raft_.role() != RoleName::Leader) return environment_.respond(exchange, not_leader(leader_view()));
+    const std::string& to = std::get<TransferCall>(call.call).to;
+    const auto target = std::ranges::find(members_.members, to, &Member::name);
+    if (!to.empty() && target == members_.members.end())
+        return environment_.respond(exchange, no_such_target(to));
+    const engine::ServerId target_id = to.empty() ? engine::kNobody : target->id;
+    const engine::RequestId request(next_request_++);
+    client_transfers_[request] = operations_.add(ClientCall{exchange, std::move(call)}, now_ms_);
+    step(engine::TransferRequested{request, target_id});
+}
+
+void Node::end_transfer(OperationId id, engine::TransferOutcome outcome) {
+    const auto operation = operations_.take(id);
+    if (!operation) return;  // its time ran out
+    const auto& client = std::get<ClientCall>(*operation);
+    const auto answer = [&] {
+        switch (outcome) {
+            case engine::TransferOutcome::Done: return transfer_done(config_.self.name);
+            case engine::TransferOutcome::NoTarget:
+                return no_such_target(std::get<TransferCall>(client.call.call).to);
+            case engine::TransferOutcome::TimedOut: return transfer_timed_out();
+            case engine::TransferOutcome::Replaced: return transfer_replaced();
+        }
+        std::unreachable();
+    };
+    environment_.respond(client.exchange, answer());
 }
 
 void Node::start_nodes_query(HttpExchange exchange) {

@@ -64,6 +64,12 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             attempt.is_stale_read = line.kind == RequestKind::StaleGet;
             if (attempt.is_stale_read) request.target += "?consistency=stale";
             break;
+        case RequestKind::Transfer:
+            request.method = "POST";
+            request.target =
+                line.key == 0 ? "/cluster/transfer" : fmt::format("/cluster/transfer?to={}", line.key);
+            attempt.is_transfer = true;
+            break;
         case RequestKind::Range:
             request.method = "GET";
             attempt.is_range = true;

@@ -150,6 +150,7 @@ std::string_view to_string(RequestKind kind) {
         case RequestKind::Batch: return "Batch";
         case RequestKind::StaleGet: return "StaleGet";
         case RequestKind::PutIf: return "PutIf";
+        case RequestKind::Transfer: return "Transfer";
     }
     std::unreachable();
 }

@@ -65,8 +65,8 @@ struct FaultLine {
     bool operator==(const FaultLine&) const = default;
 };
 
-enum class RequestKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf };
-inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::PutIf) + 1;
+enum class RequestKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf, Transfer };
+inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Transfer) + 1;
 
 [[nodiscard]] std::string_view to_string(RequestKind kind);
 
@@ -74,7 +74,7 @@ inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(Reques
 struct OperationLine {
     std::uint64_t client = 0;
     RequestKind kind = RequestKind::Get;
-    std::uint64_t key = 0;
+    std::uint64_t key = 0;       ///< Transfer: the node that shall lead, from 1; 0: any
     std::uint64_t last_key = 0;  ///< Range: inclusive; Batch: every key from `key` on is written
     std::uint64_t node = 0;      ///< whom it asks first
     std::uint64_t bytes = 0;     ///< of a value written

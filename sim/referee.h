@@ -36,6 +36,7 @@ struct Attempt {
     std::vector<std::string> reads;  ///< keys
     bool is_stale_read = false;
     bool is_range = false;
+    bool is_transfer = false;                  ///< of leadership: neither reads nor writes
     std::optional<std::uint64_t> if_revision;  ///< If-Match, or If-None-Match: * when 0
 };
 

@@ -225,8 +225,9 @@ class Planner {
 
     void draw_operations() {
         const Shape& s = plan_.shape;
-        std::array<std::uint32_t, 7> weights{};
+        std::array<std::uint32_t, kRequestKindCount> weights{};
         for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
+        weights[static_cast<std::size_t>(RequestKind::Transfer)] /= 4;
         weights[static_cast<std::size_t>(RequestKind::Put)] += 5;
         weights[static_cast<std::size_t>(RequestKind::Get)] += 5;
         const std::uint64_t bytes_max = dice_.flip() ? 16 : 4096;
@@ -240,6 +241,7 @@ class Planner {
             line.client = dice_.pick(s.clients);
             line.kind = static_cast<RequestKind>(dice_.weighted(weights));
             line.key = is_hot && dice_.flip() ? 0 : dice_.pick(s.keys);
+            if (line.kind == RequestKind::Transfer) line.key = std::min(s.keys - 1, dice_.pick(s.nodes + 1));
             line.last_key = std::min(s.keys - 1, line.key + dice_.between(0, 8));
             line.node = dice_.pick(s.nodes);
             line.bytes = dice_.skewed(0, bytes_max);

@@ -106,6 +106,7 @@ std::vector<std::string> Tally::unreached() const {
     want(RequestKind::Get, 404);
     want(RequestKind::StaleGet, 404);
     want(RequestKind::PutIf, 412);
+    want(RequestKind::Transfer, 400);
     for (std::size_t i = 0; i < kMarkCount; ++i) {
         if (runs_of_mark_[i] == 0 && std::ranges::find(kUnreachable, i) == std::end(kUnreachable))
             missing.push_back(fmt::format("mark {}", kMarkNames[i]));

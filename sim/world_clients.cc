@@ -107,7 +107,8 @@ void World::deliver_response(const ArrivingResponse& arrived) {
         case Fate::Done:
             ++result_.done;
             if (arrived.response) result_.answers.add(c.lines[c.next].kind, arrived.response->status);
-            if (!attempt.attempt.is_stale_read) last_served_us_[c.node] = now_us_;
+            if (!attempt.attempt.is_stale_read && !attempt.attempt.is_transfer)
+                last_served_us_[c.node] = now_us_;
             return operation_ends(arrived.client);
         case Fate::Unknown:
             if (is_write) {

@@ -247,6 +247,24 @@ TEST_P(HttpApi, ForwardFalseIsAnsweredOnlyByTheLeader) {
     }
 }
 
+TEST_P(HttpApi, LeadershipIsTransferredOnRequest) {
+    expect_problem(request("GET", "/cluster/transfer"), 405);
+    expect_problem(request("POST", "/cluster/transfer?too=x"), 400);
+    if (door_ != leader_) {
+        const Reply refused = request("POST", "/cluster/transfer");
+        expect_problem(refused, 409);
+        EXPECT_EQ(Json::parse(refused.body).at("leader"), cluster_.address(leader_));
+        return;
+    }
+    expect_problem(request("POST", "/cluster/transfer?to=nobody"), 400);
+    if (GetParam() == Door::SingleNode) return expect_problem(request("POST", "/cluster/transfer"), 400);
+    const std::string target = cluster_.name(cluster_.some_follower());
+    const Reply done = request("POST", "/cluster/transfer?to=" + target);
+    EXPECT_EQ(done.status, 200) << done.body;
+    EXPECT_TRUE(eventually([&] { return get_json("/raft/whois").at("leaderId") == target; }));
+    EXPECT_EQ(put("/kv/after", "1").status, 200);
+}
+
 // One connection, many requests on their way at once: answered in their order.
 TEST_P(HttpApi, PipelinedRequestsAreAnsweredInOrder) {
     constexpr int kRequests = 30;

@@ -59,6 +59,8 @@ TEST(Routes, LeadToTheirCalls) {
         {"HEAD", "/raft/health", "", {HealthCall{}}},
         {"GET", "/cluster/leader", "", {ClusterLeaderCall{}}},
         {"GET", "/cluster/nodes", "", {ClusterNodesCall{}}},
+        {"POST", "/cluster/transfer", "", {TransferCall{}}},
+        {"POST", "/cluster/transfer?to=node%202", "", {TransferCall{"node 2"}}},
         // Keys that are named like routes: by every other method, or with a letter percent-encoded.
         {"PUT", "/kv/range", "v", {PutCall{put_command("range", "v")}}},
         {"DELETE", "/kv/range", "", {DeleteCall{delete_command("range")}}},
@@ -169,6 +171,7 @@ TEST(Routes, RefuseOtherPathsAndMethods) {
         {"POST", "/kv/b%61tch", "GET, HEAD, PUT, DELETE"},
         {"POST", "/raft/health", "GET, HEAD"},
         {"PUT", "/raft/whois", "GET, HEAD"},
+        {"GET", "/cluster/transfer", "POST"},
         {"DELETE", "/cluster/nodes", "GET, HEAD"},
         {"get", "/cluster/leader", "GET, HEAD"},
     };

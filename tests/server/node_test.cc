@@ -213,6 +213,42 @@ TEST(Node, StopHandsOverAndAnswersWhatItAccepted) {
     EXPECT_EQ(cluster.request(other_than(leader), "PUT", "/kv/b", "1").status, 200);
 }
 
+TEST(Node, ATransferIsAnsweredWhenItsTargetHasTakenOver) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int target = other_than(leader);
+    const std::string order = "/cluster/transfer?to=" + std::to_string(target);
+    const HttpResponse of_follower = cluster.request(target, "POST", order);
+    EXPECT_EQ(of_follower.status, 409);
+    EXPECT_NE(of_follower.body.find("127.0.0.1:" + std::to_string(7070 + leader)), std::string::npos);
+    EXPECT_EQ(cluster.request(leader, "POST", "/cluster/transfer?to=stranger").status, 400);
+    EXPECT_EQ(cluster.request(leader, "POST", "/cluster/transfer?to=" + std::to_string(leader)).status, 400);
+    ASSERT_EQ(cluster.node(leader).raft().role(), engine::RoleName::Leader);
+
+    EXPECT_EQ(cluster.request(leader, "POST", order).status, 200);
+    EXPECT_EQ(cluster.await_leader(), target);
+    EXPECT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+}
+
+// It lasts an election timeout, in which nothing is proposed; then the leader leads on.
+TEST(Node, ATransferThatComesToNothingSaysSoAndALaterOneReplacesIt) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int target = other_than(leader);
+    const std::string order = "/cluster/transfer?to=" + std::to_string(target);
+    cluster.cut(leader, target);
+    const auto first = cluster.send(leader, "POST", order);
+    const auto second = cluster.send(leader, "POST", order);
+    ASSERT_NE(cluster.answer(leader, first), nullptr);
+    EXPECT_NE(cluster.answer(leader, first)->body.find("\"transfer_replaced\""), std::string::npos);
+    EXPECT_EQ(cluster.answer(leader, second), nullptr);
+    cluster.run_for(1500);
+    ASSERT_NE(cluster.answer(leader, second), nullptr);
+    EXPECT_NE(cluster.answer(leader, second)->body.find("\"transfer_timed_out\""), std::string::npos);
+    EXPECT_EQ(cluster.request(leader, "POST", order).status, 400) << "it has not been heard of lately";
+    EXPECT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+}
+
 TEST(Node, NodesAreAskedAtOnceAndTheMissingOneIsDown) {
     NodeCluster cluster(3);
     const int leader = cluster.await_leader();
