@@ -446,6 +446,75 @@ TEST(Node, AReadThatIsRetriedDoesNotEndALaterOne) {
     EXPECT_EQ(cluster.answer(follower, later)->body, "1");
 }
 
+// The question that an earlier life put is answered late: to the life that asks now it says nothing.
+TEST(Node, AnAnswerToAnEarlierLifeConfirmsNoRead) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "old").status, 200);
+    const auto earlier = cluster.send(follower, "GET", "/kv/a");
+    cluster.node(follower).turn_ended();
+    auto late_question = std::exchange(cluster.host(follower).outbox, {});
+    ASSERT_EQ(late_question.size(), 1U);
+    cluster.host(follower).crash();
+    cluster.host(follower).start();
+    cluster.run_for(500);
+    EXPECT_EQ(cluster.answer(follower, earlier), nullptr);
+
+    const auto later = cluster.send(follower, "GET", "/kv/a");
+    cluster.node(follower).turn_ended();
+    const auto question = std::exchange(cluster.host(follower).outbox, std::move(late_question));
+    ASSERT_EQ(question.size(), 1U);
+    cluster.settle();
+    EXPECT_EQ(cluster.answer(follower, later), nullptr) << "only its own question's answer confirms it";
+    cluster.host(follower).outbox = question;
+    cluster.settle();
+    ASSERT_NE(cluster.answer(follower, later), nullptr);
+    EXPECT_EQ(cluster.answer(follower, later)->body, "old");
+}
+
+// The client is told that nobody leads, long before its time has run out, and can ask again.
+TEST(Node, AReadThatAChangeOfLeadersInterruptsIsNotForgotten) {
+    NodeCluster cluster(3);
+    const int old_leader = cluster.await_leader();
+    const int follower = other_than(old_leader);
+    ASSERT_EQ(cluster.request(old_leader, "PUT", "/kv/a", "1").status, 200);
+    const auto read = cluster.send(follower, "GET", "/kv/a");
+    cluster.node(follower).turn_ended();
+    cluster.host(follower).outbox.clear();  // its question is lost
+    cluster.isolate(old_leader);
+    cluster.run_for(3500);
+    ASSERT_NE(cluster.answer(follower, read), nullptr);
+    EXPECT_NE(cluster.answer(follower, read)->body.find("\"no_leader\""), std::string::npos);
+    EXPECT_EQ(cluster.request(follower, "GET", "/kv/a").body, "1");
+}
+
+// Cut from the log of the leader that took it, the write lives on in a follower's, and may yet win.
+TEST(Node, AWriteThatWasCutFromTheLogIsOfUnknownFate) {
+    NodeCluster cluster(5);
+    const int leader = cluster.await_leader();
+    cluster.isolate(leader);
+    std::vector<server::HttpExchange> writes;
+    for (const char* target : {"/kv/a", "/kv/b", "/kv/c"})
+        writes.push_back(cluster.send(leader, "PUT", target, "1"));
+    cluster.run_for(2500);
+    ASSERT_NE(cluster.leader(), leader);
+    const int successor = cluster.leader();
+    // The successor's no-op takes the first one's place and the old leader's own the second one's, who then
+    // proposes at the third one's.
+    cluster.heal();
+    ASSERT_EQ(cluster.await_leader(), successor);
+    EXPECT_EQ(cluster.request(successor, "POST", "/cluster/transfer?to=" + std::to_string(leader)).status,
+              200);
+    ASSERT_EQ(cluster.await_leader(), leader);
+    EXPECT_EQ(cluster.request(leader, "PUT", "/kv/d", "1").status, 200);
+    const std::vector<std::string> codes{"not_applied", "not_applied", "outcome_unknown"};
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+        ASSERT_NE(cluster.answer(leader, writes[i]), nullptr) << i;
+        EXPECT_NE(cluster.answer(leader, writes[i])->body.find(codes[i]), std::string::npos) << i;
+    }
+}
+
 TEST(Node, DirectoryOfAnotherNodeIsRefused) {
     NodeCluster cluster(3);
     ASSERT_NE(cluster.await_leader(), 0);

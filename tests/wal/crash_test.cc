@@ -278,6 +278,41 @@ void kill_everywhere(Story story, const VirtualDisk::Image& start, const History
 
 TEST(Crash, APowerCutAfterAKillAtCreation) { kill_everywhere(three_entries, {}, {}); }
 
+// What the killed process had written lies in the cache; the power goes while the next one recovers, and the
+// disk was in the middle of a sector. One readable copy of the vote must be on the disk at every moment.
+TEST(Crash, APowerCutWithinTheRecoveryAfterAKill) {
+    const Start start = after(three_entries);
+    const Story story = [](LogUser& user) {
+        user.vote(5, 2);
+        user.append(2, 300);
+    };
+    std::uint64_t cuts = 0;
+    for (std::uint64_t operations = 1;; ++operations) {
+        bool was_killed = false;
+        for (std::uint64_t recovered = 1;; ++recovered) {
+            SCOPED_TRACE(testing::Message()
+                         << "killed after operation " << operations << ", cut after " << recovered);
+            VirtualDisk disk(start.image);
+            const Crashed killed = run(disk, start.history, story, operations);
+            was_killed = killed.power_went;
+            disk.kill_process();
+            disk.cut_power_after(recovered);
+            if (LogUser(disk).open() && !disk.power_is_off()) break;
+            ++cuts;
+            Dice dice(operations * 1000 + recovered);
+            for (int sample = 0; sample < 32; ++sample) {
+                VirtualDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); },
+                                                  [&] { return dice.below(VirtualDisk::kSectorBytes); }));
+                const auto content = LogUser(torn).open();
+                ASSERT_TRUE(content) << content.error().message;
+                ASSERT_TRUE(killed.history.allows(*content));
+            }
+        }
+        if (!was_killed) break;
+    }
+    EXPECT_GT(cuts, 20U);
+}
+
 TEST(Crash, APowerCutAfterAKillWhereASegmentEnds) {
     const Start start = after(three_entries);
     kill_everywhere([](LogUser& user) { user.append(7, 900); }, start.image, start.history);
