@@ -35,6 +35,7 @@ struct Client {
     /// What it waits for: its attempt's answer, or the end of a pause. Never reused.
     std::uint64_t token = 0;
     std::optional<PreparedAttempt> attempt;  ///< on its way
+    std::uint64_t called_us = 0;             ///< when it was sent
     std::size_t node = 0;                    ///< whom it asked
 
     [[nodiscard]] bool is_done() const { return next == lines.size(); }

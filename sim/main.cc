@@ -65,6 +65,13 @@ std::expected<std::string, std::string> read_file(const std::string& name) {
     return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+bool write_file(const std::string& name, std::string_view content) {
+    std::ofstream file(name, std::ios::binary);
+    file << content;
+    file.close();
+    return static_cast<bool>(file);
+}
+
 std::expected<Source, std::string> load(const std::string& text) {
     if (const auto seed = parse_number(text)) return Source{text, make_plan(*seed)};
     const auto content = read_file(text);
@@ -154,20 +161,35 @@ int run_seeds(const RunCommand& command) {
     return Passed;
 }
 
-int replay(const std::vector<std::string>& sources, bool trace, std::uint64_t until, std::size_t verbose) {
+struct ReplayCommand {
+    std::vector<std::string> sources;
+    bool trace = false;
+    std::uint64_t until = UINT64_MAX;
+    std::size_t verbose = 0;
+    std::string history;
+};
+
+int replay(const ReplayCommand& command) {
     int code = Passed;
-    for (const std::string& text : sources) {
+    std::string history;
+    for (const std::string& text : command.sources) {
         const auto source = load(text);
         if (!source) return say_unusable(source.error());
         RunOptions options;
-        options.events_max = until;
-        if (trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
-        if (verbose != 0)
+        options.events_max = command.until;
+        if (!command.history.empty())
+            options.history = [&](std::span<const Operation> operations) {
+                history = render_history(operations);
+            };
+        if (command.trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
+        if (command.verbose != 0)
             options.log = [&](std::size_t node, std::string_view line) {
-                if (node == verbose) fmt::print("node {} {}\n", node, line);
+                if (node == command.verbose) fmt::print("node {} {}\n", node, line);
             };
         const RunResult result = run(source->plan, options);
-        if (trace) continue;
+        if (!command.history.empty() && !write_file(command.history, history))
+            return say_unusable(fmt::format("cannot write {}", command.history));
+        if (command.trace) continue;
         fmt::print("{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}\n", text,
                    result.events, static_cast<double>(result.virtual_us) / 1e6, source->plan.faults.size(),
                    source->plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds");
@@ -191,10 +213,7 @@ int shrink_source(const std::string& text, const std::string& output, std::uint6
     const auto began = Clock::now();
     const Shrunk shrunk = shrink(source->plan, property, trial, trials_max);
     const std::string name = output.empty() ? fmt::format("{}.scenario.json", text) : output;
-    std::ofstream file(name, std::ios::binary);
-    file << to_json(shrunk.plan);
-    file.close();
-    if (!file) return say_unusable(fmt::format("cannot write {}", name));
+    if (!write_file(name, to_json(shrunk.plan))) return say_unusable(fmt::format("cannot write {}", name));
     fmt::print("{}: {} faults and {} operations, from {} and {}; {} runs in {:.1f} s\n", property,
                shrunk.plan.faults.size(), shrunk.plan.operations.size(), source->plan.faults.size(),
                source->plan.operations.size(), shrunk.trials, seconds_since(began));
@@ -257,15 +276,15 @@ int start(int argc, char** argv) {
     run_command->add_flag("--keep-going", run_options.keep_going, "Do not stop at the first failure");
     run_command->add_flag("--marks", run_options.marks, "Print how many runs reached each mark of the code");
 
-    std::vector<std::string> sources;
-    bool trace = false;
-    std::uint64_t until = UINT64_MAX;
-    std::size_t verbose = 0;
+    ReplayCommand replay_options;
     CLI::App* replay_command = app.add_subcommand("replay", "Run one seed or scenario file again");
-    replay_command->add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
-    replay_command->add_flag("--trace", trace, "Print a line of JSON for each event, with each node's view");
-    replay_command->add_option("--until", until, "Stop after so many events");
-    replay_command->add_option("--verbose", verbose, "Print the log of this node (from 1)");
+    replay_command->add_option("SEED|FILE", replay_options.sources, "Seeds or scenario files")->required();
+    replay_command->add_flag("--trace", replay_options.trace,
+                             "Print a line of JSON for each event, with each node's view");
+    replay_command->add_option("--until", replay_options.until, "Stop after so many events");
+    replay_command->add_option("--verbose", replay_options.verbose, "Print the log of this node (from 1)");
+    replay_command->add_option("--history", replay_options.history,
+                               "Write what the clients asked and were told to this file, for check");
 
     std::string source;
     std::string output;
@@ -293,7 +312,7 @@ int start(int argc, char** argv) {
         return app.exit(error) == 0 ? Passed : Usage;
     }
     if (run_command->parsed()) return run_seeds(run_options);
-    if (replay_command->parsed()) return replay(sources, trace, until, verbose);
+    if (replay_command->parsed()) return replay(replay_options);
     if (shrink_command->parsed()) return shrink_source(source, output, trials_max);
     if (check_command->parsed()) return check_history(history);
     return bench(seconds);

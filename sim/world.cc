@@ -7,6 +7,7 @@
 
 #include "engine/check.h"
 #include "engine/format.h"
+#include "sim/linearizability.h"
 #include "sim/world_state.h"
 
 namespace quorate::sim {
@@ -34,11 +35,24 @@ RunResult World::run() {
         if (result_.events == kEventsMax)
             referee_.violate("Endless", fmt::format("{} events, and no end", kEventsMax));
     }
+    if (!referee_.violation()) judge_history();
     result_.violation = referee_.violation();
     result_.trace_hash = hash_;
     result_.virtual_us = now_us_;
     result_.committed = referee_.committed();
     return std::move(result_);
+}
+
+void World::judge_history() {
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+        const Client& c = clients_[i];
+        if (c.attempt) witness_.saw(i, c.attempt->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
+    }
+    if (options_.history) options_.history(witness_.history());
+    const Judgement judgement = judge_linearizability(witness_.history());
+    if (judgement.verdict == Verdict::NotLinearizable)
+        referee_.violate("Linearizability (black box)",
+                         fmt::format("key {}: {}", judgement.key, report(judgement)));
 }
 
 void World::trace(const Event& event) {

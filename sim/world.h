@@ -14,11 +14,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sim/event_queue.h"
+#include "sim/history.h"
 #include "sim/host.h"
 #include "sim/marks.h"
 #include "sim/plan.h"
@@ -63,6 +65,8 @@ struct RunOptions {
     std::function<void(std::string_view)> trace{};
     /// Called with the log lines of each node, with its number (from 1); empty: none.
     std::function<void(std::size_t, std::string_view)> log{};
+    /// Called once with what the clients asked and were told; empty: none.
+    std::function<void(std::span<const Operation>)> history{};
     std::uint64_t events_max = UINT64_MAX;  ///< stops there
 };
 

@@ -23,6 +23,7 @@ void World::client_acts(std::size_t client) {
     if (c.is_done()) return;
     if (c.attempt) {
         const bool is_write = !c.attempt->attempt.writes.empty();
+        witness_.saw(client, c.attempt->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
         c.attempt.reset();
         if (is_write) {
             ++result_.unknown;
@@ -48,6 +49,7 @@ void World::attempt_next(std::size_t client) {
     c.node = node_to_ask(line, c.tries++);
     if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
     c.attempt = prepare(line, next_number_++, referee_);
+    c.called_us = now_us_;
     // After the storm all are patient: who gives up at once and asks again can keep a slow cluster busy for
     // ever.
     const std::uint64_t patience_ms =
@@ -103,6 +105,8 @@ void World::deliver_response(const ArrivingResponse& arrived) {
     c.attempt.reset();
     const bool is_write = !attempt.attempt.writes.empty();
     const Fate fate = arrived.response ? referee_.judge(attempt.attempt, *arrived.response) : Fate::Unknown;
+    witness_.saw(arrived.client, attempt.attempt, fate, c.called_us, now_us_,
+                 arrived.response ? &*arrived.response : nullptr);
     switch (fate) {
         case Fate::Done:
             ++result_.done;

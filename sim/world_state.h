@@ -20,6 +20,7 @@
 #include "sim/promises.h"
 #include "sim/referee.h"
 #include "sim/virtual_network.h"
+#include "sim/witness.h"
 #include "sim/world.h"
 
 namespace quorate::sim {
@@ -134,6 +135,7 @@ class World final : public Surroundings {
         return std::max(3 * plan_.shape.election_max_ms, timeout_ms <= 3000 ? timeout_ms + 500 : 0) * kMs;
     }
     void check_answered();
+    void judge_history();
     [[nodiscard]] std::uint64_t patience_us() const {
         return 30 * plan_.shape.election_max_ms * kMs + 60 * kSecond;
     }
@@ -145,6 +147,7 @@ class World final : public Surroundings {
     Dice dice_;
     VirtualNetwork network_;
     Referee referee_;
+    Witness witness_;
     Promises promises_;
     std::uint64_t now_us_ = 0;
     std::uint64_t hash_ = 0x51ed270b27a1f96fU;

@@ -2,13 +2,16 @@
 
 #include "sim/world.h"
 
+#include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sim/linearizability.h"
 #include "sim/storm.h"
 
 namespace quorate::sim {
@@ -56,6 +59,27 @@ TEST(World, WatchingARunDoesNotChangeIt) {
     const RunResult result = run(make_plan(5), watched);
     EXPECT_EQ(result.trace_hash, run(make_plan(5)).trace_hash);
     EXPECT_EQ(lines, result.events);
+}
+
+// Its clients' history is enough to see a stale read: nothing of the nodes is known to the checker.
+TEST(World, TheHistoryOfARunBearsItsJudgementAndAStaleReadInItDoesNot) {
+    std::vector<Operation> history;
+    RunOptions options;
+    options.history = [&](std::span<const Operation> told) { history.assign(told.begin(), told.end()); };
+    std::size_t spoilt = 0;
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        ASSERT_FALSE(run(make_plan(seed), options).violation) << "seed " << seed;
+        ASSERT_EQ(judge_linearizability(history).verdict, Verdict::Linearizable) << "seed " << seed;
+        // The last read of a value sees instead that the key is absent, and no delete was ever asked for.
+        const auto deletes = [](const Operation& o) { return o.kind == OperationKind::Delete; };
+        const auto reads_a_value = [](const Operation& o) { return o.kind == OperationKind::Get && o.value; };
+        const auto last = std::find_if(history.rbegin(), history.rend(), reads_a_value);
+        if (std::ranges::any_of(history, deletes) || last == history.rend()) continue;
+        last->value.reset();
+        EXPECT_EQ(judge_linearizability(history).verdict, Verdict::NotLinearizable) << "seed " << seed;
+        ++spoilt;
+    }
+    EXPECT_GT(spoilt, 0U);
 }
 
 TEST(World, FairWeatherRefusesNothingForLong) {
