@@ -175,8 +175,13 @@ class Planner {
                     {plan_.faults.back().at_us + kMs, FaultKind::Kill, node, 0, ms(0, 500), 0});
                 return;
             case FaultKind::Rot:
-                if (!victims_.empty())
+                // Damage at another place of every node may end the cluster; it must not cost an entry in silence.
+                if (dice_.chance(100'000)) {
+                    for (std::uint64_t each = 0; each < nodes; ++each)
+                        add({kind, each, 0, ms(0, 2000), dice_.bits()});
+                } else if (!victims_.empty()) {
                     add({kind, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits()});
+                }
                 return;
             case FaultKind::DiskLost:
                 if (!victims_.empty()) add({kind, victims_[dice_.pick(victims_.size())], 0, 0, 0});
