@@ -175,7 +175,8 @@ class Planner {
                     {plan_.faults.back().at_us + kMs, FaultKind::Kill, node, 0, ms(0, 500), 0});
                 return;
             case FaultKind::Rot:
-                // Damage at another place of every node may end the cluster; it must not cost an entry in silence.
+                // Damage at another place of every node may end the cluster; it must not cost an entry in
+                // silence.
                 if (dice_.chance(100'000)) {
                     for (std::uint64_t each = 0; each < nodes; ++each)
                         add({kind, each, 0, ms(0, 2000), dice_.bits()});
