@@ -1,0 +1,196 @@
+// Who judges the judges: what the referee and the book of promises must object to, shown to them directly.
+
+#include "sim/referee.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/raft.h"
+#include "server/command.h"
+#include "sim/promises.h"
+
+namespace quorate::sim {
+namespace {
+
+using engine::EntryKind;
+using engine::LogIndex;
+using engine::ServerId;
+using engine::Term;
+using server::HttpResponse;
+using server::Operation;
+
+// One of three servers, whose disk held this.
+engine::Raft server_with(const engine::HardState& hard_state, std::size_t entries) {
+    engine::Config config;
+    config.self = ServerId(1);
+    const std::vector<engine::EntryShape> shapes(entries, {Term(1), EntryKind::Membership, 8});
+    const std::array memberships{
+        engine::MembershipAt{LogIndex(1), {{ServerId(1), ServerId(2), ServerId(3)}, {}, {}}}};
+    engine::InitialState initial;
+    initial.hard_state = hard_state;
+    initial.entries = shapes;
+    initial.memberships = memberships;
+    return {config, initial};
+}
+
+// The only server of its cluster, and so its leader.
+engine::Raft leader_of_term_2(std::uint64_t id) {
+    engine::Config config;
+    config.self = ServerId(id);
+    const std::array shapes{engine::EntryShape{Term(1), EntryKind::Membership, 8}};
+    const std::array memberships{engine::MembershipAt{LogIndex(1), {{ServerId(id)}, {}, {}}}};
+    engine::InitialState initial;
+    initial.hard_state = {Term(1), engine::kNobody};
+    initial.entries = shapes;
+    initial.memberships = memberships;
+    engine::Raft raft(config, initial);
+    engine::Output output;
+    raft.step(engine::TickElapsed{}, output);
+    for (const engine::Action& action : std::vector(output.actions)) {
+        if (const auto* persist = std::get_if<engine::PersistLog>(&action))
+            raft.step(engine::PersistCompleted{persist->ticket}, output);
+    }
+    EXPECT_EQ(raft.role(), engine::RoleName::Leader);
+    return raft;
+}
+
+wal::LogEntry put(const std::string& key, const std::string& value) {
+    return {Term(2), EntryKind::Command, server::encode_command({{{Operation::Kind::Put, key, value}}, {}})};
+}
+
+class RefereeTest : public testing::Test {
+ protected:
+    // Two versions of k, both committed, the second one known to some client.
+    RefereeTest() {
+        referee_.entry_applied(0, raft_, LogIndex(1), put("k", "a1.x"));
+        referee_.entry_applied(0, raft_, LogIndex(2), put("k", "a2.x"));
+        EXPECT_EQ(read("a2.x", 2), Fate::Done);
+        EXPECT_FALSE(referee_.violation());
+    }
+
+    Fate read(const std::string& value, std::uint64_t revision) {
+        Attempt attempt;
+        attempt.floor_revision = referee_.highest_answered();
+        attempt.reads = {"k"};
+        return referee_.judge(attempt, {200, {{"Quorate-Revision", std::to_string(revision)}}, value});
+    }
+    void expect_broken(std::string_view property) {
+        ASSERT_TRUE(referee_.violation());
+        EXPECT_EQ(referee_.violation()->property, property) << referee_.violation()->text;
+    }
+
+    engine::Raft raft_ = leader_of_term_2(1);
+    Referee referee_;
+};
+
+TEST_F(RefereeTest, TheNewestVersionMayBeReadAgain) {
+    read("a2.x", 2);
+    EXPECT_FALSE(referee_.violation());
+}
+
+TEST_F(RefereeTest, AReadOfAnotherValueThanTheRevisionHasIsWrong) {
+    read("a1.x", 2);
+    expect_broken("Linearizability");
+}
+
+TEST_F(RefereeTest, AnOlderRevisionThanWasKnownIsStale) {
+    read("a1.x", 1);
+    expect_broken("Linearizability");
+}
+
+TEST_F(RefereeTest, ARevisionThatIsNotCommittedWillNotLast) {
+    read("a3.x", 3);
+    expect_broken("Durability");
+}
+
+TEST_F(RefereeTest, AnotherNodeMustApplyTheSame) {
+    referee_.entry_applied(1, raft_, LogIndex(1), put("k", "other.x"));
+    expect_broken("State Machine Safety");
+}
+
+TEST_F(RefereeTest, EntriesAreAppliedInOrder) {
+    referee_.entry_applied(1, raft_, LogIndex(2), put("k", "a2.x"));
+    expect_broken("Order");
+}
+
+TEST_F(RefereeTest, AWriteHappensOnce) {
+    referee_.entry_applied(0, raft_, LogIndex(3), put("k", "a1.x"));
+    expect_broken("Exactly Once");
+}
+
+TEST_F(RefereeTest, WhatWasRefusedMustNotHappen) {
+    Attempt attempt;
+    attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
+    EXPECT_EQ(referee_.judge(attempt, {503, {}, R"({"code":"no_leader"})"}), Fate::Refused);
+    EXPECT_FALSE(referee_.violation());
+    referee_.entry_applied(0, raft_, LogIndex(3), put("k", "a3.x"));
+    expect_broken("Honest Refusal");
+}
+
+TEST_F(RefereeTest, OfAnUnknownOutcomeEitherMayCome) {
+    Attempt attempt;
+    attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
+    EXPECT_EQ(referee_.judge(attempt, {503, {}, R"({"code":"outcome_unknown"})"}), Fate::Unknown);
+    referee_.entry_applied(0, raft_, LogIndex(3), put("k", "a3.x"));
+    EXPECT_FALSE(referee_.violation());
+}
+
+TEST_F(RefereeTest, ATermHasOneLeader) {
+    referee_.look_at(0, raft_);
+    EXPECT_FALSE(referee_.violation());
+    referee_.look_at(1, leader_of_term_2(2));
+    expect_broken("Election Safety");
+}
+
+// Server 1 of three, whose messages are these.
+class PromisesTest : public testing::Test {
+ protected:
+    std::optional<Breach> sends(const engine::Message& message) {
+        engine::Output output;
+        output.actions.emplace_back(engine::SendMessage{ServerId(2), message});
+        return promises_.stepped(0, output, {&raft_, nullptr, nullptr});
+    }
+    void expect_forgotten(const std::optional<Breach>& breach) {
+        ASSERT_TRUE(breach);
+        EXPECT_EQ(breach->property, "Durability") << breach->text;
+    }
+
+    engine::Raft raft_ = server_with({Term(4), ServerId(2)}, 3);
+    Promises promises_{3};
+};
+
+TEST_F(PromisesTest, AVoteMustBeThereAfterARestart) {
+    EXPECT_FALSE(sends(engine::VoteGranted{Term(4), engine::CampaignKind::Election}));
+    EXPECT_FALSE(promises_.started(0, raft_));
+    expect_forgotten(promises_.started(0, server_with({Term(4), engine::kNobody}, 3)));
+    expect_forgotten(promises_.started(0, server_with({Term(4), ServerId(3)}, 3)));
+    expect_forgotten(promises_.started(0, server_with({Term(3), engine::kNobody}, 3)));
+}
+
+TEST_F(PromisesTest, WhatWasAcknowledgedMustBeThereAfterARestart) {
+    EXPECT_FALSE(sends(engine::AppendAccepted{Term(4), LogIndex(3)}));
+    EXPECT_FALSE(promises_.started(0, raft_));
+    expect_forgotten(promises_.started(0, server_with({Term(4), ServerId(2)}, 2)));
+}
+
+TEST_F(PromisesTest, WhatIsAcknowledgedMustBeThere) {
+    const auto breach = sends(engine::AppendAccepted{Term(4), LogIndex(4)});
+    ASSERT_TRUE(breach);
+    EXPECT_EQ(breach->property, "Acknowledgement");
+}
+
+TEST_F(PromisesTest, TwoVotesInATermAreOneTooMany) {
+    EXPECT_FALSE(sends(engine::VoteGranted{Term(4), engine::CampaignKind::Election}));
+    engine::Output output;
+    output.actions.emplace_back(
+        engine::SendMessage{ServerId(3), engine::VoteGranted{Term(4), engine::CampaignKind::Election}});
+    const auto breach = promises_.stepped(0, output, {&raft_, nullptr, nullptr});
+    ASSERT_TRUE(breach);
+    EXPECT_EQ(breach->property, "One Vote");
+}
+
+}  // namespace
+}  // namespace quorate::sim
