@@ -88,10 +88,11 @@ struct RefuseRead {
 };
 
 enum class TransferOutcome : std::uint8_t {
-    Done,      ///< this server does not lead any more
-    NoTarget,  ///< not the leader, or the target is no other voter, or has not been heard of lately
-    TimedOut,  ///< the target did not take over within an election timeout; this server leads on
-    Replaced,  ///< a later request took its place
+    Done,         ///< another term has begun: this server does not lead any more
+    NoTarget,     ///< not the leader, or the target is no other voter, or has not been heard of lately
+    SteppedDown,  ///< this server gave up leading for another reason; nobody has taken over yet
+    TimedOut,     ///< the target did not take over within an election timeout; this server leads on
+    Replaced,     ///< a later request took its place
 };
 
 struct AnswerTransfer {

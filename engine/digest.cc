@@ -56,7 +56,7 @@ class StateDigest {
     void add(const ReadBatch& b) { all(b.round, b.read_index, b.waiting); }
     void add(const Transfer& t) { all(t.request, t.target, t.ticks_left); }
     void add(const Follower& r) {
-        all(r.leader, r.ticks_since_leader, r.election_ticks_left, r.received_index);
+        all(r.leader, r.ticks_since_leader, r.election_ticks_left, r.received_index, r.leader_commit);
     }
     void add(const PreCandidate& r) { all(r.granted, r.refused, r.election_ticks_left); }
     void add(const Candidate& r) { all(r.kind, r.own_vote, r.granted, r.refused, r.election_ticks_left); }
@@ -70,7 +70,7 @@ class StateDigest {
     void add(const AppendEntries& m) { all(m.term, m.previous, m.entry_count, m.leader_commit); }
     void add(const AppendAccepted& m) { all(m.term, m.match_index); }
     void add(const AppendRefused& m) { all(m.term, m.rejected, m.conflict, m.last_index); }
-    void add(const Heartbeat& m) { all(m.term, m.round); }
+    void add(const Heartbeat& m) { all(m.term, m.round, m.commit_index); }
     void add(const HeartbeatReply& m) {
         all(m.term, m.round, m.received_index, m.match_index, m.commit_index);
     }

@@ -55,6 +55,7 @@ std::string_view to_string(TransferOutcome outcome) {
     switch (outcome) {
         case TransferOutcome::Done: return "Done";
         case TransferOutcome::NoTarget: return "NoTarget";
+        case TransferOutcome::SteppedDown: return "SteppedDown";
         case TransferOutcome::TimedOut: return "TimedOut";
         case TransferOutcome::Replaced: return "Replaced";
     }

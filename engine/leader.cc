@@ -278,7 +278,7 @@ void Raft::broadcast_heartbeat(Output& output) {
     leader.round = leader.round.next();
     leader.heartbeat_ticks_left = config_.heartbeat_ticks;
     for (const Progress& progress : leader.progress)
-        send(progress.id, Heartbeat{hard_state_.current_term, leader.round}, output);
+        send(progress.id, Heartbeat{hard_state_.current_term, leader.round, commit_index_}, output);
 }
 
 // Nothing is sent until the peer is heard again: the next heartbeat's answer starts the probe.

@@ -80,6 +80,7 @@ struct AppendRefused {
 struct Heartbeat {
     Term term;
     Round round;
+    LogIndex commit_index{};  ///< tells how far a follower's store is behind; nothing is committed by it
 
     bool operator==(const Heartbeat&) const = default;
 };

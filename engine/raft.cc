@@ -6,6 +6,7 @@
 
 #include "engine/check.h"
 #include "engine/overloaded.h"
+#include "engine/quorum.h"
 
 namespace quorate::engine {
 
@@ -191,7 +192,9 @@ void Raft::become_follower(Term term, ServerId leader, NoteKind reason, Output& 
     ENGINE_CHECK(leader != config_.self);
     if (std::holds_alternative<Leader>(role_)) {
         refuse_all_reads(output);
-        end_transfer(TransferOutcome::Done, output);
+        // Without another's term nobody has taken over: this leader gave up.
+        const bool is_deposed = term > hard_state_.current_term;
+        end_transfer(is_deposed ? TransferOutcome::Done : TransferOutcome::SteppedDown, output);
     }
     // The timer goes on: a server whose log is behind must not keep an electable one waiting by raising its
     // term again and again.
@@ -309,10 +312,29 @@ ServerId Raft::leader() const {
 }
 
 std::uint32_t Raft::ticks_since_leader() const {
-    if (std::holds_alternative<Leader>(role_)) return 0;
+    if (const auto* leader = std::get_if<Leader>(&role_)) {
+        // The lowest number that a majority has not passed: turned round, the highest that it has reached.
+        constexpr std::uint32_t kMax = std::numeric_limits<std::uint32_t>::max();
+        const auto heard = [&](ServerId id) {
+            if (id == config_.self) return kMax;
+            const auto found = std::ranges::find(leader->progress, id, &Progress::id);
+            return found != leader->progress.end() ? kMax - found->ticks_since_heard : 0U;
+        };
+        return kMax - reached_by_quorum<std::uint32_t>(membership(), heard);
+    }
     const auto* follower = std::get_if<Follower>(&role_);
     return follower != nullptr && follower->leader != kNobody ? follower->ticks_since_leader
                                                               : std::numeric_limits<std::uint32_t>::max();
+}
+
+LogIndex Raft::leader_commit() const {
+    const auto* follower = std::get_if<Follower>(&role_);
+    LogIndex commit;
+    if (follower != nullptr) commit = follower->leader_commit;
+    if (std::holds_alternative<Leader>(role_)) commit = commit_index_;
+    const bool is_of_term = commit > LogIndex{} && commit <= log_.last_index() && log_.knows_term(commit) &&
+                            log_.term_at(commit) == hard_state_.current_term;
+    return is_of_term ? commit : LogIndex{};
 }
 
 }  // namespace quorate::engine

@@ -36,6 +36,8 @@ struct Follower {
     std::uint32_t election_ticks_left = 0;
     /// Highest index known to equal the leader's log in this term; zero until its first accepted append.
     LogIndex received_index{};
+    /// The highest commit index that this term's leader has told.
+    LogIndex leader_commit{};
 
     bool operator==(const Follower&) const = default;
 };
@@ -129,9 +131,13 @@ class Raft {
     [[nodiscard]] LogIndex membership_index() const { return memberships_.back().index; }
     /// Null unless this server leads.
     [[nodiscard]] const Leader* as_leader() const { return std::get_if<Leader>(&role_); }
-    /// Ticks since a leader was last heard; zero when this server leads, the largest number when none is
-    /// known.
+    /// Ticks since the leader was last heard; when this server leads, since a majority last was; the largest
+    /// number when no leader is known.
     [[nodiscard]] std::uint32_t ticks_since_leader() const;
+    /// Through here the log was committed when the leader was last heard. Zero: not known. A leader tells too
+    /// little until it has committed an entry of its own term (thesis §6.4, step 1), and so it counts only
+    /// from then on.
+    [[nodiscard]] LogIndex leader_commit() const;
 
  private:
     using Role = std::variant<Follower, PreCandidate, Candidate, Leader>;

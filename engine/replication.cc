@@ -52,6 +52,7 @@ void Raft::on_append_entries(const MessageReceived& received, const AppendEntrie
         return note(NoteKind::MessageMalformed, received.from, append.term, append.previous.index, output);
     }
     if (!follow_leader(received.from, output)) return;
+    following().leader_commit = std::max(following().leader_commit, append.leader_commit);
     if (const auto contradiction = find_contradiction(received, append))
         return note(*contradiction, received.from, append.term, append.previous.index, output);
     // Whatever stands at or below commit_index is the leader's too (Leader Completeness, §3.6.3), also where
@@ -134,6 +135,7 @@ void Raft::refuse_append(ServerId from, const AppendEntries& append, Output& out
 
 void Raft::on_heartbeat(ServerId from, const Heartbeat& heartbeat, Output& output) {
     if (!follow_leader(from, output)) return;
+    following().leader_commit = std::max(following().leader_commit, heartbeat.commit_index);
     // What we know to be committed the leader has, whether or not an append of its term has told us so: a
     // leader that waits for us to take a snapshot would otherwise wait for ever, should our only
     // acknowledgement be lost.

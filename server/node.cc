@@ -104,6 +104,7 @@ void Node::tick(std::uint64_t now_ms) {
     now_ms_ = now_ms;
     step(engine::TickElapsed{});
     expire_operations();
+    hand_over_to_stop();
     yield_for_space();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
     // taken for a torn write.
@@ -144,14 +145,24 @@ void Node::turn_ended() {
 void Node::begin_stop() {
     if (is_stopping_ || has_failed_) return;
     is_stopping_ = true;
-    if (raft_.role() != engine::RoleName::Leader) return;
+    hand_over_to_stop();
+}
+
+// Also of a leadership that comes while the last answers are given.
+void Node::hand_over_to_stop() {
+    if (!is_stopping_ || raft_.role() != engine::RoleName::Leader || stop_term_ == raft_.current_term())
+        return;
+    stop_term_ = raft_.current_term();
     environment_.met(Situation::StopHandsOver);
     stop_transfer_ = engine::RequestId(next_request_++);
     step(engine::TransferRequested{*stop_transfer_, engine::kNobody});
 }
 
 bool Node::is_quiet() const {
-    return has_failed_ || (operations_.empty() && nodes_queries_.empty() && !stop_transfer_ && log_->idle());
+    const bool must_hand_over =
+        is_stopping_ && raft_.role() == engine::RoleName::Leader && stop_term_ != raft_.current_term();
+    return has_failed_ || (operations_.empty() && nodes_queries_.empty() && !stop_transfer_ &&
+                           !must_hand_over && log_->idle());
 }
 
 void Node::step(const engine::Event& event, Payloads payloads) {
@@ -321,10 +332,19 @@ void Node::apply_committed() {
         environment_.request_turn();
     }
     cache_.shrink(config_.cache_bytes_max, std::min(applied_index_, raft_.durable_index()));
+    note_currency();
     while (!unapplied_reads_.empty() && unapplied_reads_.begin()->first <= applied_index_) {
         const OperationId id = unapplied_reads_.extract(unapplied_reads_.begin()).mapped();
         if (const auto operation = operations_.take(id)) serve_read(std::get<ClientCall>(*operation));
     }
+}
+
+// What the store lacks is at most what was committed since the leader told how far that was.
+void Node::note_currency() {
+    const LogIndex commit = raft_.leader_commit();
+    if (commit == LogIndex{} || applied_index_ < commit) return;
+    const std::uint64_t ago_ms = std::uint64_t{raft_.ticks_since_leader()} * config_.tick_ms;
+    current_ms_ = std::max(current_ms_.value_or(0), now_ms_ - std::min(now_ms_, ago_ms));
 }
 
 // False: this version cannot read the entry, and going on without it would make this store differ from the

@@ -146,6 +146,8 @@ class Node {
     void apply_committed();
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
     void adopt_members();
+    void note_currency();
+    void hand_over_to_stop();
     void yield_for_space();
     [[nodiscard]] const Member* next_to_lead() const;
     void report(const engine::Note& note);
@@ -205,13 +207,15 @@ class Node {
     std::multimap<engine::LogIndex, OperationId> unapplied_reads_;             ///< by the index to wait for
     std::map<engine::LogIndex, Undecided> undecided_;
     std::uint64_t next_request_;
+    std::optional<std::uint64_t> current_ms_;  ///< when the store last held all that was committed
     std::uint64_t last_write_ms_ = 0;
     std::uint64_t last_yield_ms_ = 0;
     std::uint64_t yield_pause_ms_ = 0;  ///< until the next attempt to hand leadership over for want of room
     engine::ServerId last_yield_to_;
     bool idle_told_ = false;
     bool is_stopping_ = false;
-    std::optional<engine::RequestId> stop_transfer_;  ///< begin_stop()'s, which is under way
+    std::optional<engine::RequestId> stop_transfer_;  ///< of a stop, which is under way
+    engine::Term stop_term_;  ///< in which a stop has handed leadership over, or tried to
     std::map<engine::RequestId, OperationId> client_transfers_;
     bool has_failed_ = false;
 };

@@ -1,7 +1,6 @@
 // Clients' operations: from a request to its one answer.
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "engine/overloaded.h"
@@ -81,7 +80,8 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
         operations_.add(ClientCall{exchange, std::move(call), leads ? engine::kNobody : leader}, now_ms_);
     if (leads) {
         queue_write(id, std::move(payload));
-    } else if (!environment_.send_frame(leader, encode_frame(ForwardWrite{id, std::move(payload)}))) {
+    } else if (!environment_.send_frame(
+                   leader, encode_frame(ForwardWrite{id, raft_.current_term(), std::move(payload)}))) {
         (void)operations_.take(id);
         environment_.respond(exchange, leader_unreachable());
     } else {
@@ -124,11 +124,8 @@ void Node::serve_read(const ClientCall& read) {
     }
     if (read.call.consistency == Consistency::Stale) {
         environment_.met(Situation::StaleReadServed);
-        const std::uint32_t ticks = raft_.ticks_since_leader();
-        const bool is_known = ticks != std::numeric_limits<std::uint32_t>::max();
         response.headers.push_back(
-            {"Quorate-Staleness-Ms",
-             is_known ? std::to_string(std::uint64_t{ticks} * config_.tick_ms) : "unknown"});
+            {"Quorate-Staleness-Ms", current_ms_ ? std::to_string(now_ms_ - *current_ms_) : "unknown"});
     }
     environment_.respond(read.exchange, std::move(response));
 }
@@ -218,6 +215,7 @@ void Node::end_transfer(OperationId id, engine::TransferOutcome outcome) {
             case engine::TransferOutcome::Done: return transfer_done(config_.self.name);
             case engine::TransferOutcome::NoTarget:
                 return no_such_target(std::get<TransferCall>(client.call.call).to);
+            case engine::TransferOutcome::SteppedDown: return no_leader();
             case engine::TransferOutcome::TimedOut: return transfer_timed_out();
             case engine::TransferOutcome::Replaced: return transfer_replaced();
         }

@@ -44,11 +44,13 @@ void Node::frame_received(ServerId from, PeerFrame&& frame) {
 void Node::on_frame(ServerId from, RaftFrame&& frame) {
     // No version with this peer protocol sends one.
     if (std::holds_alternative<engine::InstallSnapshot>(frame.message)) return;
-    // Without room for the log we could lead no better than who wants to hand over to us.
-    if (std::holds_alternative<engine::TimeoutNow>(frame.message) && log_->out_of_space()) {
+    // Without room for the log, or about to stop, we could lead no better than who wants to hand over to us.
+    if (std::holds_alternative<engine::TimeoutNow>(frame.message) && (log_->out_of_space() || is_stopping_)) {
         environment_.met(Situation::LeadershipDeclined);
-        return environment_.log(LogLevel::Debug,
-                                "no room for the log on the disk: not taking the leadership that is offered");
+        return environment_.log(
+            LogLevel::Debug,
+            is_stopping_ ? "about to stop: not taking the leadership that is offered"
+                         : "no room for the log on the disk: not taking the leadership that is offered");
     }
     std::vector<engine::EntryShape> shapes;
     std::vector<engine::MembershipAt> memberships;
@@ -76,7 +78,8 @@ void Node::on_frame(ServerId from, ForwardWrite&& frame) {
         environment_.met(Situation::ForwardedWriteRefused);
         environment_.send_frame(from, encode_frame(ForwardWriteReply{frame.request, outcome}));
     };
-    if (raft_.role() != engine::RoleName::Leader) return refuse(WriteNotLeader{});
+    if (raft_.role() != engine::RoleName::Leader || frame.term != raft_.current_term())
+        return refuse(WriteNotLeader{});
     if (log_->out_of_space()) return refuse(WriteDiskFull{});
     if (is_stopping_) return refuse(WriteNotLeader{});
     if (is_overloaded()) return refuse(WriteOverloaded{});

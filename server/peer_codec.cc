@@ -79,8 +79,8 @@ auto fields(engine::AppendRefused& message) {
     return std::tie(term, rejected, conflict, last_index);
 }
 auto fields(engine::Heartbeat& message) {
-    auto& [term, round] = message;
-    return std::tie(term, round);
+    auto& [term, round, commit_index] = message;
+    return std::tie(term, round, commit_index);
 }
 auto fields(engine::HeartbeatReply& message) {
     auto& [term, round, received_index, match_index, commit_index] = message;
@@ -232,7 +232,8 @@ std::optional<PeerFrame> read_payload(std::uint8_t type, ByteReader& reader) {
         case FrameType::InstallSnapshot: return read_message<engine::InstallSnapshot>(reader);
         case FrameType::ForwardWrite: {
             const std::uint64_t request = reader.u64();
-            return ForwardWrite{request, std::string(reader.text(wal::kPayloadBytesMax))};
+            const engine::Term term(reader.u64());
+            return ForwardWrite{request, term, std::string(reader.text(wal::kPayloadBytesMax))};
         }
         case FrameType::ForwardWriteReply: {
             const std::uint64_t request = reader.u64();
@@ -274,7 +275,7 @@ std::string encode_frame(const PeerFrame& frame) {
                           [](const RaftFrame& raft) { return encode_frame(raft.message, raft.entries); },
                           [](const ForwardWrite& forward) {
                               return framed(FrameType::ForwardWrite, [&](ByteWriter& writer) {
-                                  writer.u64(forward.request).text(forward.command);
+                                  writer.u64(forward.request).u64(forward.term.value).text(forward.command);
                               });
                           },
                           [](const ForwardWriteReply& reply) {

@@ -30,6 +30,9 @@ struct RaftFrame {
 /// A client's write on its way to the leader. `request` is the sender's, and comes back.
 struct ForwardWrite {
     std::uint64_t request = 0;
+    /// In which the sender knows the receiver to lead. Late, it must not be taken in another one: what the
+    /// same client has asked since may have been done in between.
+    engine::Term term;
     std::string command;  ///< encode_command(); decoded by who applies it
 
     bool operator==(const ForwardWrite&) const = default;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -83,7 +84,7 @@ std::string Tally::effects(std::size_t width) const {
 std::string Tally::marks() const {
     std::vector<std::size_t> order(kMarkCount);
     std::iota(order.begin(), order.end(), std::size_t{0});
-    std::ranges::stable_sort(order, {}, [&](std::size_t mark) { return runs_of_mark_[mark]; });
+    std::ranges::sort(order, {}, [&](std::size_t mark) { return std::pair(runs_of_mark_[mark], mark); });
     std::string lines;
     for (const std::size_t mark : order)
         lines += fmt::format("{:>8}  {}\n", runs_of_mark_[mark], kMarkNames[mark]);

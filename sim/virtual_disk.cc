@@ -209,11 +209,14 @@ VirtualDisk::Image VirtualDisk::after_crash(const std::function<bool()>& keeps_s
     for (const auto& [name, file] : *names) {
         std::string bytes = file->durable;
         bytes.resize(file->written.size());
-        for (const std::size_t sector : file->dirty) {
-            const std::size_t kept = keeps_sector() ? kSectorBytes : torn_bytes();
+        const auto keep = [&](std::size_t sector, std::size_t kept) {
             const std::string content = file->written.substr(sector * kSectorBytes, kept);
             bytes.replace(sector * kSectorBytes, content.size(), content);
-        }
+        };
+        for (const std::size_t sector : file->dirty)
+            keep(sector, keeps_sector() ? kSectorBytes : torn_bytes());
+        // The write that failed may have been begun.
+        for (const std::size_t sector : file->dropped) keep(sector, torn_bytes());
         image[name] = std::move(bytes);
     }
     return image;

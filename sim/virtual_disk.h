@@ -69,7 +69,8 @@ class VirtualDisk final : public wal::Disk {
     /// What is on the disk after a crash: of every sector that was written and not synced, the new content
     /// where `keeps_sector` says so, and as many of the directory's unsynced changes, in order, as
     /// `keeps_change` allows before its first false.
-    /// Of a sector that is lost, `torn_bytes` say, the first bytes are new.
+    /// Of a sector that is lost, or that a failed sync has dropped, `torn_bytes` say, the first bytes are
+    /// new.
     [[nodiscard]] Image after_crash(
         const std::function<bool()>& keeps_sector, const std::function<bool()>& keeps_change,
         const std::function<std::size_t()>& torn_bytes = [] { return std::size_t{0}; }) const;

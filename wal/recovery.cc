@@ -43,6 +43,7 @@ class Recovery {
     std::vector<FileStatus> files_;
     std::vector<DiskOperation> operations_;  ///< what has to be written before the log may be used
     std::array<bool, 2> is_vote_readable_{};
+    std::array<std::string, 2> vote_blocks_;  ///< of those that are readable
     RecoveredLog result_;
 };
 
@@ -161,6 +162,7 @@ std::expected<void, Refusal> Recovery::read_vote() {
             return std::unexpected(unknown_format(copy_name(kVoteName, copy)));
         if (!vote || vote->owner != owner_of(options_.identity)) continue;
         is_vote_readable_[at] = true;
+        vote_blocks_[at] = (*blocks)[at];
         if (!newest || vote->sequence > newest->sequence) newest = *vote;
     }
     if (!newest) {
@@ -230,8 +232,12 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
 
 void Recovery::mend_vote() {
     // The copy that is overwritten first may be torn by a crash: the other one must be on the disk by then.
+    // Like the log's end it may lie in the cache alone, marked clean, so that a sync alone would not write
+    // it.
     const Copy kept = is_vote_readable_[1] ? Copy::B : Copy::A;
     const Copy other = kept == Copy::B ? Copy::A : Copy::B;
+    operations_.emplace_back(
+        WriteAt{copy_name(kVoteName, kept), 0, vote_blocks_[static_cast<std::size_t>(kept)]});
     operations_.emplace_back(SyncFile{copy_name(kVoteName, kept)});
     if (!is_vote_readable_[static_cast<std::size_t>(other)]) {
         disk_.met(Situation::VoteCopyMended);

@@ -31,7 +31,7 @@ TEST(Format, EveryEnumeratorHasItsOwnName) {
     EXPECT_EQ(names(RefusalReason::NotLeader, RefusalReason::Overloaded),
               (Names{"NotLeader", "Transferring", "Overloaded"}));
     EXPECT_EQ(names(TransferOutcome::Done, TransferOutcome::Replaced),
-              (Names{"Done", "NoTarget", "TimedOut", "Replaced"}));
+              (Names{"Done", "NoTarget", "SteppedDown", "TimedOut", "Replaced"}));
     EXPECT_EQ(names(ProgressState::Probe, ProgressState::Snapshot),
               (Names{"Probe", "Replicate", "Snapshot"}));
 }

@@ -96,7 +96,10 @@ const std::map<std::string, Reader>& readers() {
              return Packet{AppendRefused{f.term(), f.entry("rejected"), f.entry("conflict"),
                                          f.ordinal<LogIndex>("last")}};
          }},
-        {"Heartbeat", [](Fields& f) { return Packet{Heartbeat{f.term(), f.ordinal<Round>("round")}}; }},
+        {"Heartbeat",
+         [](Fields& f) {
+             return Packet{Heartbeat{f.term(), f.ordinal<Round>("round"), f.ordinal<LogIndex>("commit")}};
+         }},
         {"HeartbeatReply",
          [](Fields& f) {
              return Packet{HeartbeatReply{f.term(), f.ordinal<Round>("round"),

@@ -178,7 +178,8 @@ std::string to_text(const Message& message, const StoredLog& log) {
                        " conflict " + to_text(m.conflict) + " last " + number(m.last_index);
             },
             [](const Heartbeat& m) {
-                return "Heartbeat term " + number(m.term) + " round " + number(m.round);
+                return "Heartbeat term " + number(m.term) + " round " + number(m.round) + " commit " +
+                       number(m.commit_index);
             },
             [](const HeartbeatReply& m) {
                 return "HeartbeatReply term " + number(m.term) + " round " + number(m.round) + " received " +

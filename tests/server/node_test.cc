@@ -515,6 +515,91 @@ TEST(Node, AWriteThatWasCutFromTheLogIsOfUnknownFate) {
     }
 }
 
+// A client's two writes, pipelined at a follower: the first one is late in the link while leadership goes
+// away and comes back. What was asked first must not be done last.
+TEST(Node, AForwardedWriteIsNotTakenInALaterTermThanItWasMeantFor) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    const int third = 6 - leader - follower;
+    const auto first = cluster.send(follower, "PUT", "/kv/a", "first");
+    cluster.node(follower).turn_ended();
+    auto late = std::exchange(cluster.host(follower).outbox, {});
+    ASSERT_EQ(late.size(), 1U);
+    ASSERT_EQ(cluster.request(leader, "POST", "/cluster/transfer?to=" + std::to_string(third)).status, 200);
+    ASSERT_EQ(cluster.await_leader(), third);
+    EXPECT_EQ(cluster.request(follower, "PUT", "/kv/a", "second").status, 200);
+    ASSERT_EQ(cluster.request(third, "POST", "/cluster/transfer?to=" + std::to_string(leader)).status, 200);
+    ASSERT_EQ(cluster.await_leader(), leader);
+    cluster.host(follower).outbox = std::move(late);
+    cluster.run_for(100);
+    ASSERT_NE(cluster.answer(follower, first), nullptr);
+    EXPECT_NE(cluster.answer(follower, first)->body.find("\"no_leader\""), std::string::npos);
+    EXPECT_EQ(cluster.request(follower, "GET", "/kv/a").body, "second");
+}
+
+// Staleness is the age of the data, not that of the last word from the leader.
+TEST(Node, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+    const auto staleness = [&](int node) {
+        return header(cluster.request(node, "GET", "/kv/a?consistency=stale"), "Quorate-Staleness-Ms");
+    };
+    cluster.run_for(300);
+    EXPECT_LE(std::stoi(staleness(follower)), 110) << "a heartbeat and a tick";
+    EXPECT_LE(std::stoi(staleness(leader)), 110);
+
+    cluster.host(follower).crash();
+    cluster.host(follower).start();
+    // Only the leader's first heartbeat arrives.
+    cluster.node(follower).frame_received(
+        cluster.node(leader).raft().config().self,
+        server::RaftFrame{engine::Heartbeat{cluster.node(leader).raft().current_term(), engine::Round(99),
+                                            cluster.node(leader).raft().commit_index()},
+                          {}});
+    cluster.node(follower).turn_ended();
+    const auto early = cluster.send(follower, "GET", "/kv/a?consistency=stale");
+    ASSERT_NE(cluster.answer(follower, early), nullptr);
+    EXPECT_EQ(cluster.answer(follower, early)->status, 404);
+    EXPECT_EQ(header(*cluster.answer(follower, early), "Quorate-Staleness-Ms"), "unknown");
+    cluster.run_for(1000);
+    EXPECT_LE(std::stoi(staleness(follower)), 110);
+
+    cluster.isolate(leader);
+    cluster.run_for(400);
+    EXPECT_GE(std::stoi(staleness(leader)), 400) << "nobody has confirmed since that it leads";
+    EXPECT_GE(std::stoi(staleness(follower)), 400);
+}
+
+TEST(Node, AStoppingNodeTakesNoLeadershipAndHandsOverWhatItWins) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int stopping = other_than(leader);
+    const int third = 6 - leader - stopping;
+    cluster.node(stopping).begin_stop();
+    const auto order = cluster.send(leader, "POST", "/cluster/transfer?to=" + std::to_string(stopping));
+    cluster.run_for(1500);
+    ASSERT_NE(cluster.answer(leader, order), nullptr);
+    EXPECT_NE(cluster.answer(leader, order)->body.find("\"transfer_timed_out\""), std::string::npos);
+    EXPECT_EQ(cluster.leader(), leader);
+
+    // The third one's clock stands still when it has forgotten its leader: the stopping one wins, and hands
+    // over.
+    cluster.host(leader).crash();
+    for (std::uint64_t ms = 0; ms < 5000 && cluster.leader() != stopping; ms += 10) {
+        if (ms < 500) cluster.node(third).tick(100'000 + ms);
+        cluster.node(stopping).tick(100'000 + ms);
+        cluster.settle();
+    }
+    ASSERT_EQ(cluster.leader(), stopping);
+    EXPECT_FALSE(cluster.node(stopping).is_quiet());
+    cluster.run_for(200);
+    EXPECT_EQ(cluster.leader(), third);
+    EXPECT_TRUE(cluster.node(stopping).is_quiet());
+}
+
 TEST(Node, DirectoryOfAnotherNodeIsRefused) {
     NodeCluster cluster(3);
     ASSERT_NE(cluster.await_leader(), 0);

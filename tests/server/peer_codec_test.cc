@@ -74,7 +74,7 @@ PeerFrame any_frame(std::size_t kind) {
         case 3: return any_append();
         case 4: return RaftFrame{AppendAccepted{term, index}, {}};
         case 5: return RaftFrame{AppendRefused{term, any_entry_id(), any_entry_id(), index}, {}};
-        case 6: return RaftFrame{Heartbeat{term, any<Round>()}, {}};
+        case 6: return RaftFrame{Heartbeat{term, any<Round>(), index}, {}};
         case 7:
             return RaftFrame{HeartbeatReply{term, any<Round>(), index, any<LogIndex>(), any<LogIndex>()}, {}};
         case 8: return RaftFrame{StaleTerm{term}, {}};
@@ -83,7 +83,7 @@ PeerFrame any_frame(std::size_t kind) {
         case 11: return RaftFrame{ReadIndexReply{term, request, index}, {}};
         case 12: return RaftFrame{ReadIndexRefused{term, request}, {}};
         case 13: return RaftFrame{InstallSnapshot{term, any_entry_id()}, {}};
-        case 14: return ForwardWrite{any_number(), any_bytes()};
+        case 14: return ForwardWrite{any_number(), term, any_bytes()};
         case 15: return ForwardWriteReply{any_number(), any_outcome()};
         case 16: return HealthRequest{any_number()};
         default: return HealthReply{any_number(), any_health()};

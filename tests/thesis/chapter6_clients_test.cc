@@ -102,9 +102,9 @@ TEST(Thesis, Section6_4_ARead_Step2_TakesTheCommitIndexAtItsStart) {
 TEST(Thesis, Section6_4_ARead_Step3_IsConfirmedByARoundThatBeganAfterIt) {
     LoneServer leader = settled_leader();
     for (int i = 0; i < 3; ++i) leader.step(TickElapsed{});
-    ASSERT_EQ(leader.sent<Heartbeat>(kS2), (std::vector<Heartbeat>{{Term(2), Round(1)}}));
+    ASSERT_EQ(leader.sent<Heartbeat>(kS2), (std::vector<Heartbeat>{{Term(2), Round(1), LogIndex(2)}}));
     leader.step(ReadRequested{RequestId(7)});
-    EXPECT_EQ(leader.sent<Heartbeat>(kS2), (std::vector<Heartbeat>{{Term(2), Round(2)}}));
+    EXPECT_EQ(leader.sent<Heartbeat>(kS2), (std::vector<Heartbeat>{{Term(2), Round(2), LogIndex(2)}}));
     leader.hear(kS2, reply(1));
     EXPECT_TRUE(leader.actions<AnswerRead>().empty());
     leader.hear(kS2, reply(2));
@@ -133,7 +133,7 @@ TEST(Thesis, Section6_4_ReadsThatArriveDuringARoundShareTheNext) {
     EXPECT_TRUE(leader.actions<SendMessage>().empty());
     leader.hear(kS2, reply(1));
     EXPECT_EQ(leader.actions<AnswerRead>(), (Answers{{RequestId(1), LogIndex(2)}}));
-    EXPECT_EQ(leader.sent<Heartbeat>(kS2), (std::vector<Heartbeat>{{Term(2), Round(2)}}));
+    EXPECT_EQ(leader.sent<Heartbeat>(kS2), (std::vector<Heartbeat>{{Term(2), Round(2), LogIndex(2)}}));
     leader.hear(kS2, reply(2));
     EXPECT_EQ(leader.actions<AnswerRead>(),
               (Answers{{RequestId(2), LogIndex(2)}, {RequestId(3), LogIndex(2)}}));

@@ -349,6 +349,42 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
     EXPECT_GT(failures, 4U);
 }
 
+// The sync of the vote's second copy fails: it is read from the cache, marked clean, and not on the disk. The
+// power goes while the next life overwrites the first copy, in the middle of its sector.
+TEST(Crash, AVoteThatOnlyTheCacheHoldsIsWrittenBeforeTheOtherCopyIsTouched) {
+    constexpr std::uint64_t kVoteBytes = 96;  // about: behind it a block is zeros
+    std::uint64_t cuts = 0;
+    for (std::uint64_t failing = 0; failing < 4; ++failing) {
+        for (std::uint64_t recovered = 1;; ++recovered) {
+            SCOPED_TRACE(testing::Message() << "operation " << failing << " fails, cut after " << recovered);
+            VirtualDisk disk;
+            LogUser user(disk);
+            ASSERT_TRUE(user.open());
+            three_entries(user);
+            ASSERT_TRUE(user.settle());
+            disk.fail_operation(failing, wal::DiskError::Failed);
+            user.vote(2, 2);
+            ASSERT_FALSE(user.settle());
+            disk.kill_process();
+            disk.cut_power_after(recovered);
+            if (LogUser(disk).open() && !disk.power_is_off()) break;
+            ++cuts;
+            Dice dice(recovered);
+            for (int sample = 0; sample < 32; ++sample) {
+                // Of what the failed sync dropped, a part may have reached the disk all the same.
+                VirtualDisk::Image image =
+                    disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); },
+                                     [&] { return dice.below(kVoteBytes); });
+                VirtualDisk torn(image);
+                const auto content = LogUser(torn).open();
+                ASSERT_TRUE(content) << content.error().message;
+                ASSERT_TRUE(user.history().allows(*content));
+            }
+        }
+    }
+    EXPECT_GT(cuts, 20U);
+}
+
 // A long life of crashes: each one begins with what the last one left.
 TEST(Crash, LifeAfterLife) {
     for (std::uint64_t seed = 0; seed < 60; ++seed) {
