@@ -11,6 +11,7 @@
 #include "engine/format.h"
 #include "engine/overloaded.h"
 #include "server/command.h"
+#include "server/first_members.h"
 #include "server/http_answers.h"
 
 namespace quorate::server {
@@ -75,6 +76,8 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         if (memberships.empty()) first_members = *members;
         memberships.push_back({index, members->membership()});
     }
+    if (const auto why = other_first_members(config.members, first_members))
+        return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
     engine::InitialState initial;
     initial.hard_state = recovered.hard_state;
     initial.entries = recovered.entries;
@@ -94,9 +97,8 @@ Node::Node(const NodeConfig& config, Environment& environment, wal::Opened opene
       nodes_queries_(config.incarnation, config.health_timeout_ms),
       next_request_(config.incarnation) {
     adopt_members();
-    if (members_ != config_.members) {
-        environment_.log(LogLevel::Warning, "--peers differs from the members in the log; the log decides");
-    }
+    for (const std::string& line : other_addresses(config_.members, members_))
+        environment_.log(LogLevel::Warning, line);
 }
 
 void Node::tick(std::uint64_t now_ms) {

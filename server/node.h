@@ -32,7 +32,7 @@ struct NodeConfig {
     std::string cluster_id;
     Member self;  ///< this node's id, name and advertised address
     ClusterMembers
-        members;          ///< the cluster at its first start, this node included; later the log knows better
+        members;  ///< the cluster at its first start, this node included; alone: whatever the log says
     engine::Config raft;  ///< `self` and the durations in ticks of tick_ms
     std::uint32_t tick_ms = 10;
     std::uint32_t operation_timeout_ms = 5000;  ///< a client's request is answered within it
@@ -62,7 +62,8 @@ class Node {
     ~Node() = default;
 
     /// Recovers the log (blocking) and starts as a follower; a fresh directory gets NodeConfig::members as
-    /// its first configuration.
+    /// its first configuration. Refuses a directory that was first started with other members, when
+    /// NodeConfig::members names more than this node.
     [[nodiscard]] static std::expected<std::unique_ptr<Node>, wal::Refusal> open(const NodeConfig& config,
                                                                                  wal::Disk& disk,
                                                                                  Environment& environment);

@@ -155,17 +155,19 @@ std::expected<ServerId, HttpResponse> Node::check_greeting(const HttpRequest& re
     if (to != config_.self.name) {
         return refuse("wrong_node", fmt::format("this node is '{}'; check --peers", config_.self.name));
     }
-    const auto found = std::ranges::find(members_.members, from, &Member::name);
-    if (found == members_.members.end() || found->id == config_.self.id) {
-        return refuse("not_a_member", fmt::format("'{}' sees no such member; check --node-id and --peers",
-                                                  config_.self.name));
-    }
+    // Before membership: who was first started with another list is often in none of ours, and would look for
+    // the mistake in its name.
     if (value_or_empty(request, kFirstMembersHeader) != fmt::format("{:016x}", first_members_digest_)) {
         return refuse(
             "other_first_members",
             fmt::format(
                 "'{}' and '{}' were first started with different --peers: they cannot form one cluster",
-                config_.self.name, found->name));
+                config_.self.name, from));
+    }
+    const auto found = std::ranges::find(members_.members, from, &Member::name);
+    if (found == members_.members.end() || found->id == config_.self.id) {
+        return refuse("not_a_member", fmt::format("'{}' sees no such member; check --node-id and --peers",
+                                                  config_.self.name));
     }
     return found->id;
 }

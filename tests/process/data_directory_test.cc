@@ -118,18 +118,16 @@ TEST_F(UsedDirectory, WithItsVoteRecordsGone) {
     EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
 }
 
-// Started with more members than its log has: the log decides, and the first line says what it decided.
-TEST_F(UsedDirectory, ItsLogSaysWhoTheMembersAre) {
-    const std::string& address = cluster_.address(0);
-    Process process({QUORATED_PATH, "--node-id", "n1", "--port", address.substr(address.rfind(':') + 1),
-                     "--peers", "n1=" + address + ",n2=127.0.0.1:1,n3=127.0.0.1:2", "--data-dir", data()},
-                    {}, data() + ".again.log");
-    const auto log = [&] {
-        std::ifstream file(data() + ".again.log");
-        return std::string{std::istreambuf_iterator<char>(file), {}};
-    };
-    EXPECT_TRUE(eventually([&] { return log().contains("listening on"); }));
-    EXPECT_THAT(log(), HasSubstr("members=1\n"));
+// Told of two more members than its log has, it would go on alone beside the cluster that those form.
+TEST_F(UsedDirectory, OfALoneNodeThatIsToldOfACluster) {
+    const std::string peers = "n1=" + cluster_.address(0) + ",n2=127.0.0.1:1,n3=127.0.0.1:2";
+    const Outcome outcome = start_with({"--peers", peers});
+    EXPECT_EQ(outcome.ending, (Ending{kWrongIdentity, 0})) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("n1, n2, n3"));
+    EXPECT_THAT(outcome.output, HasSubstr("leave --peers out"));
+    cluster_.start(0);
+    (void)cluster_.wait_for_leader();
+    EXPECT_EQ(cluster_.everything(0).size(), 200U) << "without --peers it goes on as before";
 }
 
 TEST_F(UsedDirectory, UnchangedItStartsAgain) {

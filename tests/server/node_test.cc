@@ -612,22 +612,5 @@ TEST(Node, DirectoryOfAnotherNodeIsRefused) {
     EXPECT_EQ(cluster.host(1).refusal->code, wal::RefusalCode::WrongIdentity);
 }
 
-TEST(Node, GreetingIsCheckedForClusterNamesAndFirstMembers) {
-    NodeCluster cluster(3);
-    const auto greeting = [&](std::vector<server::HttpHeader> headers) {
-        return cluster.node(1).check_greeting({"GET", "/raft/peer", std::move(headers), {}});
-    };
-    auto headers = cluster.node(2).greeting_to("1");
-    ASSERT_TRUE(greeting(headers).has_value());
-    EXPECT_EQ(*greeting(headers), engine::ServerId(2));
-    for (std::size_t i = 0; i < headers.size(); ++i) {
-        auto wrong = headers;
-        wrong[i].value += "x";
-        ASSERT_FALSE(greeting(wrong).has_value()) << headers[i].name;
-        EXPECT_EQ(greeting(wrong).error().status, 421) << headers[i].name;
-    }
-    EXPECT_FALSE(greeting(cluster.node(1).greeting_to("1")).has_value()) << "a node that greets itself";
-}
-
 }  // namespace
 }  // namespace quorate::test

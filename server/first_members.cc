@@ -1,0 +1,53 @@
+#include "server/first_members.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace quorate::server {
+
+namespace {
+
+// Members ascend by id, which is a hash of the name: a person wants them by name.
+std::vector<std::string_view> names_of(const ClusterMembers& members) {
+    std::vector<std::string_view> names;
+    names.reserve(members.members.size());
+    for (const Member& member : members.members) names.emplace_back(member.name);
+    std::ranges::sort(names);
+    return names;
+}
+
+}  // namespace
+
+std::optional<std::string> other_first_members(const ClusterMembers& given, const ClusterMembers& first) {
+    const std::vector<std::string_view> given_names = names_of(given);
+    const std::vector<std::string_view> first_names = names_of(first);
+    if (given_names.size() <= 1 || given_names == first_names) return std::nullopt;
+    return fmt::format(
+        "--peers names the members {}, but this data directory was first started as the cluster of {}; it "
+        "would "
+        "go on as that one, beside the one that the others form, and nothing stored in it was changed: to go "
+        "on with what is "
+        "stored here, name those members or leave --peers out; to join the new cluster, give this node an "
+        "empty "
+        "--data-dir (members cannot be changed in this version; what is stored here stays here)",
+        fmt::join(given_names, ", "), fmt::join(first_names, ", "));
+}
+
+std::vector<std::string> other_addresses(const ClusterMembers& given, const ClusterMembers& in_log) {
+    std::vector<std::string> lines;
+    for (const Member& member : given.members) {
+        const auto known = std::ranges::find(in_log.members, member.id, &Member::id);
+        if (known == in_log.members.end() || known->address == member.address) continue;
+        lines.push_back(
+            fmt::format("member {} is at {} according to the log, and at {} according to the flags: the log "
+                        "decides, since "
+                        "addresses cannot be changed in this version",
+                        member.name, known->address, member.address));
+    }
+    return lines;
+}
+
+}  // namespace quorate::server

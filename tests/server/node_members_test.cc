@@ -1,0 +1,129 @@
+// What a node is told of its members against what its log says, and how it knows who greets it.
+
+#include <memory>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/node_cluster.h"
+
+namespace quorate::test {
+namespace {
+
+using server::ClusterMembers;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Members by number, at ports of 7070 and the number, or of another base.
+ClusterMembers members_of(const std::vector<int>& numbers, int base_port = 7070) {
+    ClusterMembers members;
+    for (const int number : numbers) {
+        const std::string name = std::to_string(number);
+        members.members.push_back({server::server_id_of(name), name,
+                                   fmt::format("127.0.0.1:{}", base_port + number),
+                                   server::MemberRole::Voter});
+    }
+    return members;
+}
+
+// Node 1 as it is told of these members.
+NodeHost host_of(const ClusterMembers& members) {
+    server::NodeConfig config;
+    config.cluster_id = "test";
+    config.self = members.members.front();
+    config.members = members;
+    config.raft.self = config.self.id;
+    config.segment_bytes = std::uint64_t{256} << 10;
+    return {config, 1};
+}
+
+// What node 1 says when it is started with `now` on a directory that `first` began.
+class Restart {
+ public:
+    Restart(const ClusterMembers& first, const ClusterMembers& now) : host_(host_of(now)) {
+        NodeHost before = host_of(first);
+        before.start();
+        EXPECT_TRUE(before.is_up());
+        before.crash();
+        host_.disk = std::move(before.disk);
+        host_.start();
+    }
+    NodeHost* operator->() { return &host_; }
+
+ private:
+    NodeHost host_;
+};
+
+// It would go on as the cluster of one that its log is, while the other two form theirs.
+TEST(NodeMembers, ADirectoryOfALoneNodeJoinsNoCluster) {
+    Restart node(members_of({1}), members_of({1, 2, 3}));
+    EXPECT_FALSE(node->is_up());
+    ASSERT_TRUE(node->refusal.has_value());
+    EXPECT_EQ(node->refusal->code, wal::RefusalCode::WrongIdentity);
+    EXPECT_THAT(node->refusal->message, AllOf(HasSubstr("members 1, 2, 3,"), HasSubstr("the cluster of 1;"),
+                                              HasSubstr("--data-dir")));
+}
+
+TEST(NodeMembers, ADirectoryOfAnotherListJoinsNoCluster) {
+    for (const auto& now : {members_of({1, 2}), members_of({1, 2, 4}), members_of({1, 2, 3, 4})}) {
+        Restart node(members_of({1, 2, 3}), now);
+        EXPECT_FALSE(node->is_up());
+        ASSERT_TRUE(node->refusal.has_value());
+        EXPECT_THAT(node->refusal->message, HasSubstr("the cluster of 1, 2, 3;"));
+    }
+}
+
+TEST(NodeMembers, WithoutAListTheLogDecides) {
+    Restart node(members_of({1, 2, 3}), members_of({1}));
+    ASSERT_TRUE(node->is_up());
+    EXPECT_EQ(node->node().members(), members_of({1, 2, 3}));
+    EXPECT_THAT(node->lines, IsEmpty());
+}
+
+TEST(NodeMembers, AnotherAddressIsToldAndTheLogDecides) {
+    ClusterMembers now = members_of({1, 2, 3});
+    now.members[1].address = "127.0.0.1:9999";
+    Restart node(members_of({1, 2, 3}), now);
+    ASSERT_TRUE(node->is_up());
+    EXPECT_EQ(node->node().members(), members_of({1, 2, 3}));
+    EXPECT_THAT(node->lines, ElementsAre(AllOf(HasSubstr("member 2 is at 127.0.0.1:7072 "),
+                                               HasSubstr("127.0.0.1:9999"), HasSubstr("the log decides"))));
+}
+
+std::string greeting_refusal(server::Node& node, std::vector<server::HttpHeader> headers) {
+    const auto who = node.check_greeting({"GET", "/raft/peer", std::move(headers), {}});
+    if (who) return "welcome";
+    EXPECT_EQ(who.error().status, 421);
+    const auto at = who.error().body.find("\"code\":\"");
+    return who.error().body.substr(at + 8, who.error().body.find('"', at + 8) - at - 8);
+}
+
+TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
+    NodeCluster cluster(3);
+    auto headers = cluster.node(2).greeting_to("1");
+    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
+    const std::vector<std::string> codes{"wrong_cluster", "not_a_member", "wrong_node",
+                                         "other_first_members"};
+    ASSERT_EQ(headers.size(), codes.size());
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        auto wrong = headers;
+        wrong[i].value += "x";
+        EXPECT_EQ(greeting_refusal(cluster.node(1), wrong), codes[i]);
+    }
+    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(1).greeting_to("1")), "not_a_member")
+        << "a node that greets itself";
+}
+
+// A stranger whose list names us is told that the lists differ, not that its name is wrong.
+TEST(NodeMembers, AStrangerHearsFirstThatItsListIsAnother) {
+    NodeHost lone = host_of(members_of({1}));
+    lone.start();
+    NodeCluster cluster(3);
+    EXPECT_EQ(greeting_refusal(lone.node(), cluster.node(2).greeting_to("1")), "other_first_members");
+}
+
+}  // namespace
+}  // namespace quorate::test
