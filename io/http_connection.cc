@@ -4,6 +4,10 @@
 #include <array>
 #include <utility>
 
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "server/problem.h"
@@ -127,6 +131,7 @@ void HttpConnection::process() {
         }
         if (progress.head_ended && !progress.message_ended) {
             phase_began_ms_ = server_.loop_.now_ms();
+            body_pace_.begin(phase_began_ms_);
             phase_bytes_ = 0;
             // The length has been found good already: the body may come, once it is its turn.
             owes_continue_ = guard_.expects_continue();
@@ -339,7 +344,6 @@ bool HttpConnection::flush() {
 
 void HttpConnection::write_output() {
     if (output_.bytes() == 0 || writing_bytes_ > 0) return;
-    write_began_ms_ = server_.loop_.now_ms();
     if (output_.write_now(tcp_.as<uv_stream_t>()) != 0) return close();
     if (output_.bytes() == 0) return;
     writing_bytes_ = output_.held_bytes();
@@ -350,7 +354,9 @@ void HttpConnection::write_output() {
         connection->account();
         connection->touch();
     });
-    if (error != 0) close();
+    if (error != 0) return close();
+    write_pace_.begin(server_.loop_.now_ms());
+    untaken_bytes_ = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>()) + unacknowledged_bytes();
 }
 
 // Closing with bytes unread resets the connection, and a reset may overtake the last answer. So only our half
@@ -373,6 +379,39 @@ void HttpConnection::stop_reading() {
     uv_read_stop(tcp_.as<uv_stream_t>());
 }
 
+// With the system, and not yet acknowledged by the client's. What our system has taken says nothing: its
+// buffer takes megabytes for a client that reads nothing.
+std::size_t HttpConnection::unacknowledged_bytes() {
+    uv_os_fd_t fd = -1;
+    int bytes = 0;
+    if (uv_fileno(tcp_.as<uv_handle_t>(), &fd) != 0 || ::ioctl(fd, SIOCOUTQ, &bytes) != 0) return 0;
+    return static_cast<std::size_t>(bytes);
+}
+
+bool HttpConnection::is_writing_too_slowly(std::uint64_t now_ms) {
+    const HttpLimits& limits = server_.limits_;
+    const std::size_t unacknowledged = unacknowledged_bytes();
+    const std::size_t left = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>()) + unacknowledged;
+    const std::size_t taken = untaken_bytes_ - std::min(left, untaken_bytes_);
+    untaken_bytes_ = left;
+    // It has taken all that the system had: what is missing is our turn, of a process that was stopped.
+    if (unacknowledged == 0) write_pace_.begin(now_ms);
+    // A client whose buffer is full tells of room only when a whole segment has become free (RFC 9293,
+    // 3.8.6.2.2), so the slowest that we serve is seen to move once for each of them: 1.4 s on an Ethernet,
+    // but a minute on the loopback interface.
+    uv_os_fd_t fd = -1;
+    int segment_bytes = 0;
+    socklen_t size = sizeof(segment_bytes);
+    if (uv_fileno(tcp_.as<uv_handle_t>(), &fd) != 0 ||
+        ::getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment_bytes, &size) != 0)
+        segment_bytes = 0;
+    const bool is_crowded = server_.unwritten_bytes_ > limits.output_bytes_total_max / 2;
+    const std::uint64_t rate = is_crowded ? limits.crowded_bytes_per_second_min : limits.bytes_per_second_min;
+    const std::uint64_t segment_ms =
+        static_cast<std::uint64_t>(segment_bytes) * 1000 / std::max<std::uint64_t>(rate, 1);
+    return write_pace_.is_too_slow(now_ms, taken, limits.slow_after_ms + segment_ms, rate);
+}
+
 void HttpConnection::check_deadlines(std::uint64_t now_ms) {
     if (is_closed_ || is_peer_) return;
     const HttpLimits& limits = server_.limits_;
@@ -380,20 +419,13 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
         if (now_ms - phase_began_ms_ > kLingerMsMax) close();
         return;
     }
-    const auto is_too_slow = [&](std::uint64_t began_ms, std::uint64_t bytes, std::uint64_t rate_min) {
-        const std::uint64_t elapsed = now_ms - began_ms;
-        return elapsed > limits.slow_after_ms && bytes < (elapsed - limits.slow_after_ms) * rate_min / 1000;
-    };
     if (writing_bytes_ > 0) {
-        const bool is_crowded = server_.unwritten_bytes_ > limits.output_bytes_total_max / 2;
-        const std::size_t left = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>());
-        if (is_too_slow(write_began_ms_, writing_bytes_ - std::min(left, writing_bytes_),
-                        is_crowded ? limits.crowded_bytes_per_second_min : limits.bytes_per_second_min))
-            close();
+        if (is_writing_too_slowly(now_ms)) close();
         return;
     }
     if (!slots_.empty()) {
         phase_began_ms_ = now_ms;  // our turn
+        body_pace_.begin(now_ms);
         return check_starvation(now_ms);
     }
     if (is_in_reserve_) {
@@ -406,7 +438,8 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
     } else if (guard_.is_in_head()) {
         if (now_ms - phase_began_ms_ > limits.head_ms_max)
             refuse({408, "request_timeout", "the request's head took too long"});
-    } else if (is_too_slow(phase_began_ms_, phase_bytes_, limits.bytes_per_second_min)) {
+    } else if (body_pace_.is_too_slow(now_ms, std::exchange(phase_bytes_, 0), limits.slow_after_ms,
+                                      limits.bytes_per_second_min)) {
         refuse({408, "request_timeout", "the request's body comes too slowly"});
     }
 }

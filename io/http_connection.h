@@ -11,6 +11,7 @@
 #include "io/handle.h"
 #include "io/http_server.h"
 #include "io/output_queue.h"
+#include "io/pace.h"
 
 namespace quorate::io {
 
@@ -85,6 +86,8 @@ class HttpConnection {
     void wait_for_server_room();
     void answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive);
     void account();
+    [[nodiscard]] std::size_t unacknowledged_bytes();
+    [[nodiscard]] bool is_writing_too_slowly(std::uint64_t now_ms);
     void check_starvation(std::uint64_t now_ms);
     void adjust_reading();
     void stop_reading();
@@ -115,8 +118,10 @@ class HttpConnection {
     std::size_t accounted_bytes_ = 0;     ///< of ours in the server's sum
     std::uint64_t starved_since_ms_ = 0;  ///< the first waiting answer needs others' room; 0: it does not
     std::uint64_t phase_began_ms_ = 0;    ///< of waiting for a request, of its head, of its body
-    std::uint64_t phase_bytes_ = 0;
-    std::uint64_t write_began_ms_ = 0;
+    std::uint64_t phase_bytes_ = 0;       ///< received since they were last counted
+    Pace body_pace_;
+    Pace write_pace_;
+    std::size_t untaken_bytes_ = 0;  ///< of the write under way, when last looked at
     bool is_reading_ = false;
     bool is_finishing_ = false;  ///< takes no further request
     bool is_peer_ = false;

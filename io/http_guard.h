@@ -39,8 +39,8 @@ struct HttpLimits {
     std::size_t small_output_bytes = 65536;
     std::uint64_t room_ms_max = 5000;    ///< an answer waits so long for the others' room; then it is a 503
     std::uint64_t head_ms_max = 10'000;  ///< from a request's first byte to the end of its head
-    std::uint64_t slow_after_ms =
-        10'000;  ///< of a body or an answer: from then on it must have moved at this rate
+    /// A body or an answer must move at this rate: what it is behind is borne for so long (io/pace.h).
+    std::uint64_t slow_after_ms = 10'000;
     std::uint64_t bytes_per_second_min = 1024;
     /// The rate of answers while half of output_bytes_total_max is taken.
     std::uint64_t crowded_bytes_per_second_min = std::uint64_t{256} << 10;

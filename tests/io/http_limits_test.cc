@@ -247,6 +247,28 @@ TEST_F(HttpLimitsTest, AReaderThatIsTooSlowIsCutOff) {
     EXPECT_LT(client.received.size(), 32U << 20);
 }
 
+// The megabytes that its system takes are no credit for one that reads nothing: at this rate they would keep
+// the connection for minutes. A segment of the loopback interface is worth two seconds of it.
+TEST_F(HttpLimitsTest, WhatBuffersTookAtOnceBuysAReaderNoTime) {
+    restart({.slow_after_ms = 5, .bytes_per_second_min = 32768});
+    TestClient& client = connect();
+    client.is_reading = false;
+    handler_.answer = [&](const TestHandler::Request& request) {
+        server_->respond(request.exchange, {200, {}, std::string(64U << 20, 'x')});
+    };
+    client.send(get("/"));
+    run_until([&] { return handler_.requests.size() == 1; });
+    run_until([&] { return server_->is_drained(); });
+}
+
+TEST_F(HttpLimitsTest, WhatCameAtOnceBuysABodyNoTime) {
+    restart({.slow_after_ms = 5, .bytes_per_second_min = 32768});
+    TestClient& client = connect();
+    client.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n" + std::string(3'000'000, 'x'));
+    run_until([&] { return client.is_ended; });
+    EXPECT_THAT(client.received, StartsWith("HTTP/1.1 408 "));
+}
+
 TEST_F(HttpLimitsTest, WaitingForOurAnswerCostsAClientNothing) {
     restart({.head_ms_max = 5, .slow_after_ms = 5, .idle_ms_max = 5});
     TestClient& client = connect();
