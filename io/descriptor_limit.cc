@@ -24,6 +24,8 @@ std::uint64_t raise_descriptor_limit() {
 HttpLimits within_descriptors(HttpLimits limits, std::uint64_t descriptors) {
     const std::uint64_t others = std::min(kReservedDescriptors, descriptors / 4 * 3);
     limits.connections_max = std::min<std::uint64_t>(limits.connections_max, descriptors - others);
+    limits.connections_per_address_max =
+        std::min(limits.connections_per_address_max, limits.connections_max - limits.connections_max / 4);
     limits.reserve_max = std::min<std::uint64_t>(limits.reserve_max, others / 2);
     return limits;
 }

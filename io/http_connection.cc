@@ -41,6 +41,23 @@ std::string serialize_head(const server::HttpResponse& response, bool keeps_aliv
     return out;
 }
 
+std::string address_at_other_end(const uv_tcp_t& tcp) {
+    sockaddr_storage storage{};
+    int size = sizeof(storage);
+    // It may have gone already.
+    if (uv_tcp_getpeername(&tcp, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return "nowhere";
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (storage.ss_family == AF_INET) {
+        uv_ip4_name(reinterpret_cast<const sockaddr_in*>(&storage), text.data(), text.size());
+        return text.data();
+    }
+    auto& address = reinterpret_cast<sockaddr_in6&>(storage).sin6_addr;
+    const bool is_mapped = IN6_IS_ADDR_V4MAPPED(&address) != 0;
+    if (!is_mapped) std::fill(std::begin(address.s6_addr) + 8, std::end(address.s6_addr), std::uint8_t{0});
+    uv_inet_ntop(AF_INET6, &address, text.data(), text.size());
+    return text.data() + std::string(is_mapped ? "" : "/64");
+}
+
 HttpConnection* connection_of(llhttp_t* parser) { return static_cast<HttpConnection*>(parser->data); }
 
 }  // namespace
@@ -76,6 +93,7 @@ bool HttpConnection::accept(uv_stream_t* listener) {
     tcp_.get()->data = this;
     if (uv_accept(listener, tcp_.as<uv_stream_t>()) != 0) return false;
     uv_tcp_nodelay(tcp_.get(), 1);
+    address_ = address_at_other_end(*tcp_.get());
     return true;
 }
 
@@ -296,8 +314,10 @@ void HttpConnection::stop() {
 }
 
 void HttpConnection::refuse_one_too_many() {
-    refuse({503, "too_many_connections", "this node has as many connections as it takes"});
-    server_.tell_of_too_many();
+    refuse({503, "too_many_connections",
+            too_many_ == TooMany::InAll ? "this node has as many connections as it takes"
+                                        : "this node has as many connections as it takes from one address"});
+    server_.tell_of_too_many(*this);
 }
 
 void HttpConnection::finish() {

@@ -15,6 +15,9 @@
 
 namespace quorate::io {
 
+/// Of what there is one connection too many.
+enum class TooMany : std::uint8_t { InAll, OfOneAddress };
+
 class HttpConnection {
  public:
     HttpConnection(HttpServer& server, std::uint32_t number);
@@ -22,8 +25,13 @@ class HttpConnection {
     /// Takes the connection that waits at the listener. False: it could not be taken.
     [[nodiscard]] bool accept(uv_stream_t* listener);
     void start_reading();
+    /// Of its other end: of IPv6 only what names its network.
+    [[nodiscard]] const std::string& address() const { return address_; }
     /// One connection too many: it has one head in which to show that it is a peer's.
-    void enter_reserve() { is_in_reserve_ = true; }
+    void enter_reserve(TooMany why) {
+        is_in_reserve_ = true;
+        too_many_ = why;
+    }
     [[nodiscard]] bool is_client_in_reserve() const { return is_in_reserve_ && !is_peer_ && !is_closed_; }
     void respond(server::HttpExchange exchange, server::HttpResponse&& response);
     /// See HttpServer::wants_answer().
@@ -40,6 +48,7 @@ class HttpConnection {
     void close();
     void refuse(const HttpFault& fault);
 
+    [[nodiscard]] TooMany too_many() const { return too_many_; }
     [[nodiscard]] bool is_peer() const { return is_peer_; }
     /// Whatever it asked is answered, and it gets nothing more.
     [[nodiscard]] bool is_over() const { return is_closed_ || is_lingering_; }
@@ -99,6 +108,7 @@ class HttpConnection {
 
     HttpServer& server_;
     std::uint32_t number_;
+    std::string address_;
     Handle<uv_tcp_t> tcp_;
     HttpGuard guard_;
     llhttp_t parser_{};
@@ -126,6 +136,7 @@ class HttpConnection {
     bool is_finishing_ = false;  ///< takes no further request
     bool is_peer_ = false;
     bool is_in_reserve_ = false;
+    TooMany too_many_ = TooMany::InAll;
     bool has_input_ended_ = false;
     bool is_lingering_ = false;
     bool is_closed_ = false;

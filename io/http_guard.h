@@ -24,6 +24,10 @@ struct HttpLimits {
     std::size_t trailer_fields_max = 32;
 
     std::size_t connections_max = 1024;
+    /// Of one address (of IPv6: of 64 bits of it, which one host has to itself), so that one client that
+    /// holds all it can leaves others a quarter. Generous, since a proxy is one address for all of its
+    /// clients.
+    std::size_t connections_per_address_max = 768;
     std::size_t reserve_max = 64;  ///< further ones, of which only the head is read: for peers
     std::size_t pipelined_max =
         64;  ///< requests of one connection that are not answered yet; then it is not read

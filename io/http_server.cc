@@ -1,5 +1,6 @@
 #include "io/http_server.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -62,10 +63,13 @@ void HttpServer::accept() {
     auto connection = std::make_unique<HttpConnection>(*this, number);
     if (!connection->accept(listener_.as<uv_stream_t>())) return;
     HttpConnection& accepted = *connections_.emplace(number, std::move(connection)).first->second;
+    const std::size_t of_address = ++connections_by_address_[accepted.address()];
     if (connections_.size() > limits_.connections_max) {
-        accepted.enter_reserve();
-        if (connections_.size() > limits_.connections_max + limits_.reserve_max) make_room_in_reserve();
+        accepted.enter_reserve(TooMany::InAll);
+    } else if (of_address > limits_.connections_per_address_max) {
+        accepted.enter_reserve(TooMany::OfOneAddress);
     }
+    if (accepted.is_client_in_reserve()) make_room_in_reserve();
     accepted.start_reading();
 }
 
@@ -73,15 +77,27 @@ void HttpServer::accept() {
 // others have come, whereas clients could keep the reserve from it for as long as they may take for a head,
 // or for taking their refusal. When peers fill the reserve, the oldest is the one that has just come.
 void HttpServer::make_room_in_reserve() {
+    // Those of one address in reserve may not take what is left for others.
+    const auto in_reserve = std::ranges::count_if(
+        connections_, [](const auto& item) { return item.second->is_client_in_reserve(); });
+    if (static_cast<std::size_t>(in_reserve) <= limits_.reserve_max &&
+        connections_.size() <= limits_.connections_max + limits_.reserve_max)
+        return;
     for (const auto& [number, connection] : connections_) {
         if (!connection->is_client_in_reserve()) continue;
-        tell_of_too_many();
+        tell_of_too_many(*connection);
         return connection->close();
     }
 }
 
-void HttpServer::tell_of_too_many() {
-    trouble("more connections than " + std::to_string(limits_.connections_max) + ": refused");
+void HttpServer::tell_of_too_many(const HttpConnection& connection) {
+    switch (connection.too_many()) {
+        case TooMany::InAll:
+            return trouble("more connections than " + std::to_string(limits_.connections_max) + ": refused");
+        case TooMany::OfOneAddress:
+            return trouble("more connections from " + connection.address() + " than " +
+                           std::to_string(limits_.connections_per_address_max) + ": refused");
+    }
 }
 
 // Out of descriptors: what waits to be accepted would wake the loop for ever.
@@ -149,7 +165,10 @@ void HttpServer::flush() {
     // the next turn.
     for (const std::uint32_t number : std::exchange(touched_, {})) {
         const auto found = connections_.find(number);
-        if (found != connections_.end() && found->second->flush()) connections_.erase(found);
+        if (found == connections_.end() || !found->second->flush()) continue;
+        const auto of_address = connections_by_address_.find(found->second->address());
+        if (--of_address->second == 0) connections_by_address_.erase(of_address);
+        connections_.erase(found);
     }
     resume_waiting();
 }

@@ -85,7 +85,7 @@ class HttpServer {
     void make_room_in_reserve();
     void pause_accepting(int error);
     void check_deadlines();
-    void tell_of_too_many();
+    void tell_of_too_many(const HttpConnection& connection);
     [[nodiscard]] HttpConnection* find(std::uint64_t exchange);
     [[nodiscard]] bool has_room(std::size_t bytes, bool is_first) const;
     void resume_waiting();
@@ -98,6 +98,7 @@ class HttpServer {
     Timer deadline_timer_;
     Timer accept_timer_;
     std::map<std::uint32_t, std::unique_ptr<HttpConnection>> connections_;
+    std::map<std::string, std::size_t> connections_by_address_;  ///< how many, of each that has any
     std::vector<std::uint32_t> touched_;  ///< connections that may have something to write or to close
     std::deque<std::uint32_t> waiting_;   ///< connections that need others' room, each once
     std::size_t unwritten_bytes_ = 0;     ///< answers that no client has taken yet

@@ -76,8 +76,9 @@ class Process final : public Environment, public io::HttpHandler {
           stop_timer_(loop_) {}
 
     int run() {
-        spdlog::info("connections_max={} reserve_max={} descriptors={}", http_limits_.connections_max,
-                     http_limits_.reserve_max, descriptors_);
+        spdlog::info("connections_max={} reserve_max={} descriptors={} connections_per_address_max={}",
+                     http_limits_.connections_max, http_limits_.reserve_max, descriptors_,
+                     http_limits_.connections_per_address_max);
         // First of all, since it may fail: a start that fails shall leave no trace, least of all a directory
         // that belongs to a name given by mistake. Whoever connects waits until the loop runs.
         const auto port = http_.listen(options_.host, options_.port);

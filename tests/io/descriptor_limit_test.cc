@@ -14,6 +14,11 @@ TEST(DescriptorLimit, LeavesEnoughForEverythingElse) {
         const HttpLimits within = within_descriptors(limits, descriptors);
         EXPECT_LE(within.connections_max, limits.connections_max);
         EXPECT_LE(within.reserve_max, limits.reserve_max);
+        EXPECT_LE(within.connections_per_address_max, limits.connections_per_address_max);
+        if (descriptors >= 16) {
+            EXPECT_LT(within.connections_per_address_max, within.connections_max);
+        }
+        EXPECT_EQ(within.connections_per_address_max == 0, within.connections_max == 0);
         EXPECT_LE(within.connections_max + within.reserve_max, descriptors);
         if (descriptors < 256) continue;
         EXPECT_EQ(within.reserve_max, limits.reserve_max);

@@ -24,10 +24,16 @@ namespace quorate::io {
 
 class TestClient {
  public:
-    explicit TestClient(std::uint16_t port, int receive_buffer_bytes = 0)
+    /// From the loopback address `from`, 127.0.0.1 unless given.
+    explicit TestClient(std::uint16_t port, int receive_buffer_bytes = 0,
+                        std::uint32_t from = INADDR_LOOPBACK)
         : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {
         if (receive_buffer_bytes > 0)
             ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(receive_buffer_bytes));
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_addr.s_addr = htonl(from);
+        EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
         connect(port);
     }
     TestClient(const TestClient&) = delete;
@@ -162,6 +168,11 @@ class HttpFixture : public testing::Test {
 
     TestClient& connect(int receive_buffer_bytes = 0) {
         clients_.push_back(std::make_unique<TestClient>(port_, receive_buffer_bytes));
+        return *clients_.back();
+    }
+
+    TestClient& connect_from(std::uint32_t address) {
+        clients_.push_back(std::make_unique<TestClient>(port_, 0, address));
         return *clients_.back();
     }
 
