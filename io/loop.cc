@@ -18,7 +18,10 @@ Loop::Loop() {
     terminate_.opened();
     uv_signal_init(&loop_, interrupt_.get());
     interrupt_.opened();
+    // Both come back as errors of the call, which says what to do: EPIPE, and EFBIG for no room (a limit on
+    // file sizes).
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 Loop::~Loop() {

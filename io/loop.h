@@ -31,7 +31,7 @@ class Loop {
     void on_turn_end(std::function<void()> callback);
     /// Makes the next turn come without waiting for an event.
     void request_turn();
-    /// SIGTERM and SIGINT. SIGPIPE is ignored.
+    /// SIGTERM and SIGINT. SIGPIPE and SIGXFSZ are ignored.
     void on_termination(std::function<void()> callback);
 
  private:

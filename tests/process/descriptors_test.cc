@@ -1,4 +1,4 @@
-// Nodes that may have few descriptors.
+// Nodes that may have few descriptors, or only small files.
 
 #include <fstream>
 
@@ -16,14 +16,15 @@ using testing::HasSubstr;
 // A single node, started by a shell that limits it.
 class LimitedNode : public testing::Test {
  protected:
-    void start(const std::string& limit) {
-        const std::string port = std::to_string(free_ports(1).front());
-        address_ = "127.0.0.1:" + port;
+    void run(const std::string& limit) {
         const std::string data = (directory_.path() / "data").string();
         process_ = std::make_unique<Process>(
             std::vector<std::string>{"/bin/sh", "-c", limit + R"( && exec "$0" "$@")", QUORATED_PATH,
-                                     "--port", port, "--data-dir", data},
+                                     "--port", port_, "--data-dir", data},
             std::vector<std::string>{}, log_);
+    }
+    void start(const std::string& limit) {
+        run(limit);
         ASSERT_TRUE(eventually([&] { return client_.put(address_, "/kv/first", "1").status == 200; }))
             << log();
     }
@@ -34,7 +35,8 @@ class LimitedNode : public testing::Test {
 
     TemporaryDirectory directory_;
     std::filesystem::path log_ = directory_.path() / "log";
-    std::string address_;
+    std::string port_ = std::to_string(free_ports(1).front());
+    std::string address_ = "127.0.0.1:" + port_;
     HttpClient client_;
     std::unique_ptr<Process> process_;
 };
@@ -65,6 +67,24 @@ TEST_F(LimitedNode, WritesOnWhenClientsHoldAllDescriptors) {
     }
     EXPECT_TRUE(process_->running());
     EXPECT_TRUE(exists(directory_.path() / "data" / "log-0000000000000003"));
+}
+
+// The kernel sends a signal besides the error, and would end the process by it.
+TEST_F(LimitedNode, WithSmallFilesOnlyItSaysThatThereIsNoRoom) {
+    run("ulimit -f 1000");
+    EXPECT_EQ(process_->wait(), (Ending{16, 0})) << log();
+    EXPECT_THAT(log(), HasSubstr("File too large"));
+}
+
+TEST_F(LimitedNode, AWriteBeyondTheLimitEndsItWithAWord) {
+    start("true");
+    process_->signal(SIGTERM);
+    EXPECT_EQ(process_->wait(), (Ending{0, 0}));
+    start("ulimit -f 1000");  // its segment is there already, and longer than that
+    const std::string value(100'000, 'v');
+    ASSERT_TRUE(eventually([&] { return client_.put(address_, "/kv/next", value).status != 200; }));
+    EXPECT_EQ(process_->wait(), (Ending{15, 0})) << log();
+    EXPECT_THAT(log(), HasSubstr("File too large"));
 }
 
 }  // namespace
