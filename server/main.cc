@@ -22,6 +22,7 @@
 #include "server/node.h"
 #include "server/options.h"
 #include "server/peer_codec.h"
+#include "server/refusal_text.h"
 
 namespace quorate::server {
 namespace {
@@ -79,6 +80,9 @@ class Process final : public Environment, public io::HttpHandler {
         spdlog::info("connections_max={} reserve_max={} descriptors={} connections_per_address_max={}",
                      http_limits_.connections_max, http_limits_.reserve_max, descriptors_,
                      http_limits_.connections_per_address_max);
+        // Before anything can fail, so that whatever does can be told to belong to this node and directory.
+        spdlog::info("quorated {} starting: node={} cluster={} data_dir={}", QUORATE_VERSION,
+                     options_.self.name, options_.cluster_id, options_.data_dir);
         // First of all, since it may fail: a start that fails shall leave no trace, least of all a directory
         // that belongs to a name given by mistake. Whoever connects waits until the loop runs.
         const auto port = http_.listen(options_.host, options_.port);
@@ -86,7 +90,7 @@ class Process final : public Environment, public io::HttpHandler {
             return refuse(static_cast<int>(wal::RefusalCode::Configuration),
                           port.error() + "; choose another --host or --port, or stop who has it");
         auto node = Node::open(config_, disk_, *this);
-        if (!node) return refuse(static_cast<int>(node.error().code), node.error().message);
+        if (!node) return refuse_directory(node.error());
         node_ = std::move(*node);
         make_links();
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
@@ -120,7 +124,7 @@ class Process final : public Environment, public io::HttpHandler {
     void request_turn() override { loop_.request_turn(); }
     void fail(int exit_code, std::string_view line) override {
         // At once and without clean-up: what is not durable must not become visible by any later step.
-        refuse(exit_code, line);
+        refuse_directory({static_cast<wal::RefusalCode>(exit_code), std::string(line)});
         spdlog::shutdown();
         std::_Exit(exit_code);
     }
@@ -170,6 +174,12 @@ class Process final : public Environment, public io::HttpHandler {
     static int refuse(int exit_code, std::string_view line) {
         spdlog::error("exit_code={} {}", exit_code, line);
         return exit_code;
+    }
+
+    int refuse_directory(const wal::Refusal& refusal) const {
+        const ClusterMembers& members = node_ ? node_->members() : config_.members;
+        return refuse(static_cast<int>(refusal.code),
+                      refusal_text(refusal, options_.data_dir, members, options_.self.id));
     }
 
     void make_links() {

@@ -19,6 +19,12 @@ Refusal disk_refusal(const DiskFailure& failure) {
                 text(what, ": another process uses this data directory: stop it, or name another directory")};
         case DiskError::NoSpace:
             return {RefusalCode::NoSpace, text(what, ": no room on the disk: make room, then start again")};
+        case DiskError::Denied:
+            return {RefusalCode::Configuration,
+                    text(what,
+                         ": this process may not use this file of its data directory, which says nothing "
+                         "about what is in it: let it read and write them all (chown them to the user that "
+                         "it runs as), then start again")};
         case DiskError::NotFound:
         case DiskError::Failed: break;
     }

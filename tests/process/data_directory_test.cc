@@ -20,6 +20,7 @@ constexpr int kDamage = 10;
 constexpr int kMetaUnreadable = 11;
 constexpr int kWrongIdentity = 12;
 constexpr int kLocked = 13;
+constexpr int kConfiguration = 17;
 
 // A single node's data directory with some writes in it, and nobody using it.
 class UsedDirectory : public testing::Test {
@@ -103,6 +104,49 @@ TEST_F(UsedDirectory, WithADamagedRecordThatWasAcknowledged) {
     EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
     EXPECT_EQ(start_with({}).ending, (Ending{kDamage, 0}))
         << "and it has changed nothing that hides the damage";
+}
+
+// The operator reads which directory it is, and whether anybody else has what was in it.
+TEST_F(UsedDirectory, ARefusalSaysWhereAndWhatIsNext) {
+    ASSERT_TRUE(damage("marked77", "narked77"));
+    const std::string alone = start_with({}).output;
+    EXPECT_THAT(alone, HasSubstr("data directory " + data() + ": log-"));
+    EXPECT_THAT(alone, HasSubstr("docs/operations.md, A node that is alone"));
+    const std::string member =
+        start_with({"--peers", "n1=" + cluster_.address(0) + ",n2=127.0.0.1:1,n3=127.0.0.1:2"}).output;
+    EXPECT_THAT(member, HasSubstr("n2, n3 can supply it"));
+    EXPECT_THAT(member, HasSubstr("docs/operations.md, A node of a cluster"));
+    EXPECT_THAT(start_with({"--cluster-id", "another"}).output, HasSubstr("data directory " + data()));
+}
+
+// Files of another user say nothing about the disk, or about what was acknowledged.
+TEST_F(UsedDirectory, WithAFileThatItMayNotOpen) {
+    for (const auto& entry : std::filesystem::directory_iterator(data())) {
+        const std::string file = entry.path().filename().string();
+        if (file == "LOCK" || file.starts_with("spare")) continue;  // the spare is not read, but made anew
+        SCOPED_TRACE(file);
+        std::filesystem::permissions(entry.path(), std::filesystem::perms::none);
+        // Root may open every file, unless that is taken from it.
+        std::vector<std::string> command{
+            "/bin/sh", "-c",
+            R"sh(if [ "$(id -u)" = 0 ]; then exec setpriv --bounding-set=-dac_override,-dac_read_search "$0" "$@"; )sh"
+            R"sh(else exec "$0" "$@"; fi)sh",
+            QUORATED_PATH};
+        const std::vector<std::string> flags = cluster_.flags_of(0);
+        command.insert(command.end(), flags.begin(), flags.end());
+        const std::string output = data() + "." + file + ".output";
+        Process process(command, {"PATH=/usr/bin:/bin"}, output);
+        EXPECT_EQ(process.wait(), (Ending{kConfiguration, 0}));
+        std::ifstream in(output);
+        const std::string said{std::istreambuf_iterator<char>(in), {}};
+        EXPECT_THAT(said, HasSubstr("data directory " + data() + ": " + file + ": open: Permission denied"));
+        EXPECT_THAT(said, HasSubstr("chown"));
+        std::filesystem::permissions(
+            entry.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    }
+    cluster_.start(0);
+    (void)cluster_.wait_for_leader();
+    EXPECT_EQ(cluster_.everything(0).size(), 200U);
 }
 
 TEST_F(UsedDirectory, WithItsVoteRecordsGone) {

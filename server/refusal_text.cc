@@ -1,0 +1,62 @@
+#include "server/refusal_text.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace quorate::server {
+
+namespace {
+
+using wal::RefusalCode;
+
+enum class Loss : std::uint8_t { None, Possible, Certain };
+
+Loss loss_of(RefusalCode code) {
+    switch (code) {
+        case RefusalCode::Damage:
+        case RefusalCode::MetaUnreadable: return Loss::Certain;
+        case RefusalCode::IoFailed: return Loss::Possible;
+        case RefusalCode::WrongIdentity:
+        case RefusalCode::Locked:
+        case RefusalCode::UnknownFormat:
+        case RefusalCode::NoSpace:
+        case RefusalCode::Configuration: return Loss::None;
+    }
+    std::unreachable();
+}
+
+std::string who_has_the_data(const ClusterMembers& members, engine::ServerId self) {
+    std::vector<std::string_view> others;
+    for (const Member& member : members.members) {
+        if (member.id != self) others.emplace_back(member.name);
+    }
+    std::ranges::sort(others);
+    if (others.empty())
+        return "no other member is known here that has this node's data; next, read docs/operations.md, A "
+               "node that is alone (or A node of a cluster, if it is one)";
+    return fmt::format(
+        "what was acknowledged is on a majority of the members, and {} can supply it; next, read "
+        "docs/operations.md, A node of a cluster",
+        fmt::join(others, ", "));
+}
+
+}  // namespace
+
+std::string refusal_text(const wal::Refusal& refusal, std::string_view data_dir,
+                         const ClusterMembers& members, engine::ServerId self) {
+    std::string text;
+    if (!refusal.message.contains(data_dir)) text = fmt::format("data directory {}: ", data_dir);
+    text += refusal.message;
+    switch (loss_of(refusal.code)) {
+        case Loss::None: return text;
+        case Loss::Possible: text += "; should the disk be lost: "; break;
+        case Loss::Certain: text += "; "; break;
+    }
+    return text + who_has_the_data(members, self);
+}
+
+}  // namespace quorate::server
