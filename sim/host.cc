@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/check.h"
 #include "wal/format.h"
 
 namespace quorate::sim {
@@ -58,20 +59,37 @@ std::optional<wal::Refusal> Host::start() {
     config_.incarnation = (std::uint64_t{index_ + 1} << 48U) + (life_ << 32U);
     config_.raft.seed = dice.bits();
     config_.log_salt = dice.bits();
-    auto node = server::Node::open(config_, *this, *this);
-    lost_power = !node && disk_->power_is_off();
-    if (!node) {
+    begin_recording();
+    auto driver = server::NodeDriver::open(config_, *this, *this, recorder_.get());
+    lost_power = !driver && disk_->power_is_off();
+    if (!driver) {
         disk_->kill_process();
         state_ = HostState::Down;
-        return node.error();
+        return driver.error();
     }
-    node_ = std::move(*node);
+    driver_ = std::move(*driver);
     state_ = HostState::Up;
     return std::nullopt;
 }
 
+void Host::begin_recording() {
+    recorder_.reset();
+    const std::uint64_t bytes_max = world_.recording_bytes_max();
+    if (bytes_max == 0) return;
+    const auto sink = [this, life = life_](std::string_view bytes) -> std::expected<void, std::string> {
+        world_.recorded(index_, life, bytes);
+        return {};
+    };
+    recorder_ = std::make_unique<server::Recorder>(sink, bytes_max, *this, *this);
+    const auto begun = recorder_->begin({QUORATE_VERSION, 0, 0, config_});
+    ENGINE_CHECK(begun.has_value());
+}
+
 void Host::end_process() {
-    node_.reset();
+    // A process that is killed does not get to say how it ended; here it does, so that a replay compares its
+    // last state too.
+    if (driver_) driver_->finish();
+    driver_.reset();
     state_ = HostState::Down;
     ++life_;
 }

@@ -14,6 +14,8 @@
 
 #include "engine/action.h"
 #include "server/node.h"
+#include "server/node_driver.h"
+#include "server/recorder.h"
 #include "sim/dice.h"
 #include "sim/marks.h"
 #include "sim/plan.h"
@@ -37,6 +39,9 @@ class Surroundings {
     virtual void stepped(std::size_t node, const engine::Output& output) = 0;
     virtual void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) = 0;
     virtual void reached(std::size_t mark) = 0;  ///< marks.h
+    /// Bytes that each recording of a node's life may have; zero: nothing is recorded.
+    [[nodiscard]] virtual std::uint64_t recording_bytes_max() const = 0;
+    virtual void recorded(std::size_t node, std::uint64_t life, std::string_view bytes) = 0;
 };
 
 enum class HostState : std::uint8_t {
@@ -51,8 +56,9 @@ class Host final : public server::Environment, public wal::Disk {
 
     [[nodiscard]] HostState state() const { return state_; }
     [[nodiscard]] bool is_up() const { return state_ == HostState::Up; }
-    [[nodiscard]] server::Node& node() { return *node_; }
-    [[nodiscard]] const server::Node& node() const { return *node_; }
+    [[nodiscard]] const server::Node& node() const { return driver_->node(); }
+    /// Where the node is told what happens to it.
+    [[nodiscard]] server::NodeDriver& driver() { return *driver_; }
     /// Counts the starts; what belongs to an earlier life is void.
     [[nodiscard]] std::uint64_t life() const { return life_; }
     [[nodiscard]] VirtualDisk& disk() { return *disk_; }
@@ -125,6 +131,7 @@ class Host final : public server::Environment, public wal::Disk {
     void met(wal::Situation situation) override { world_.reached(mark_of(situation)); }
 
  private:
+    void begin_recording();
     void end_process();
     void apply_disk_state();
 
@@ -135,7 +142,8 @@ class Host final : public server::Environment, public wal::Disk {
     HostState state_ = HostState::Down;
     std::uint64_t life_ = 0;
     std::unique_ptr<VirtualDisk> disk_ = std::make_unique<VirtualDisk>();
-    std::unique_ptr<server::Node> node_;
+    std::unique_ptr<server::Recorder> recorder_;  ///< null: nobody asked for one
+    std::unique_ptr<server::NodeDriver> driver_;
     std::optional<wal::Refusal> failure_;
     std::optional<std::uint64_t> free_bytes_;
     bool reads_fail_ = false;

@@ -103,7 +103,7 @@ void World::handle(Event& event) {
         case EventKind::FrameArrives: return handle_frame(event.a, event.b, event.c, event.bytes);
         case EventKind::LinkDials: return dial(event.a, event.b);
         case EventKind::LinkLost:
-            hosts_[event.a]->node().peer_lost(engine::ServerId(event.b + 1));
+            hosts_[event.a]->driver().peer_lost(engine::ServerId(event.b + 1));
             return touched(event.a);
         case EventKind::Request: return deliver_request(event.a, event.b, event.c);
         case EventKind::Response: {
@@ -150,6 +150,10 @@ void World::applied(std::size_t node, engine::LogIndex index, const wal::LogEntr
 void World::log_line(std::size_t node, server::LogLevel, std::string_view line) {
     if (options_.log)
         options_.log(node + 1, fmt::format("{}.{:06} {}", now_us_ / kSecond, now_us_ % kSecond, line));
+}
+
+void World::recorded(std::size_t node, std::uint64_t life, std::string_view bytes) {
+    options_.record(node + 1, life, bytes);
 }
 
 RunResult run(const Plan& plan, const RunOptions& options) { return World(plan, options).run(); }

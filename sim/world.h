@@ -67,7 +67,11 @@ struct RunOptions {
     std::function<void(std::size_t, std::string_view)> log{};
     /// Called once with what the clients asked and were told; empty: none.
     std::function<void(std::span<const Operation>)> history{};
-    std::uint64_t events_max = UINT64_MAX;  ///< stops there
+    /// Called with the pieces of a recording of each life of each node: the node's number (from 1), the
+    /// life's, and bytes that follow those before; empty: nothing is recorded.
+    std::function<void(std::size_t, std::uint64_t, std::string_view)> record{};
+    std::uint64_t record_bytes_max = std::uint64_t{1} << 30;  ///< of each
+    std::uint64_t events_max = UINT64_MAX;                    ///< stops there
 };
 
 [[nodiscard]] RunResult run(const Plan& plan, const RunOptions& options = {});

@@ -28,14 +28,14 @@ void World::turn_wanted(std::size_t node) {
 void World::handle_tick(std::size_t node, std::uint64_t life) {
     Host& host = *hosts_[node];
     queue_.push(host.next_tick_us(now_us_), {EventKind::Tick, static_cast<std::uint32_t>(node), 0, life, {}});
-    host.node().tick(host.local_ms(now_us_));
+    host.driver().tick(host.local_ms(now_us_));
     touched(node);
 }
 
 void World::handle_turn_end(std::size_t node) {
     Host& host = *hosts_[node];
     host.turn_is_due = false;
-    host.node().turn_ended();
+    host.driver().turn_ended();
     if (host.failure()) return process_failed(node);
     referee_.look_at(node, host.node().raft());
     if (host.is_stopping && host.node().is_quiet()) {
@@ -78,7 +78,7 @@ void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
         result_.effects.add(is_full ? FaultKind::DiskFull : FaultKind::SyncFails);
     }
     hash(completion->id + (completion->result ? 0 : 1));
-    host.node().disk_completed(*completion);
+    host.driver().disk_completed(*completion);
     touched(node);
 }
 
@@ -179,7 +179,7 @@ void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connect
                     {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
                      static_cast<std::uint32_t>(to), connection, bytes});
     }
-    hosts_[to]->node().frame_received(engine::ServerId(from + 1), std::move(*frame));
+    hosts_[to]->driver().frame_received(engine::ServerId(from + 1), std::move(*frame));
     touched(to);
 }
 

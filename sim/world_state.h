@@ -73,6 +73,10 @@ class World final : public Surroundings {
     void stepped(std::size_t node, const engine::Output& output) override;
     void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) override;
     void reached(std::size_t mark) override { result_.marks.set(mark); }
+    [[nodiscard]] std::uint64_t recording_bytes_max() const override {
+        return options_.record ? options_.record_bytes_max : 0;
+    }
+    void recorded(std::size_t node, std::uint64_t life, std::string_view bytes) override;
 
  private:
     struct WaitingExchange {

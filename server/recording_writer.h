@@ -1,0 +1,60 @@
+#pragma once
+
+// Gathers records in blocks (recording.h) and hands them on.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "server/recording.h"
+#include "server/recording_header.h"
+
+namespace quorate::server {
+
+class RecordingWriter {
+ public:
+    /// Keeps the bytes behind those it was given before, or says in words why it cannot.
+    using Sink = std::function<std::expected<void, std::string>(std::string_view)>;
+
+    /// Why nothing is written any more.
+    struct Stop {
+        bool is_failure = false;  ///< else the size is reached
+        std::string line;
+    };
+
+    RecordingWriter(Sink sink, std::uint64_t bytes_max);
+
+    [[nodiscard]] std::expected<void, std::string> begin(const RecordingHeader& header);
+
+    /// `encode` gets a RecordEncoder for one record. Nothing once it has stopped.
+    template <class Encode>
+    void add(Encode encode) {
+        if (stop_) return;
+        RecordEncoder encoder(block_);
+        encode(encoder);
+        added();
+    }
+    /// Hands on what is complete. After a crash too, from a signal's handler: it takes no memory.
+    void flush();
+
+    /// Set for good once it has stopped.
+    [[nodiscard]] const std::optional<Stop>& stop() const { return stop_; }
+    [[nodiscard]] std::uint64_t bytes_written() const { return written_bytes_; }
+
+ private:
+    void added();
+
+    Sink sink_;
+    std::uint64_t bytes_max_;
+    std::string block_;     ///< begins with room for its head
+    std::size_t complete_;  ///< the end of its last whole record
+    std::uint32_t block_number_ = 0;
+    std::uint64_t written_bytes_ = 0;
+    std::optional<Stop> stop_;
+};
+
+}  // namespace quorate::server
