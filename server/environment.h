@@ -32,6 +32,7 @@ struct PeerAddress {
     bool operator==(const PeerAddress&) const = default;
 };
 
+/// What a function here answers is recorded and replayed: a new one is a record of recording.h.
 class Environment {
  public:
     Environment() = default;

@@ -1,10 +1,12 @@
 // quorated: the only place where everything meets.
 
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <utility>
@@ -12,16 +14,20 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "io/crash_hook.h"
 #include "io/descriptor_limit.h"
 #include "io/disk_worker.h"
 #include "io/http_server.h"
 #include "io/loop.h"
 #include "io/peer_link.h"
+#include "io/recording_file.h"
 #include "io/timer.h"
 #include "server/frame.h"
 #include "server/node.h"
+#include "server/node_driver.h"
 #include "server/options.h"
 #include "server/peer_codec.h"
+#include "server/recorder.h"
 #include "server/refusal_text.h"
 
 namespace quorate::server {
@@ -71,7 +77,7 @@ class Process final : public Environment, public io::HttpHandler {
           http_limits_(io::within_descriptors(http_limits(options), descriptors)),
           config_(node_config(options)),
           disk_(loop_, options.data_dir,
-                [this](const wal::DiskCompletion& done) { node_->disk_completed(done); }),
+                [this](const wal::DiskCompletion& done) { driver_->disk_completed(done); }),
           http_(loop_, http_limits_, *this),
           tick_timer_(loop_),
           stop_timer_(loop_) {}
@@ -89,17 +95,21 @@ class Process final : public Environment, public io::HttpHandler {
         if (!port)
             return refuse(static_cast<int>(wal::RefusalCode::Configuration),
                           port.error() + "; choose another --host or --port, or stop who has it");
-        auto node = Node::open(config_, disk_, *this);
-        if (!node) return refuse_directory(node.error());
-        node_ = std::move(*node);
+        if (const auto begun = begin_recording(); !begun)
+            return refuse(static_cast<int>(wal::RefusalCode::Configuration),
+                          begun.error() + "; name another file by --record, or leave it out");
+        auto driver = NodeDriver::open(config_, disk_, *this, recorder_.get());
+        if (!driver) return refuse_directory(driver.error());
+        driver_ = std::move(*driver);
         make_links();
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
                      QUORATE_VERSION, options_.self.name, options_.cluster_id, options_.host, *port,
-                     options_.data_dir, node_->members().members.size());
-        tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { node_->tick(loop_.now_ms()); });
+                     options_.data_dir, node().members().members.size());
+        tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { driver_->tick(loop_.now_ms()); });
         loop_.on_turn_end([this] { end_turn(); });
         loop_.on_termination([this] { begin_stop(); });
         loop_.run();
+        driver_->finish();
         spdlog::info("stopped");
         return EXIT_SUCCESS;
     }
@@ -108,7 +118,7 @@ class Process final : public Environment, public io::HttpHandler {
     void set_peers(const std::vector<PeerAddress>& peers) override {
         peers_ = peers;
         // The node that tells is still being made when it tells for the first time.
-        if (node_) make_links();
+        if (driver_) make_links();
     }
     bool send_frame(engine::ServerId to, std::string frame) override {
         const auto link = links_.find(to);
@@ -131,11 +141,11 @@ class Process final : public Environment, public io::HttpHandler {
 
     // HttpHandler
     void on_request(HttpExchange exchange, const HttpRequest& request) override {
-        node_->request_received(exchange, request);
+        driver_->request_received(exchange, request);
     }
     std::optional<HttpResponse> on_upgrade(io::PeerConnection connection,
                                            const HttpRequest& request) override {
-        const auto from = node_->check_greeting(request);
+        const auto from = node().check_greeting(request);
         if (!from) return from.error();
         inbound_.insert_or_assign(connection, Inbound{*from, {}});
         return std::nullopt;
@@ -152,7 +162,7 @@ class Process final : public Environment, public io::HttpHandler {
             }
             std::optional<PeerFrame>& frame = *next;
             if (!frame) return;
-            node_->frame_received(found->second.from, *std::move(frame));
+            driver_->frame_received(found->second.from, *std::move(frame));
         }
     }
     void on_peer_closed(io::PeerConnection connection) override { inbound_.erase(connection); }
@@ -177,9 +187,31 @@ class Process final : public Environment, public io::HttpHandler {
     }
 
     int refuse_directory(const wal::Refusal& refusal) const {
-        const ClusterMembers& members = node_ ? node_->members() : config_.members;
+        const ClusterMembers& members = driver_ ? node().members() : config_.members;
         return refuse(static_cast<int>(refusal.code),
                       refusal_text(refusal, options_.data_dir, members, options_.self.id));
+    }
+
+    [[nodiscard]] const Node& node() const { return driver_->node(); }
+
+    std::expected<void, std::string> begin_recording() {
+        if (options_.record.empty()) return {};
+        auto file = io::RecordingFile::create(options_.record, kRecordingMagic);
+        if (!file) return std::unexpected(std::move(file.error()));
+        recording_ = std::move(*file);
+        recorder_ =
+            std::make_unique<Recorder>([this](std::string_view bytes) { return recording_->write(bytes); },
+                                       options_.record_bytes_max, *this, disk_);
+        const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+        const auto unix_ms = std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
+        if (auto begun = recorder_->begin(
+                {QUORATE_VERSION, static_cast<std::uint64_t>(unix_ms), loop_.now_ms(), config_});
+            !begun)
+            return begun;
+        // The turn in which a check fails is the one that its reader wants most.
+        crash_hook_.emplace([this] { recorder_->flush(); });
+        spdlog::info("recording into {}, at most {} bytes", options_.record, options_.record_bytes_max);
+        return {};
     }
 
     void make_links() {
@@ -193,12 +225,12 @@ class Process final : public Environment, public io::HttpHandler {
             const std::string name = peer.name;
             addresses_[id] = peer.address;
             links[id] = std::make_unique<io::PeerLink>(
-                loop_, peer.address, node_->greeting_to(peer.name), config_.raft.seed + id.value,
+                loop_, peer.address, node().greeting_to(peer.name), config_.raft.seed + id.value,
                 io::PeerLink::Callbacks{
                     [name] { spdlog::info("link to {} is up", name); },
                     [this, id, name] {
                         spdlog::info("link to {} is down", name);
-                        node_->peer_lost(id);
+                        driver_->peer_lost(id);
                     },
                     [name](const std::string& why) { spdlog::warn("{} refuses us: {}", name, why); }});
         }
@@ -206,16 +238,16 @@ class Process final : public Environment, public io::HttpHandler {
     }
 
     void end_turn() {
-        node_->turn_ended();
+        driver_->turn_ended();
         for (const auto& [id, link] : links_) link->flush();
         http_.flush();
-        if (is_stopping_ && node_->is_quiet() && http_.is_drained()) loop_.stop();
+        if (is_stopping_ && node().is_quiet() && http_.is_drained()) loop_.stop();
     }
 
     void begin_stop() {
         if (std::exchange(is_stopping_, true)) return;
         spdlog::info("stopping: handing leadership over, finishing what is under way");
-        node_->begin_stop();
+        driver_->begin_stop();
         http_.stop();
         stop_timer_.start(kStopMsMax, 0, [this] {
             spdlog::warn("stopping with requests under way: their clients are cut off");
@@ -232,7 +264,10 @@ class Process final : public Environment, public io::HttpHandler {
     io::HttpServer http_;
     io::Timer tick_timer_;
     io::Timer stop_timer_;
-    std::unique_ptr<Node> node_;
+    std::unique_ptr<io::RecordingFile> recording_;
+    std::unique_ptr<Recorder> recorder_;  ///< null without --record
+    std::optional<io::CrashHook> crash_hook_;
+    std::unique_ptr<NodeDriver> driver_;
     std::vector<PeerAddress> peers_;
     std::map<engine::ServerId, std::unique_ptr<io::PeerLink>> links_;
     std::map<engine::ServerId, std::string> addresses_;

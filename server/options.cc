@@ -47,9 +47,11 @@ enum Index : std::uint8_t {
     KeyBytesMax,
     ValueBytesMax,
     LogLevelName,
+    RecordFile,
+    RecordMbMax,
 };
 
-constexpr std::size_t kSettings = LogLevelName + 1;
+constexpr std::size_t kSettings = RecordMbMax + 1;
 
 using Settings = std::array<Setting, kSettings>;
 
@@ -72,6 +74,9 @@ Settings defaults() {
         {"--key-bytes-max", "KEY_BYTES_MAX", "BYTES", "Longest key", "4096"},
         {"--value-bytes-max", "VALUE_BYTES_MAX", "BYTES", "Longest value", "4194304"},
         {"--log-level", "LOG_LEVEL", "LEVEL", "debug, info, warning or error", "info"},
+        {"--record", "RECORD", "FILE",
+         "Record all that happens to this node, for quorate-sim replay-node; nothing unless given", ""},
+        {"--record-max-mb", "RECORD_MAX_MB", "MIB", "The recording ends when it has this size", "1024"},
     }};
 }
 
@@ -198,6 +203,16 @@ std::expected<void, OptionsExit> read_address(const Settings& settings, Options&
     return {};
 }
 
+std::expected<void, OptionsExit> read_recording(const Settings& settings, Options& options) {
+    const Setting& file = settings[RecordFile];
+    if (file.is_set && file.text.empty()) return refuse(file, "a file");
+    options.record = file.text;
+    std::uint64_t mib = 0;
+    auto read = read_number(settings[RecordMbMax], 1, 1U << 20, mib);
+    options.record_bytes_max = mib << 20;
+    return read;
+}
+
 std::expected<void, OptionsExit> read_cluster(const Settings& settings, const std::string& advertised,
                                               Options& options) {
     const Setting& cluster_id = settings[ClusterId];
@@ -241,6 +256,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
         read =
             read_number(settings[ValueBytesMax], 1, std::uint64_t{4} << 20, options.limits.value_bytes_max);
     if (read) read = read_level(settings[LogLevelName], options.log_level);
+    if (read) read = read_recording(settings, options);
     if (!read) return std::unexpected(std::move(read.error()));
     return options;
 }

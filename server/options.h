@@ -25,6 +25,8 @@ struct Options {
     std::uint32_t election_max_ms = 1000;
     ApiLimits limits;
     LogLevel log_level = LogLevel::Info;
+    std::string record;  ///< file for the flight recorder; empty: it does not record
+    std::uint64_t record_bytes_max = std::uint64_t{1024} << 20;
 
     bool operator==(const Options&) const = default;
 };

@@ -1,5 +1,6 @@
 #include "server/recorder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -10,8 +11,10 @@ namespace quorate::server {
 
 namespace {
 
-/// Inputs from one digest to the next.
-constexpr std::uint64_t kInputsPerDigest = 256;
+/// From one digest to the next: at least so many inputs, and more when the log is long, so that its digest,
+/// a pass over its shape, costs each input no more than the share of so many entries.
+constexpr std::uint64_t kInputsPerDigestMin = 256;
+constexpr std::uint64_t kEntriesPerInputMax = 64;
 
 }  // namespace
 
@@ -82,7 +85,11 @@ void Recorder::refused(const wal::Refusal& refusal) {
 
 void Recorder::input_done(const Node& node) {
     if (writer_.stop()) return;
-    if (++inputs_ % kInputsPerDigest == 0) mark(node, DigestDepth::Cheap);
+    if (++inputs_ < next_digest_) return;
+    mark(node, DigestDepth::Cheap);
+    const engine::LogShape& log = node.raft().log();
+    const std::uint64_t entries = log.last_index().past(log.base().index);
+    next_digest_ = inputs_ + std::max(kInputsPerDigestMin, entries / kEntriesPerInputMax);
 }
 
 void Recorder::finish(const Node& node) {

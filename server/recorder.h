@@ -78,6 +78,7 @@ class Recorder final : public Environment, public wal::Disk {
     AppliedChain chain_;
     std::uint64_t bytes_max_;
     std::uint64_t inputs_ = 0;
+    std::uint64_t next_digest_ = 0;  ///< behind this input
     bool stop_told_ = false;
 };
 

@@ -20,8 +20,10 @@
 #include <unistd.h>
 
 #include "sim/campaign.h"
+#include "sim/exit.h"
 #include "sim/history_json.h"
 #include "sim/linearizability.h"
+#include "sim/replay_command.h"
 #include "sim/shrink.h"
 #include "sim/storm.h"
 #include "sim/tally.h"
@@ -29,8 +31,6 @@
 
 namespace quorate::sim {
 namespace {
-
-enum Exit : std::uint8_t { Passed = 0, Broken = 1, Usage = 2, Unusable = 3 };
 
 using Clock = std::chrono::steady_clock;
 
@@ -306,6 +306,15 @@ int start(int argc, char** argv) {
     check_command->add_option("FILE", history, "JSON lines, an operation each: docs/history-format.md")
         ->required();
 
+    std::string recording;
+    bool node_log = false;
+    std::uint64_t inputs_max = UINT64_MAX;
+    CLI::App* replay_node_command = app.add_subcommand(
+        "replay-node", "Run a node again from what quorated --record has written, and compare");
+    replay_node_command->add_option("FILE", recording, "The recording")->required();
+    replay_node_command->add_flag("--verbose", node_log, "Print the node's log lines with their times");
+    replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs");
+
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -314,6 +323,7 @@ int start(int argc, char** argv) {
     if (run_command->parsed()) return run_seeds(run_options);
     if (replay_command->parsed()) return replay(replay_options);
     if (shrink_command->parsed()) return shrink_source(source, output, trials_max);
+    if (replay_node_command->parsed()) return replay_recording(recording, {node_log, inputs_max});
     if (check_command->parsed()) return check_history(history);
     return bench(seconds);
 }

@@ -91,6 +91,10 @@ TEST(Flags, HelpNamesEveryFlagAndItsVariable) {
                              "--election-max-ms",
                              "ELECTION_MAX_MS",
                              "--advertise-addr",
+                             "--record",
+                             "RECORD",
+                             "--record-max-mb",
+                             "RECORD_MAX_MB",
                              "--version"}) {
         EXPECT_THAT(outcome.output, HasSubstr(name));
     }

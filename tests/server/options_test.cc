@@ -49,6 +49,21 @@ TEST(Options, WithoutAnyIsASingleNodeOnLoopback) {
     EXPECT_EQ(options->election_max_ms, 1000U);
     EXPECT_EQ(options->limits, ApiLimits{});
     EXPECT_EQ(options->log_level, LogLevel::Info);
+    EXPECT_EQ(options->record, "");
+    EXPECT_EQ(options->record_bytes_max, std::uint64_t{1} << 30);
+}
+
+TEST(Options, ARecordingHasAFileAndABound) {
+    const auto options = parse({"--record", "/r/n1.rec", "--record-max-mb", "3"});
+    ASSERT_TRUE(options) << options.error().text;
+    EXPECT_EQ(options->record, "/r/n1.rec");
+    EXPECT_EQ(options->record_bytes_max, 3U << 20);
+    const auto from_environment = parse({}, {{"RECORD", "r"}, {"RECORD_MAX_MB", "1"}});
+    ASSERT_TRUE(from_environment);
+    EXPECT_EQ(from_environment->record, "r");
+    EXPECT_EQ(from_environment->record_bytes_max, 1U << 20);
+    expect_mistake(parse({"--record", ""}), {"--record", "a file"});
+    expect_mistake(parse({"--record-max-mb", "0"}), {"--record-max-mb", "'0'", "from 1 to 1048576"});
 }
 
 TEST(Options, ThreeNodesAsInTheReadme) {
@@ -104,9 +119,10 @@ TEST(Options, HelpAndVersionGoToStandardOutput) {
     ASSERT_FALSE(help);
     EXPECT_EQ(help.error().code, 0);
     EXPECT_TRUE(help.error().to_stdout);
-    for (const char* flag : {"--data-dir", "--host", "--port", "--node-id", "--cluster-id", "--peers",
-                             "--heartbeat-ms", "--election-min-ms", "--election-max-ms", "--advertise-addr",
-                             "--log-level", "--version", "DATA_DIR", "ELECTION_MAX_MS", "7070"}) {
+    for (const char* flag :
+         {"--data-dir", "--host", "--port", "--node-id", "--cluster-id", "--peers", "--heartbeat-ms",
+          "--election-min-ms", "--election-max-ms", "--advertise-addr", "--log-level", "--record",
+          "--record-max-mb", "--version", "DATA_DIR", "ELECTION_MAX_MS", "7070"}) {
         EXPECT_THAT(help.error().text, HasSubstr(flag));
     }
     const auto version = parse({"--version"});

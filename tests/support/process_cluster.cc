@@ -26,6 +26,7 @@ using Json = nlohmann::json;
 constexpr std::chrono::milliseconds kAskAgain{5};
 constexpr std::chrono::milliseconds kHealthTimeout{1000};
 constexpr std::size_t kLogBytesShown = 6000;
+constexpr std::string_view kOwnPath = "{node}";
 
 std::string read_file(const std::filesystem::path& path) {
     std::ifstream in(path, std::ios::binary);
@@ -60,6 +61,17 @@ std::vector<std::string> with_sanitizer_options(std::vector<std::string> environ
         if (const char* value = std::getenv(name)) environment.push_back(std::string(name) + "=" + value);
     }
     return environment;
+}
+
+Outcome run_program(const char* program, const std::vector<std::string>& arguments,
+                    const std::vector<std::string>& environment) {
+    const TemporaryDirectory directory;
+    const std::filesystem::path output = directory.path() / "output";
+    std::vector<std::string> command{program};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    Process process(command, environment, output);
+    const std::optional<Ending> ending = process.wait();
+    return {ending, read_file(output)};
 }
 
 }  // namespace
@@ -139,13 +151,11 @@ std::optional<Ending> Process::wait() {
 }
 
 Outcome run_quorated(const std::vector<std::string>& flags, const std::vector<std::string>& environment) {
-    const TemporaryDirectory directory;
-    const std::filesystem::path output = directory.path() / "output";
-    std::vector<std::string> command{QUORATED_PATH};
-    command.insert(command.end(), flags.begin(), flags.end());
-    Process process(command, environment, output);
-    const std::optional<Ending> ending = process.wait();
-    return {ending, read_file(output)};
+    return run_program(QUORATED_PATH, flags, environment);
+}
+
+Outcome run_simulator(const std::vector<std::string>& arguments) {
+    return run_program(QUORATE_SIM_PATH, arguments, {});
 }
 
 Cluster::Cluster(std::size_t size, std::vector<std::string> flags) : flags_(std::move(flags)) {
@@ -179,7 +189,11 @@ std::vector<std::string> Cluster::flags_of(std::size_t node) const {
                                    "--port",     address.substr(address.rfind(':') + 1),
                                    "--data-dir", nodes_[node].directory.string()};
     if (size() > 1) flags.insert(flags.end(), {"--peers", peers_});
-    flags.insert(flags.end(), flags_.begin(), flags_.end());
+    for (std::string flag : flags_) {
+        const std::size_t at = flag.find(kOwnPath);
+        if (at != std::string::npos) flag.replace(at, kOwnPath.size(), nodes_[node].directory.string());
+        flags.push_back(std::move(flag));
+    }
     return flags;
 }
 

@@ -81,9 +81,13 @@ struct Outcome {
 [[nodiscard]] Outcome run_quorated(const std::vector<std::string>& flags,
                                    const std::vector<std::string>& environment = {});
 
+/// The same of quorate-sim.
+[[nodiscard]] Outcome run_simulator(const std::vector<std::string>& arguments);
+
 class Cluster {
  public:
-    /// Starts nodes n1, n2, … with `flags` each.
+    /// Starts nodes n1, n2, … with `flags` each, in which "{node}" stands for what belongs to one node alone:
+    /// a path without an end.
     explicit Cluster(std::size_t size, std::vector<std::string> flags = {});
     Cluster(const Cluster&) = delete;
     Cluster& operator=(const Cluster&) = delete;
@@ -108,6 +112,8 @@ class Cluster {
     void terminate(std::size_t node) { nodes_[node].process->signal(SIGTERM); }
     /// SIGINT; does not wait.
     void interrupt(std::size_t node) { nodes_[node].process->signal(SIGINT); }
+    /// SIGABRT, as a failed check gives itself; does not wait.
+    void abort(std::size_t node) { nodes_[node].process->signal(SIGABRT); }
     std::optional<Ending> wait(std::size_t node) { return nodes_[node].process->wait(); }
 
     /// What GET /raft/health of a node says; null when it does not answer soon.

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <functional>
+
+namespace quorate::io {
+
+/// While it lives, its function is called once when the process is about to die of SIGABRT (as of a failed
+/// check), SIGSEGV, SIGBUS, SIGFPE or SIGILL, which it then does as it would have. The function must neither
+/// take memory nor wait: it is called on the thread that broke, in whatever state that left the process. One
+/// at a time.
+class CrashHook {
+ public:
+    explicit CrashHook(std::function<void()> hook);
+    CrashHook(const CrashHook&) = delete;
+    CrashHook& operator=(const CrashHook&) = delete;
+    ~CrashHook();
+};
+
+}  // namespace quorate::io

@@ -1,0 +1,89 @@
+#include "io/recording_file.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace quorate::io {
+
+namespace {
+
+std::unexpected<std::string> failure(std::string_view path, std::string_view call, int error) {
+    return std::unexpected(fmt::format("{}: {}: {}", path, call, std::strerror(error)));
+}
+
+std::string kept_name(const std::string& path, int number) {
+    return number == 0 ? path : fmt::format("{}.{}", path, number);
+}
+
+// Whether `fd` may be put aside: it is empty, or a recording that nobody writes any more.
+std::expected<void, std::string> check_replaceable(const std::string& path, int fd, std::string_view magic) {
+    struct stat status{};
+    if (::fstat(fd, &status) != 0) return failure(path, "fstat", errno);
+    if (!S_ISREG(status.st_mode)) return std::unexpected(path + ": is there, and is no regular file");
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) return std::unexpected(path + ": another process records into it");
+        return failure(path, "flock", errno);
+    }
+    std::string begin(magic.size(), '\0');
+    const ssize_t read = ::pread(fd, begin.data(), begin.size(), 0);
+    if (read < 0) return failure(path, "pread", errno);
+    if (read != 0 && begin != magic)
+        return std::unexpected(path + ": is there, and is no recording: it is left as it is");
+    return {};
+}
+
+std::expected<void, std::string> put_aside(const std::string& path, std::string_view magic) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT) return {};
+    if (fd < 0) return failure(path, "open", errno);
+    auto checked = check_replaceable(path, fd, magic);
+    for (int number = kRecordingsKept; checked && number > 0; --number) {
+        const std::string from = kept_name(path, number - 1);
+        if (::rename(from.c_str(), kept_name(path, number).c_str()) != 0 && errno != ENOENT)
+            checked = failure(from, "rename", errno);
+    }
+    ::close(fd);
+    return checked;
+}
+
+}  // namespace
+
+RecordingFile::~RecordingFile() { ::close(fd_); }
+
+std::expected<std::unique_ptr<RecordingFile>, std::string> RecordingFile::create(const std::string& path,
+                                                                                 std::string_view magic) {
+    if (auto done = put_aside(path, magic); !done) return std::unexpected(std::move(done.error()));
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return failure(path, "open", errno);
+    std::unique_ptr<RecordingFile> file(new RecordingFile(path, fd));
+    if (::flock(fd, LOCK_EX | LOCK_NB) != 0) return failure(path, "flock", errno);
+    return file;
+}
+
+std::expected<void, std::string> RecordingFile::write(std::string_view bytes) {
+    std::uint64_t offset = size_;
+    while (!bytes.empty()) {
+        const ssize_t count = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) {
+            const int error = errno;
+            // Half a block would be taken for one that a crash cut off.
+            if (::ftruncate(fd_, static_cast<off_t>(size_)) != 0) return failure(path_, "ftruncate", errno);
+            return failure(path_, "pwrite", error);
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+        offset += static_cast<std::uint64_t>(count);
+    }
+    size_ = offset;
+    return {};
+}
+
+}  // namespace quorate::io

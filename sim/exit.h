@@ -1,0 +1,15 @@
+#pragma once
+
+#include <cstdint>
+
+namespace quorate::sim {
+
+/// How quorate-sim ends.
+enum Exit : std::uint8_t {
+    Passed = 0,
+    Broken = 1,  ///< a property does not hold, or a replay is not what was recorded
+    Usage = 2,
+    Unusable = 3,  ///< a file cannot be used
+};
+
+}  // namespace quorate::sim
