@@ -1,6 +1,7 @@
 #include "server/recorder.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,22 +21,22 @@ constexpr std::uint64_t kEntriesPerInputMax = 64;
 
 Recorder::Recorder(RecordingWriter::Sink sink, std::uint64_t bytes_max, Environment& environment,
                    wal::Disk& disk)
-    : writer_(std::move(sink), bytes_max), environment_(environment), disk_(disk), bytes_max_(bytes_max) {}
+    : writer_(std::move(sink), bytes_max), environment_(environment), disk_(disk) {}
 
 std::expected<void, std::string> Recorder::begin(const RecordingHeader& header) {
     return writer_.begin(header);
 }
 
 template <class Encode>
-void Recorder::add(Encode encode) {
+void Recorder::add(const Encode& encode) {
     writer_.add(encode);
-    if (writer_.stop() && !stop_told_) tell_stop();
+    const std::optional<RecordingWriter::Stop>& stop = writer_.stop();
+    if (stop && !stop_told_) tell_stop(*stop);
 }
 
 // To the real log: the node's own lines are its doing, this one is not.
-void Recorder::tell_stop() {
+void Recorder::tell_stop(const RecordingWriter::Stop& stop) {
     stop_told_ = true;
-    const RecordingWriter::Stop& stop = *writer_.stop();
     environment_.log(stop.is_failure ? LogLevel::Error : LogLevel::Warning,
                      fmt::format("the recording ends here, after {} bytes and {} inputs: {}; serving goes on",
                                  writer_.bytes_written(), inputs_, stop.line));

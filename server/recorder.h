@@ -68,15 +68,14 @@ class Recorder final : public Environment, public wal::Disk {
 
  private:
     template <class Encode>
-    void add(Encode encode);
+    void add(const Encode& encode);
     void mark(const Node& node, DigestDepth depth);
-    void tell_stop();
+    void tell_stop(const RecordingWriter::Stop& stop);
 
     RecordingWriter writer_;
     Environment& environment_;
     wal::Disk& disk_;
     AppliedChain chain_;
-    std::uint64_t bytes_max_;
     std::uint64_t inputs_ = 0;
     std::uint64_t next_digest_ = 0;  ///< behind this input
     bool stop_told_ = false;

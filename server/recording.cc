@@ -40,8 +40,9 @@ FrameInput decode_frame_input(ByteReader& reader) {
     FrameReader frames;
     frames.feed(reader.text(kFrameHeadBytes + kFramePayloadBytesMax));
     auto next = next_peer_frame(frames);
-    if (next && *next) {
-        input.frame = std::move(**next);
+    std::optional<PeerFrame> frame = next ? std::move(*next) : std::nullopt;
+    if (frame) {
+        input.frame = std::move(*frame);
     } else {
         reader.fail();
     }

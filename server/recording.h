@@ -156,12 +156,13 @@ class RecordEncoder {
     void turn_ended();
     void stop_begun();
 
-    void call(RecordKind kind, std::uint32_t arguments);
-    void call(RecordKind kind, std::uint32_t arguments, bool yes);
-    void call(RecordKind kind, std::uint32_t arguments, const std::expected<void, wal::DiskFailure>& result);
+    void call(RecordKind which, std::uint32_t arguments);
+    void call(RecordKind which, std::uint32_t arguments, bool yes);
+    void call(RecordKind which, std::uint32_t arguments,
+              const std::expected<void, wal::DiskFailure>& outcome);
     void list(std::uint32_t arguments,
               const std::expected<std::vector<wal::FileStatus>, wal::DiskFailure>& files);
-    void read(std::uint32_t arguments, const std::expected<void, wal::DiskFailure>& result,
+    void read(std::uint32_t arguments, const std::expected<void, wal::DiskFailure>& outcome,
               std::string_view bytes);
 
     void digest(const NodeDigest& digest);
@@ -170,7 +171,7 @@ class RecordEncoder {
 
  private:
     ByteWriter& kind(RecordKind kind) { return out_.u8(static_cast<std::uint8_t>(kind)); }
-    void result(const std::expected<void, wal::DiskFailure>& result);
+    void result(const std::expected<void, wal::DiskFailure>& outcome);
 
     ByteWriter out_;
 };

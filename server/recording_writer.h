@@ -32,7 +32,7 @@ class RecordingWriter {
 
     /// `encode` gets a RecordEncoder for one record. Nothing once it has stopped.
     template <class Encode>
-    void add(Encode encode) {
+    void add(const Encode& encode) {
         if (stop_) return;
         RecordEncoder encoder(block_);
         encode(encoder);

@@ -36,7 +36,7 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
         : reader_(reader), options_(options), result_(result) {}
 
     /// The next record, without taking it; null when there is none, and from the first difference on.
-    const RecordedItem* peek();
+    RecordedItem* peek();
     void drop() { next_.reset(); }
     void diverge(std::string text);
     /// The node was told this, or nothing yet.
@@ -92,7 +92,7 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
     }
     std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override {
         auto call = take(RecordKind::List, hash_arguments(), [] { return std::string(); });
-        if (auto result = result_of(call); !result) return std::unexpected(std::move(result.error()));
+        if (!call || call->failure) return std::unexpected(failure_of(call));
         return std::move(call->files);
     }
     std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
@@ -100,7 +100,7 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
         const auto call = take(RecordKind::Read, hash_arguments(file, offset, out.size()), [&] {
             return fmt::format("{} bytes of {} from {}", out.size(), file, offset);
         });
-        if (auto result = result_of(call); !result) return result;
+        if (!call || call->failure) return std::unexpected(failure_of(call));
         const std::size_t size = std::min(out.size(), call->bytes.size());
         std::ranges::copy(call->bytes.substr(0, size), out.begin());
         std::ranges::fill(out.subspan(size), '\0');
@@ -120,9 +120,9 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
     // The answer to this call, when it is the one that was recorded. `describe` says what was asked.
     template <class Describe>
     std::optional<server::PortCall> take(RecordKind kind, std::uint32_t arguments, Describe describe) {
-        const RecordedItem* item = peek();
+        RecordedItem* item = peek();
         if (item == nullptr) return std::nullopt;
-        const auto* call = std::get_if<server::PortCall>(item);
+        auto* call = std::get_if<server::PortCall>(item);
         if (call == nullptr || call->kind != kind || call->arguments != arguments) {
             const RecordKind recorded = kind_of(*item);
             diverge(fmt::format("recorded {}{}, replayed {} ({})", to_string(recorded),
@@ -130,16 +130,17 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
             return std::nullopt;
         }
         ++result_.calls;
-        std::optional<server::PortCall> taken(std::get<server::PortCall>(std::move(*next_)));
-        next_.reset();
+        std::optional<server::PortCall> taken(std::move(*call));
+        drop();
         return taken;
     }
 
+    static wal::DiskFailure failure_of(const std::optional<server::PortCall>& call) {
+        return call ? call->failure.value_or(wal::DiskFailure{})
+                    : wal::DiskFailure{wal::DiskError::Failed, {}, "the recording holds no answer"};
+    }
     static std::expected<void, wal::DiskFailure> result_of(const std::optional<server::PortCall>& call) {
-        if (!call)
-            return std::unexpected(
-                wal::DiskFailure{wal::DiskError::Failed, {}, "the recording holds no answer"});
-        if (call->failure) return std::unexpected(*call->failure);
+        if (!call || call->failure) return std::unexpected(failure_of(call));
         return {};
     }
 
@@ -155,25 +156,24 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
     bool has_failed_ = false;
 };
 
-const RecordedItem* RecordedPorts::peek() {
+RecordedItem* RecordedPorts::peek() {
     if (next_) return &*next_;
     if (is_over_) return nullptr;
     auto next = reader_.next();
     if (!next) result_.problem = std::move(next.error());
-    if (!next || !*next) {
+    std::optional<RecordedItem> item = next ? std::move(*next) : std::nullopt;
+    if (!item) {
         is_over_ = true;
         return nullptr;
     }
     ++result_.records;
-    next_ = std::move(*next);
-    if (const auto* end = std::get_if<server::EndMark>(&*next_)) {
+    if (const auto* end = std::get_if<server::EndMark>(&*item)) {
         const bool is_stop = end->reason == server::EndReason::Stopped;
         result_.end = is_stop ? RecordingEnd::Stopped : RecordingEnd::SizeReached;
-        next_.reset();
         is_over_ = true;
         return nullptr;
     }
-    return &*next_;
+    return &next_.emplace(std::move(*item));
 }
 
 void RecordedPorts::diverge(std::string text) {

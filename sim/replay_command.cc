@@ -82,8 +82,7 @@ void print_summary(const std::string& file, const NodeReplay& replay) {
     fmt::print("end: {}\n", describe_end(replay));
 }
 
-void print_divergence(const NodeReplay& replay) {
-    const Divergence& d = *replay.divergence;
+void print_divergence(const NodeReplay& replay, const Divergence& d) {
     fmt::print("DIFFERENT  input {} ({}), record {}: {}\n", d.input, d.input_kind, d.record, d.text);
     if (replay.header.program_version != QUORATE_VERSION)
         fmt::print("           it was recorded by version {}, and this is {}\n",
@@ -111,7 +110,7 @@ Exit replay_recording(const std::string& name, const ReplayNodeFlags& flags) {
     const NodeReplay replay = replay_node(*header, reader, options);
     print_summary(name, replay);
     if (replay.divergence) {
-        print_divergence(replay);
+        print_divergence(replay, *replay.divergence);
         return Broken;
     }
     if (replay.problem) return say_unusable(name, *replay.problem);
