@@ -95,7 +95,7 @@ TEST(Recording, TheHeaderHoldsTheWholeConfiguration) {
 TEST(Recording, EveryInputComesBack) {
     const HttpRequest request{
         "PUT", "/kv/a?x=%00", {{"Host", "h"}, {"If-Match", "\"3\""}}, std::string("\0b", 2)};
-    const PeerFrame frame = ForwardWrite{9, "command"};
+    const PeerFrame frame = ForwardWrite{9, engine::Term(3), "command"};
     const wal::DiskFailure failure{wal::DiskError::NoSpace, "log-1", "pwrite: full"};
     const std::string bytes = written({
         [](RecordEncoder& to) { to.tick(123); },
