@@ -515,6 +515,27 @@ TEST(Node, AWriteThatWasCutFromTheLogIsOfUnknownFate) {
     }
 }
 
+// The write that an earlier life forwarded is answered late: to the write that waits now it says nothing.
+TEST(Node, AnAnswerToAnEarlierLifeDecidesNoWrite) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    static_cast<void>(cluster.send(follower, "PUT", "/kv/a", "earlier"));
+    cluster.node(follower).turn_ended();
+    auto late = std::exchange(cluster.host(follower).outbox, {});
+    ASSERT_EQ(late.size(), 1U);
+    cluster.host(follower).crash();
+    cluster.host(follower).start();
+    cluster.run_for(200);
+    const auto later = cluster.send(follower, "PUT", "/kv/b", "later");
+    cluster.node(follower).turn_ended();
+    cluster.host(follower).outbox = std::move(late);  // in its place
+    cluster.settle();
+    EXPECT_EQ(cluster.answer(follower, later), nullptr);
+    EXPECT_EQ(cluster.request(leader, "GET", "/kv/a").body, "earlier");
+    EXPECT_EQ(cluster.request(leader, "GET", "/kv/b").status, 404);
+}
+
 // A client's two writes, pipelined at a follower: the first one is late in the link while leadership goes
 // away and comes back. What was asked first must not be done last.
 TEST(Node, AForwardedWriteIsNotTakenInALaterTermThanItWasMeantFor) {
