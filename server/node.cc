@@ -103,7 +103,12 @@ Node::Node(const NodeConfig& config, Environment& environment, wal::Opened opene
 
 void Node::tick(std::uint64_t now_ms) {
     if (has_failed_) return;
-    now_ms_ = now_ms;
+    // A pause of the process is one tick to the engine.
+    if (now_ms > now_ms_ + 2 * std::uint64_t{config_.tick_ms}) {
+        pause_ms_ = now_ms - now_ms_;
+        pause_end_ms_ = now_ms;
+    }
+    previous_tick_ms_ = std::exchange(now_ms_, now_ms);
     step(engine::TickElapsed{});
     expire_operations();
     hand_over_to_stop();
@@ -345,8 +350,11 @@ void Node::apply_committed() {
 void Node::note_currency() {
     const LogIndex commit = raft_.leader_commit();
     if (commit == LogIndex{} || applied_index_ < commit) return;
-    const std::uint64_t ago_ms = std::uint64_t{raft_.ticks_since_leader()} * config_.tick_ms;
-    current_ms_ = std::max(current_ms_.value_or(0), now_ms_ - std::min(now_ms_, ago_ms));
+    // What is read now may have lain in the socket since the tick before, and a pause hides in the ticks.
+    std::uint64_t ago_ms = std::uint64_t{raft_.ticks_since_leader()} * config_.tick_ms;
+    if (previous_tick_ms_ <= pause_end_ms_ + ago_ms) ago_ms += pause_ms_;
+    if (ago_ms <= previous_tick_ms_)
+        current_ms_ = std::max(current_ms_.value_or(0), previous_tick_ms_ - ago_ms);
 }
 
 // False: this version cannot read the entry, and going on without it would make this store differ from the

@@ -93,6 +93,8 @@ class Node {
     /// Of the configuration in force.
     [[nodiscard]] const ClusterMembers& members() const { return members_; }
     [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
+    /// Confirmed reads whose index is not applied yet.
+    [[nodiscard]] std::size_t reads_waiting() const { return unapplied_reads_.size(); }
 
  private:
     // What a client waits for, or another node on its client's behalf. How it is answered depends on the call
@@ -196,6 +198,9 @@ class Node {
         first_members_digest_;  ///< of the cluster's first configuration: members of one cluster agree on it
 
     std::uint64_t now_ms_ = 0;
+    std::uint64_t previous_tick_ms_ = 0;
+    std::uint64_t pause_ms_ = 0;      ///< the last time that ticks stayed out: how long,
+    std::uint64_t pause_end_ms_ = 0;  ///< and until when
     engine::LogIndex applied_index_;
     engine::LogIndex commit_index_;
     Operations<Pending> operations_;

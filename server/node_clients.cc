@@ -188,6 +188,11 @@ void Node::expire_operations() {
     for (const NodesQuery& query : nodes_queries_.take_expired(now_ms_)) {
         environment_.respond(query.exchange, cluster_nodes(config_.cluster_id, query.nodes));
     }
+    // The index that a read waits for may never come.
+    if (unapplied_reads_.size() > operations_.size()) {
+        std::erase_if(unapplied_reads_,
+                      [this](const auto& read) { return operations_.find(read.second) == nullptr; });
+    }
     // The engine may never answer a read whose question was lost. The last of a batch is the last to expire.
     std::erase_if(unconfirmed_reads_,
                   [this](const auto& batch) { return operations_.find(batch.second.back()) == nullptr; });

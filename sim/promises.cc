@@ -107,7 +107,8 @@ std::optional<Breach> Promises::raised(std::size_t node, const engine::Output& o
 std::optional<Breach> Promises::helped(std::size_t node, Term term, ServerId candidate, const Raft& raft) {
     pre_votes_[{term, candidate}].insert(node);
     if (raft.leader() == engine::kNobody || raft.leader() == candidate ||
-        raft.ticks_since_leader() >= raft.config().election_timeout_ticks_min)
+        (raft.role() != engine::RoleName::Leader &&
+         raft.ticks_since_leader() >= raft.config().election_timeout_ticks_min))
         return std::nullopt;
     return breach("Disruption", "node {} hears the leader of term {}, and helps node {} to term {}", node + 1,
                   raft.current_term().value, candidate.value, term.value);

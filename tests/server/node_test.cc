@@ -536,6 +536,31 @@ TEST(Node, AnAnswerToAnEarlierLifeDecidesNoWrite) {
     EXPECT_EQ(cluster.request(leader, "GET", "/kv/b").status, 404);
 }
 
+// Confirmed, but for an index that this node does not reach: nothing is kept of a read whose time is over.
+TEST(Node, ReadsThatWaitForAnIndexInVainAreForgotten) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    const int third = 6 - leader - follower;
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+    // The follower hears heartbeats and answers to its questions, and no appends.
+    cluster.host(leader).drops_appends_to = cluster.node(follower).raft().config().self;
+    ASSERT_EQ(cluster.request(third, "PUT", "/kv/a", "2").status, 200);
+    for (int batch = 0; batch < 3; ++batch) {
+        std::vector<server::HttpExchange> reads;
+        for (int i = 0; i < 50; ++i) reads.push_back(cluster.send(follower, "GET", "/kv/a"));
+        cluster.run_for(6000);
+        for (const auto read : reads) {
+            ASSERT_NE(cluster.answer(follower, read), nullptr);
+            EXPECT_NE(cluster.answer(follower, read)->body.find("\"read_timed_out\""), std::string::npos);
+        }
+    }
+    EXPECT_EQ(cluster.node(follower).reads_waiting(), 0U);
+    cluster.host(leader).drops_appends_to.reset();
+    cluster.run_for(1000);
+    EXPECT_EQ(cluster.request(follower, "GET", "/kv/a").body, "2");
+}
+
 // A client's two writes, pipelined at a follower: the first one is late in the link while leadership goes
 // away and comes back. What was asked first must not be done last.
 TEST(Node, AForwardedWriteIsNotTakenInALaterTermThanItWasMeantFor) {
@@ -569,8 +594,8 @@ TEST(Node, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
         return header(cluster.request(node, "GET", "/kv/a?consistency=stale"), "Quorate-Staleness-Ms");
     };
     cluster.run_for(300);
-    EXPECT_LE(std::stoi(staleness(follower)), 110) << "a heartbeat and a tick";
-    EXPECT_LE(std::stoi(staleness(leader)), 110);
+    EXPECT_LE(std::stoi(staleness(follower)), 120) << "a heartbeat and two ticks";
+    EXPECT_LE(std::stoi(staleness(leader)), 120);
 
     cluster.host(follower).crash();
     cluster.host(follower).start();
@@ -586,7 +611,21 @@ TEST(Node, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
     EXPECT_EQ(cluster.answer(follower, early)->status, 404);
     EXPECT_EQ(header(*cluster.answer(follower, early), "Quorate-Staleness-Ms"), "unknown");
     cluster.run_for(1000);
-    EXPECT_LE(std::stoi(staleness(follower)), 110);
+    EXPECT_LE(std::stoi(staleness(follower)), 120);
+
+    // A process that stood still for ten seconds sees one tick, and what lay in its socket at once.
+    const std::uint64_t now_ms = cluster.now_ms();
+    cluster.node(follower).tick(now_ms + 10'000);
+    EXPECT_GE(std::stoi(staleness(follower)), 9'800);
+    cluster.node(follower).frame_received(
+        cluster.node(leader).raft().config().self,
+        server::RaftFrame{engine::Heartbeat{cluster.node(leader).raft().current_term(), engine::Round(1000),
+                                            cluster.node(leader).raft().commit_index()},
+                          {}});
+    EXPECT_GE(std::stoi(staleness(follower)), 9'800);
+    cluster.skip(10'000);
+    cluster.run_for(1000);
+    EXPECT_LE(std::stoi(staleness(follower)), 120);
 
     cluster.isolate(leader);
     cluster.run_for(400);

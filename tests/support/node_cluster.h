@@ -51,6 +51,13 @@ class NodeHost : public server::Environment {
     void set_peers(const std::vector<server::PeerAddress>& peers) override { peers_ = peers; }
     bool send_frame(engine::ServerId to, std::string frame) override {
         if (cut_off.contains(to)) return false;
+        if (to == drops_appends_to) {
+            server::FrameReader reader;
+            reader.feed(frame);
+            const auto read = server::next_peer_frame(reader);
+            const auto* raft = std::get_if<server::RaftFrame>(&read->value());
+            if (raft != nullptr && std::holds_alternative<engine::AppendEntries>(raft->message)) return true;
+        }
         outbox.emplace_back(to, std::move(frame));
         return true;
     }
@@ -72,6 +79,7 @@ class NodeHost : public server::Environment {
     std::vector<std::size_t> asked_bytes;  ///< of answers, before they were made
     std::vector<std::string> lines;
     std::set<engine::ServerId> cut_off;  ///< links that are down
+    std::optional<engine::ServerId> drops_appends_to;
     std::optional<std::pair<int, std::string>> failure;
     std::optional<wal::Refusal> refusal;
     bool turn_requested = false;
@@ -120,6 +128,9 @@ class NodeCluster {
         }
     }
 
+    [[nodiscard]] std::uint64_t now_ms() const { return now_ms_; }
+    /// The clock goes on without anybody's tick.
+    void skip(std::uint64_t ms) { now_ms_ += ms; }
     /// `ms` of virtual time pass, everything settling at each tick.
     void run_for(std::uint64_t ms) {
         for (const std::uint64_t end = now_ms_ + ms; now_ms_ < end;) {
