@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -60,6 +61,9 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
 }
 
 std::expected<std::string, std::string> read_file(const std::string& name) {
+    std::error_code error;
+    if (std::filesystem::is_directory(name, error))
+        return std::unexpected(fmt::format("{} is a directory", name));
     std::ifstream file(name, std::ios::binary);
     if (!file) return std::unexpected(fmt::format("cannot read {}", name));
     return std::string(std::istreambuf_iterator<char>(file), {});
@@ -123,8 +127,8 @@ int run_seeds(const RunCommand& command) {
     const std::size_t dots = seeds.find("..");
     const auto first = parse_number(seeds.substr(0, dots));
     const auto last = dots == std::string_view::npos ? first : parse_number(seeds.substr(dots + 2));
-    if (!first || !last || *first > *last) {
-        fmt::print(stderr, "quorate-sim: --seeds {}: give A..B with A <= B, or one seed\n", seeds);
+    if (!first || !last || *first > *last || *last == UINT64_MAX) {
+        fmt::print(stderr, "quorate-sim: --seeds {}: give A..B with A <= B < 2^64 - 1, or one seed\n", seeds);
         return Usage;
     }
     Tally tally;
@@ -189,13 +193,13 @@ int replay(const ReplayCommand& command) {
         const RunResult result = run(source->plan, options);
         if (!command.history.empty() && !write_file(command.history, history))
             return say_unusable(fmt::format("cannot write {}", command.history));
+        if (result.violation) code = Broken;
         if (command.trace) continue;
         fmt::print("{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}\n", text,
                    result.events, static_cast<double>(result.virtual_us) / 1e6, source->plan.faults.size(),
                    source->plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds");
         if (!result.violation) continue;
         print_violation(*result.violation, text);
-        code = Broken;
     }
     return code;
 }

@@ -98,6 +98,8 @@ std::optional<std::string> read_lines(const Json& json, std::vector<Line>& lines
     return std::nullopt;
 }
 
+}  // namespace
+
 std::optional<std::string> out_of_bounds(const Plan& plan) {
     const Shape& s = plan.shape;
     const auto bad = [](std::string_view what) {
@@ -128,8 +130,6 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
     }
     return std::nullopt;
 }
-
-}  // namespace
 
 std::string_view to_string(FaultKind kind) {
     switch (kind) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -136,6 +137,9 @@ struct Plan {
 
     bool operator==(const Plan&) const = default;
 };
+
+/// What no world can have, if the plan asks for it.
+[[nodiscard]] std::optional<std::string> out_of_bounds(const Plan& plan);
 
 /// A scenario file: JSON, with only what differs from the defaults.
 [[nodiscard]] std::string to_json(const Plan& plan);

@@ -39,7 +39,8 @@ class Shrinker {
 
     // Whether the candidate still fails; then it is the best.
     bool adopt(Plan candidate) {
-        if (candidate == best_) return false;
+        // A world that cannot be would fail in a way of its own.
+        if (candidate == best_ || out_of_bounds(candidate)) return false;
         for (std::uint64_t i = 0; i <= kSeedsTried && !is_spent(); ++i) {
             ++trials_;
             if (trial_(candidate) == property_) {

@@ -45,6 +45,22 @@ TEST(Shrink, DoesNotTakeAnotherFailureForTheOneItWasGiven) {
     EXPECT_TRUE(shrunk.plan.faults.empty());
 }
 
+// Of two numbers that bound each other one alone cannot go back to its usual value.
+TEST(Shrink, TriesOnlyWorldsThatCanBe) {
+    Plan plan = make_fair_weather(3, 5, 1);
+    plan.shape.election_min_ms = 150;
+    plan.shape.election_max_ms = 300;
+    plan.shape.heartbeat_ms = 50;
+    std::size_t impossible = 0;
+    const Trial trial = [&](const Plan& p) -> std::string {
+        impossible += out_of_bounds(p) ? 1U : 0U;
+        return "Broken";
+    };
+    const Shrunk shrunk = shrink(plan, "Broken", trial, 10'000);
+    EXPECT_EQ(impossible, 0U);
+    EXPECT_EQ(plan_from_json(to_json(shrunk.plan)), shrunk.plan);
+}
+
 TEST(Shrink, StopsWhenItsRunsAreSpent) {
     const Plan plan = make_fair_weather(3, 100, 1);
     const Trial trial = [](const Plan&) -> std::string { return "Broken"; };
