@@ -158,35 +158,37 @@ class Planner {
                 return add({kind, node, 0, ms(100, 8000),
                             dice_.chance(700'000) ? dice_.skewed(2, 500) : dice_.between(1000, 20'000)});
             case FaultKind::SyncFails: return add({kind, node, 0, 0, dice_.skewed(0, 40)});
-            case FaultKind::DiskFull: {
-                add({kind, node, 0, ms(500, 8000), dice_.skewed(0, 40'000)});
-                if (!dice_.chance(400'000)) return;
-                const FaultLine first = plan_.faults.back();
-                for (std::uint64_t other = 0; other < nodes; ++other) {
-                    if (other == node) continue;
-                    plan_.faults.push_back(first);
-                    plan_.faults.back().node = other;
-                }
-                return;
-            }
+            case FaultKind::DiskFull: return add_full_disks(node);
             case FaultKind::ReadFails:
                 add({kind, node, 0, ms(500, 4000), 0});
                 plan_.faults.push_back(
                     {plan_.faults.back().at_us + kMs, FaultKind::Kill, node, 0, ms(0, 500), 0});
                 return;
-            case FaultKind::Rot:
-                // Damage at another place of every node may end the cluster; it must not cost an entry in
-                // silence.
-                if (dice_.chance(100'000)) {
-                    for (std::uint64_t each = 0; each < nodes; ++each)
-                        add({kind, each, 0, ms(0, 2000), dice_.bits()});
-                } else if (!victims_.empty()) {
-                    add({kind, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits()});
-                }
-                return;
+            case FaultKind::Rot: return add_rot();
             case FaultKind::DiskLost:
                 if (!victims_.empty()) add({kind, victims_[dice_.pick(victims_.size())], 0, 0, 0});
                 return;
+        }
+    }
+
+    void add_full_disks(std::uint64_t node) {
+        add({FaultKind::DiskFull, node, 0, ms(500, 8000), dice_.skewed(0, 40'000)});
+        if (!dice_.chance(400'000)) return;
+        const FaultLine first = plan_.faults.back();
+        for (std::uint64_t other = 0; other < plan_.shape.nodes; ++other) {
+            if (other == node) continue;
+            plan_.faults.push_back(first);
+            plan_.faults.back().node = other;
+        }
+    }
+
+    // Damage at another place of every node may end the cluster; it must not cost an entry in silence.
+    void add_rot() {
+        if (dice_.chance(100'000)) {
+            for (std::uint64_t each = 0; each < plan_.shape.nodes; ++each)
+                add({FaultKind::Rot, each, 0, ms(0, 2000), dice_.bits()});
+        } else if (!victims_.empty()) {
+            add({FaultKind::Rot, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits()});
         }
     }
 
