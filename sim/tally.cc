@@ -1,7 +1,6 @@
 #include "sim/tally.h"
 
 #include <algorithm>
-#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -83,7 +82,7 @@ std::string Tally::effects(std::size_t width) const {
 
 std::string Tally::marks() const {
     std::vector<std::size_t> order(kMarkCount);
-    std::iota(order.begin(), order.end(), std::size_t{0});
+    for (std::size_t mark = 0; mark < kMarkCount; ++mark) order[mark] = mark;
     std::ranges::sort(order, {}, [&](std::size_t mark) { return std::pair(runs_of_mark_[mark], mark); });
     std::string lines;
     for (const std::size_t mark : order)

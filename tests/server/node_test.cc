@@ -548,6 +548,7 @@ TEST(Node, ReadsThatWaitForAnIndexInVainAreForgotten) {
     ASSERT_EQ(cluster.request(third, "PUT", "/kv/a", "2").status, 200);
     for (int batch = 0; batch < 3; ++batch) {
         std::vector<server::HttpExchange> reads;
+        reads.reserve(50);
         for (int i = 0; i < 50; ++i) reads.push_back(cluster.send(follower, "GET", "/kv/a"));
         cluster.run_for(6000);
         for (const auto read : reads) {
