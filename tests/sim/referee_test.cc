@@ -19,7 +19,6 @@ using engine::EntryKind;
 using engine::LogIndex;
 using engine::ServerId;
 using engine::Term;
-using server::HttpResponse;
 using server::Operation;
 
 // One of three servers, whose disk held this.
