@@ -155,10 +155,13 @@ void Node::begin_stop() {
     hand_over_to_stop();
 }
 
+bool Node::owes_hand_over() const {
+    return is_stopping_ && raft_.role() == engine::RoleName::Leader && stop_term_ != raft_.current_term();
+}
+
 // Also of a leadership that comes while the last answers are given.
 void Node::hand_over_to_stop() {
-    if (!is_stopping_ || raft_.role() != engine::RoleName::Leader || stop_term_ == raft_.current_term())
-        return;
+    if (!owes_hand_over()) return;
     stop_term_ = raft_.current_term();
     environment_.met(Situation::StopHandsOver);
     stop_transfer_ = engine::RequestId(next_request_++);
@@ -166,10 +169,8 @@ void Node::hand_over_to_stop() {
 }
 
 bool Node::is_quiet() const {
-    const bool must_hand_over =
-        is_stopping_ && raft_.role() == engine::RoleName::Leader && stop_term_ != raft_.current_term();
     return has_failed_ || (operations_.empty() && nodes_queries_.empty() && !stop_transfer_ &&
-                           !must_hand_over && log_->idle());
+                           !owes_hand_over() && log_->idle());
 }
 
 void Node::step(const engine::Event& event, Payloads payloads) {

@@ -151,6 +151,7 @@ class Node {
     void adopt_members();
     void note_currency();
     void hand_over_to_stop();
+    [[nodiscard]] bool owes_hand_over() const;
     void yield_for_space();
     [[nodiscard]] const Member* next_to_lead() const;
     void report(const engine::Note& note);
