@@ -166,6 +166,13 @@ class HttpFixture : public testing::Test {
         });
     }
 
+    /// Another server, with other limits.
+    void restart(const HttpLimits& limits) {
+        server_.reset();
+        limits_ = limits;
+        start();
+    }
+
     TestClient& connect(int receive_buffer_bytes = 0) {
         clients_.push_back(std::make_unique<TestClient>(port_, receive_buffer_bytes));
         return *clients_.back();

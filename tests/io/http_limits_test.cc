@@ -12,14 +12,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-class HttpLimitsTest : public HttpFixture {
- protected:
-    void restart(const HttpLimits& limits) {
-        server_.reset();
-        limits_ = limits;
-        start();
-    }
-};
+class HttpLimitsTest : public HttpFixture {};
 
 std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
 
