@@ -1,31 +1,32 @@
 #include "wal/copies.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <utility>
 
 #include "wal/format.h"
 
 namespace quorate::wal {
 
-namespace {
-
-constexpr std::uint64_t kCopyFileBytes = 4096;
-constexpr std::array<Copy, 2> kCopies = {Copy::A, Copy::B};
-
-}  // namespace
-
 std::string copy_name(std::string_view name, Copy copy) { return text(name, copy == Copy::A ? "-a" : "-b"); }
 
-std::expected<std::array<std::string, 2>, Refusal> read_copies(Disk& disk, std::span<const FileStatus> files,
+std::expected<std::string, DiskFailure> read_copy(DiskReader& disk, std::span<const FileStatus> files,
+                                                  std::string_view name, Copy copy) {
+    const std::string file = copy_name(name, copy);
+    const auto status = std::ranges::find(files, file, &FileStatus::name);
+    if (status == files.end() || status->size < kBlockBytes) return std::string();
+    std::string block(kBlockBytes, '\0');
+    if (const auto done = disk.read(file, 0, block); !done) return std::unexpected(done.error());
+    return block;
+}
+
+std::expected<std::array<std::string, 2>, Refusal> read_copies(DiskReader& disk,
+                                                               std::span<const FileStatus> files,
                                                                std::string_view name) {
     std::array<std::string, 2> blocks;
-    for (std::size_t i = 0; i < kCopies.size(); ++i) {
-        const std::string file = copy_name(name, kCopies[i]);
-        const auto status = std::ranges::find(files, file, &FileStatus::name);
-        if (status == files.end() || status->size < kBlockBytes) continue;
-        blocks[i].resize(kBlockBytes);
-        if (const auto done = disk.read(file, 0, blocks[i]); !done)
-            return std::unexpected(disk_refusal(done.error()));
+    for (const Copy copy : kCopies) {
+        auto block = read_copy(disk, files, name, copy);
+        if (!block) return std::unexpected(disk_refusal(block.error()));
+        blocks[static_cast<std::size_t>(copy)] = std::move(*block);
     }
     return blocks;
 }

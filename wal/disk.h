@@ -93,21 +93,26 @@ struct FileStatus {
     bool operator==(const FileStatus&) const = default;
 };
 
-class Disk {
+/// The half that changes nothing.
+class DiskReader {
  public:
-    Disk() = default;
-    Disk(const Disk&) = delete;
-    Disk& operator=(const Disk&) = delete;
-    virtual ~Disk() = default;
+    DiskReader() = default;
+    DiskReader(const DiskReader&) = delete;
+    DiskReader& operator=(const DiskReader&) = delete;
+    virtual ~DiskReader() = default;
 
-    /// Takes the directory for this process until it ends; creates the directory (and its parents) when
-    /// absent, mode 0700. Files are 0600.
-    [[nodiscard]] virtual std::expected<void, DiskFailure> lock() = 0;
     /// Every regular file except the lock, sorted by name.
     [[nodiscard]] virtual std::expected<std::vector<FileStatus>, DiskFailure> list() = 0;
     /// Fills all of `out` from `offset`.
     [[nodiscard]] virtual std::expected<void, DiskFailure> read(std::string_view file, std::uint64_t offset,
                                                                 std::span<char> out) = 0;
+};
+
+class Disk : public DiskReader {
+ public:
+    /// Takes the directory for this process until it ends; creates the directory (and its parents) when
+    /// absent, mode 0700. Files are 0600.
+    [[nodiscard]] virtual std::expected<void, DiskFailure> lock() = 0;
     /// Performs the operations and returns when they are done. For start-up, before the loop runs.
     [[nodiscard]] virtual std::expected<void, DiskFailure> run(std::span<const DiskOperation> operations) = 0;
     /// Starts the job; its completion comes later as an event, never from within this call.

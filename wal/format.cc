@@ -244,11 +244,21 @@ std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t of
     return record;
 }
 
+std::optional<std::uint64_t> salt_of_first_record(std::string_view segment) {
+    if (segment.size() < kRecordsOffset + kHeadBytes) return std::nullopt;
+    const auto salt = get<std::uint64_t>(segment, kRecordsOffset + 32);
+    if (!decode_record(segment, kRecordsOffset, salt)) return std::nullopt;
+    return salt;
+}
+
 std::string segment_name(std::uint64_t sequence) { return numbered(kSegmentPrefix, sequence); }
 std::string spare_name(std::uint64_t sequence) { return numbered(kSparePrefix, sequence); }
 
 std::optional<std::uint64_t> parse_segment_name(std::string_view file) {
     return parse_numbered(kSegmentPrefix, file);
+}
+std::optional<std::uint64_t> parse_spare_name(std::string_view file) {
+    return parse_numbered(kSparePrefix, file);
 }
 
 }  // namespace quorate::wal

@@ -74,6 +74,9 @@ inline constexpr std::uint64_t kSegmentGranule = 4096;
 inline constexpr std::uint64_t kSegmentBytesMin = 2 * kSegmentGranule;
 inline constexpr std::uint64_t kSegmentBytesMax = 1U << 30;
 
+/// A segment of its own for one large entry is larger than configured by no more than this.
+inline constexpr std::uint64_t kSegmentFileBytesMax = kSegmentBytesMax + 2 * kPayloadBytesMax;
+
 enum class BlockKind : std::uint8_t { Segment, Identity, Vote };
 
 enum class BlockProblem : std::uint8_t {
@@ -162,10 +165,15 @@ std::uint32_t encode_record(const RecordHead& head, std::string_view payload, st
 [[nodiscard]] std::optional<RecordView> decode_record(std::string_view bytes, std::uint64_t offset,
                                                       std::uint64_t salt, std::uint64_t base = 0);
 
+/// The salt that the first record of a segment carries, when one stands there that is valid by itself: for a
+/// segment whose header is lost.
+[[nodiscard]] std::optional<std::uint64_t> salt_of_first_record(std::string_view segment);
+
 /// `log-` and the sequence in 16 hexadecimal digits.
 [[nodiscard]] std::string segment_name(std::uint64_t sequence);
 /// `spare-` and the sequence of the segment that it is to become.
 [[nodiscard]] std::string spare_name(std::uint64_t sequence);
 [[nodiscard]] std::optional<std::uint64_t> parse_segment_name(std::string_view file);
+[[nodiscard]] std::optional<std::uint64_t> parse_spare_name(std::string_view file);
 
 }  // namespace quorate::wal

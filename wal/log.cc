@@ -5,6 +5,7 @@
 
 #include "engine/check.h"
 #include "wal/copies.h"
+#include "wal/entry_reader.h"
 #include "wal/recovery.h"
 
 namespace quorate::wal {
@@ -104,25 +105,7 @@ std::expected<PersistTicket, Refusal> Log::on_completed(const DiskCompletion& co
 
 std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex last,
                                                         std::uint64_t bytes_max) const {
-    const EntryRange range = index_.range(first, last, bytes_max);
-    const std::uint64_t base = range.offsets.front();
-    const std::string file = segment_name(range.sequence);
-    std::string bytes(range.end - base, '\0');
-    if (const auto done = disk_.read(file, base, bytes); !done)
-        return std::unexpected(disk_refusal(done.error()));
-    std::vector<LogEntry> entries;
-    entries.reserve(range.offsets.size());
-    for (const std::uint64_t offset : range.offsets) {
-        const LogIndex index = first.plus(entries.size());
-        const auto record = decode_record(bytes, offset, salts_[range.sequence - 1], base);
-        if (!record || record->head.index != index) {
-            return std::unexpected(damage(file, offset,
-                                          "expected the record that was there before, seen other bytes",
-                                          text("entry ", index.value)));
-        }
-        entries.push_back({record->head.term, record->head.kind, std::string(record->payload)});
-    }
-    return entries;
+    return read_entries(disk_, index_, salts_, first, last, bytes_max);
 }
 
 bool Log::out_of_space() const {

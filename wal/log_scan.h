@@ -2,8 +2,11 @@
 
 // Reads segments in order and rebuilds the log from their records.
 
+#include <algorithm>
 #include <cstdint>
 #include <expected>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -26,18 +29,27 @@ struct ScannedLog {
     [[nodiscard]] engine::EntryId last() const;
 };
 
+/// A record of the chain, and the tail before it. The record's bytes are valid until the visit ends.
+using RecordVisitor = std::function<void(const RecordView& record, const Tail& before)>;
+
 class LogScan {
  public:
     /// `mark` and `term` are those of the vote record: the log must reach the one and not pass the other.
-    LogScan(Identity identity, const Mark& mark, engine::Term term)
-        : identity_(std::move(identity)), mark_(mark), term_(term) {}
+    /// Without a mark it may end anywhere. Who visits sees each record of the log once, in order, those that
+    /// a later one replaces too.
+    LogScan(Identity identity, const std::optional<Mark>& mark, engine::Term term,
+            RecordVisitor visitor = {});
 
     /// The next segment: its header fits what came before, and its records are followed to the first that is
     /// not valid. `bytes` is the whole file.
-    [[nodiscard]] std::expected<void, Refusal> add_segment(std::uint64_t sequence, std::string_view bytes);
+    [[nodiscard]] std::expected<void, Flaw> add_segment(std::uint64_t sequence, std::string_view bytes);
+    /// The last segment has been read once more, and may go on behind the tail.
+    [[nodiscard]] std::expected<void, Flaw> follow(std::string_view bytes);
+    /// The vote record has been read once more.
+    void raise_term(engine::Term term) { term_ = std::max(term_, term); }
 
     /// Whether the last segment's end is where a crash tore the last write, or clean; damage otherwise.
-    [[nodiscard]] std::expected<void, Refusal> check_end(std::string_view last_segment) const;
+    [[nodiscard]] std::expected<void, Flaw> check_end(std::string_view last_segment) const;
 
     /// The end of the records. `durable`: what is known from the records and the mark; the rest may be
     /// unsynced.
@@ -46,19 +58,17 @@ class LogScan {
     [[nodiscard]] ScannedLog take_log() { return std::move(log_); }
 
  private:
-    [[nodiscard]] std::expected<void, Refusal> check_header(const SegmentHeader& header,
-                                                            std::uint64_t sequence,
-                                                            std::uint64_t file_bytes) const;
-    [[nodiscard]] std::expected<void, Refusal> add_record(const RecordView& record, std::uint64_t offset);
-    [[nodiscard]] std::string entries_from_here() const;
+    [[nodiscard]] std::expected<void, Flaw> add_record(const RecordView& record);
+    [[nodiscard]] Flaw flaw(std::string file, std::uint64_t offset, std::string what) const;
     void pass_mark();
 
     Identity identity_;
     Mark mark_;
     engine::Term term_;
+    RecordVisitor visitor_;
     ScannedLog log_;
     Tail tail_;  ///< sequence zero: no segment yet
-    bool has_met_mark_ = false;
+    bool has_met_mark_;
 };
 
 }  // namespace quorate::wal

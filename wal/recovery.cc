@@ -7,13 +7,11 @@
 
 #include "wal/copies.h"
 #include "wal/log_scan.h"
+#include "wal/segment_walk.h"
 
 namespace quorate::wal {
 
 namespace {
-
-/// A segment of its own for one large entry is larger than configured by no more than this.
-constexpr std::uint64_t kSegmentFileBytesMax = kSegmentBytesMax + 2 * kPayloadBytesMax;
 
 class Recovery {
  public:
@@ -190,9 +188,11 @@ std::expected<void, Refusal> Recovery::read_segments() {
         auto read = read_file(expected);
         if (!read) return std::unexpected(read.error());
         bytes = std::move(*read);
-        if (auto added = scan.add_segment(expected, bytes); !added) return added;
+        if (const auto added = scan.add_segment(expected, bytes); !added)
+            return std::unexpected(refusal(added.error()));
     }
-    if (auto checked = scan.check_end(bytes); !checked) return checked;
+    if (const auto checked = scan.check_end(bytes); !checked)
+        return std::unexpected(refusal(checked.error()));
     mend_tail(scan, bytes);
     result_.last = scan.log().last();
     ScannedLog log = scan.take_log();
@@ -209,8 +209,7 @@ std::expected<void, Refusal> Recovery::read_segments() {
 void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
     Tail tail = scan.tail();
     const std::string file = segment_name(tail.sequence);
-    const std::size_t last_used = last_segment.find_last_not_of('\0');
-    const std::uint64_t used = last_used == std::string_view::npos ? 0 : last_used + 1;
+    const std::uint64_t used = used_bytes(last_segment);
     if (used > tail.end) {
         disk_.met(Situation::TornTailCut);
         warn(text(

@@ -2,6 +2,25 @@
 
 namespace quorate::wal {
 
+Refusal refusal(const Flaw& flaw) {
+    switch (flaw.code) {
+        case RefusalCode::UnknownFormat:
+            return {flaw.code, text(flaw.file, ": ", flaw.what, ": start the version that wrote it")};
+        case RefusalCode::WrongIdentity:
+            return {flaw.code, text(flaw.file, ": offset ", flaw.offset, ": ", flaw.what,
+                                    ": put the files of that node back where they were")};
+        case RefusalCode::Damage:
+        case RefusalCode::MetaUnreadable:
+        case RefusalCode::Locked:
+        case RefusalCode::IoFailed:
+        case RefusalCode::NoSpace:
+        case RefusalCode::Configuration: break;
+    }
+    return damage(
+        flaw.file, flaw.offset, flaw.what,
+        text("the entries behind entry ", flaw.behind.index.value, " (term ", flaw.behind.term.value, ")"));
+}
+
 Refusal damage(std::string_view file, std::uint64_t offset, std::string_view expected_and_seen,
                std::string_view entries) {
     return {RefusalCode::Damage,

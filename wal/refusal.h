@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "engine/types.h"
+#include "engine/entry.h"
 #include "wal/disk.h"
 
 namespace quorate::wal {
@@ -30,6 +30,15 @@ struct Refusal {
     std::string message;
 };
 
+/// What is wrong with what is stored, and where.
+struct Flaw {
+    RefusalCode code = RefusalCode::Damage;  ///< or WrongIdentity, or UnknownFormat
+    std::string file;
+    std::uint64_t offset = 0;
+    std::string what;        ///< expected and seen
+    engine::EntryId behind;  ///< the last entry of the log before that place
+};
+
 /// The pieces joined; numbers in decimal.
 template <class... Pieces>
 [[nodiscard]] std::string text(const Pieces&... pieces) {
@@ -45,6 +54,8 @@ template <class... Pieces>
     return joined;
 }
 
+/// What a flaw means for who wants to use the log.
+[[nodiscard]] Refusal refusal(const Flaw& flaw);
 /// Bytes at `file`:`offset` are not what was acknowledged; `entries` says which entries that concerns.
 [[nodiscard]] Refusal damage(std::string_view file, std::uint64_t offset, std::string_view expected_and_seen,
                              std::string_view entries);
