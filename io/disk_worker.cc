@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/check.h"
+#include "io/directory.h"
 
 namespace quorate::io {
 
@@ -20,18 +18,7 @@ using wal::DiskFailure;
 
 namespace {
 
-constexpr std::string_view kLockFile = "LOCK";
 constexpr std::size_t kZeroBytes = 1U << 20;
-
-std::unexpected<DiskFailure> failure(int error, std::string_view call, std::string file) {
-    DiskError kind = DiskError::Failed;
-    if (error == ENOSPC || error == EDQUOT || error == EFBIG) kind = DiskError::NoSpace;
-    if (error == ENOENT) kind = DiskError::NotFound;
-    if (error == EACCES || error == EPERM) kind = DiskError::Denied;
-    if (error == EWOULDBLOCK) kind = DiskError::Locked;
-    return std::unexpected(
-        DiskFailure{kind, std::move(file), std::string(call) + ": " + std::strerror(error)});
-}
 
 /// Of a file that was to be made: nothing has been written, so a lack of descriptors or of memory is as good
 /// as one of room, and passes likewise.
@@ -102,47 +89,14 @@ std::expected<void, DiskFailure> DiskWorker::lock() {
 }
 
 std::expected<std::vector<wal::FileStatus>, DiskFailure> DiskWorker::list() {
-    const int fd = ::openat(directory_fd_, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR* directory = fd >= 0 ? ::fdopendir(fd) : nullptr;
-    if (directory == nullptr) return failure(errno, "opendir", directory_);
-    std::vector<wal::FileStatus> files;
-    int error = 0;
-    for (;;) {
-        errno = 0;
-        const dirent* entry = ::readdir(directory);
-        error = errno;
-        if (entry == nullptr) break;
-        struct stat status{};
-        if (entry->d_name == kLockFile) continue;
-        if (::fstatat(directory_fd_, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-            error = errno;
-            break;
-        }
-        if (S_ISREG(status.st_mode))
-            files.push_back({entry->d_name, static_cast<std::uint64_t>(status.st_size)});
-    }
-    ::closedir(directory);
-    // A list that is short would look like a log that is.
-    if (error != 0) return failure(error, "readdir", directory_);
-    std::ranges::sort(files, {}, &wal::FileStatus::name);
-    return files;
+    return list_files(directory_fd_, directory_);
 }
 
 std::expected<void, DiskFailure> DiskWorker::read(std::string_view file, std::uint64_t offset,
                                                   std::span<char> out) {
     const auto opened = files_.to_read(file);
     if (!opened) return failure(opened.error(), "open", std::string(file));
-    while (!out.empty()) {
-        const ssize_t count = ::pread((*opened)->fd(), out.data(), out.size(), static_cast<off_t>(offset));
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return failure(errno, "pread", std::string(file));
-        if (count == 0)
-            return std::unexpected(
-                DiskFailure{DiskError::NotFound, std::string(file), "pread: past the end of the file"});
-        out = out.subspan(static_cast<std::size_t>(count));
-        offset += static_cast<std::uint64_t>(count);
-    }
-    return {};
+    return read_all((*opened)->fd(), file, offset, out);
 }
 
 DiskWorker::Result DiskWorker::write_all(int fd, const std::string& file, std::string_view bytes,
