@@ -54,6 +54,7 @@ class LogScan {
     /// The end of the records. `durable`: what is known from the records and the mark; the rest may be
     /// unsynced.
     [[nodiscard]] const Tail& tail() const { return tail_; }
+    [[nodiscard]] bool has_met_mark() const { return has_met_mark_; }
     [[nodiscard]] const ScannedLog& log() const { return log_; }
     [[nodiscard]] ScannedLog take_log() { return std::move(log_); }
 

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/wal/log_user.h"
+#include "tests/wal/damage_subject.h"
 
 namespace quorate::test {
 namespace {
@@ -13,56 +13,8 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 
-using Image = VirtualDisk::Image;
-
-constexpr std::string_view kFirstSegment = "log-0000000000000001";
-constexpr std::string_view kLastSegment = "log-0000000000000002";
-
 // With its head, a record of exactly one sector.
 constexpr std::size_t kSectorPayload = 512 - wal::kHeadBytes;
-
-struct Subject {
-    Image image;
-    Image earlier;  ///< the same directory two batches before
-    LogContent content;
-    LogContent without_last_batch;
-    std::uint64_t last_batch_offset = 0;  ///< in kLastSegment
-};
-
-// Two segments, several batches, votes, a replacement that reaches back into the first segment.
-Subject make_subject(bool goes_idle) {
-    VirtualDisk disk;
-    LogUser user(disk);
-    EXPECT_TRUE(user.open());
-    const auto write = [&](auto&& what) {
-        what();
-        EXPECT_TRUE(user.settle());
-    };
-    Subject subject;
-    write([&] { user.vote(1, 1); });
-    write([&] { user.append(2, 300); });
-    write([&] { user.append(4, 560); });
-    write([&] { user.vote(2, 0), user.append(1, 0), user.append(3, 700); });
-    subject.earlier = disk.written();
-    write([&] { user.vote(3, 2), user.replace(4, 2, 400); });
-    if (goes_idle) {
-        user.log().on_idle();
-        EXPECT_TRUE(user.settle());
-    }
-    subject.without_last_batch = user.history().acknowledged();
-    subject.last_batch_offset = disk.written().at(std::string(kLastSegment)).find_last_not_of('\0') + 1;
-    write([&] { user.append(2, 330); });
-    if (goes_idle) {
-        user.log().on_idle();
-        EXPECT_TRUE(user.settle());
-    }
-    subject.image = disk.written();
-    subject.content = user.history().acknowledged();
-    EXPECT_EQ(subject.content, user.history().all());
-    EXPECT_TRUE(subject.image.contains(kLastSegment));
-    EXPECT_FALSE(subject.image.contains("log-0000000000000003"));
-    return subject;
-}
 
 struct Tally {
     std::uint64_t recovered = 0;
