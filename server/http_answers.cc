@@ -1,6 +1,5 @@
 #include "server/http_answers.h"
 
-#include <absl/strings/escaping.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -51,20 +50,6 @@ Json to_json(const NodeHealth& health) {
     };
 }
 
-// "name": the bytes as a string, or "name_b64" when they are no text.
-void append_member(std::string& out, std::string_view name, std::string_view bytes) {
-    out.push_back('"');
-    out.append(name);
-    if (is_utf8(bytes)) {
-        out.append("\":");
-        append_json_string(out, bytes);
-    } else {
-        out.append("_b64\":\"")
-            .append(absl::Base64Escape(absl::string_view(bytes.data(), bytes.size())))
-            .push_back('"');
-    }
-}
-
 }  // namespace
 
 HttpResponse put_ok(const ApplyResult& result) {
@@ -105,13 +90,8 @@ HttpResponse key_not_found(std::uint64_t revision) {
 
 HttpResponse render_range(const RangePage& page, std::uint64_t revision) {
     HttpResponse response{200, {{"Content-Type", "application/x-ndjson"}, revision_header(revision)}, {}};
-    for (const RangeEntry& entry : page.entries) {
-        response.body.push_back('{');
-        append_member(response.body, "k", entry.key);
-        response.body.push_back(',');
-        append_member(response.body, "v", entry.record->value);
-        response.body.append("}\n");
-    }
+    for (const RangeEntry& entry : page.entries)
+        append_pair_line(response.body, entry.key, entry.record->value);
     if (page.more) response.headers.push_back({"Quorate-Next", percent_encode(page.entries.back().key)});
     return response;
 }

@@ -1,5 +1,6 @@
 #include "server/json_text.h"
 
+#include <absl/strings/escaping.h>
 #include <nlohmann/json.hpp>
 
 namespace quorate::server {
@@ -63,6 +64,27 @@ void append_json_string(std::string& out, std::string_view text) {
         }
     }
     out.push_back('"');
+}
+
+void append_json_bytes(std::string& out, std::string_view name, std::string_view bytes) {
+    out.push_back('"');
+    out.append(name);
+    if (is_utf8(bytes)) {
+        out.append("\":");
+        append_json_string(out, bytes);
+    } else {
+        out.append("_b64\":\"")
+            .append(absl::Base64Escape(absl::string_view(bytes.data(), bytes.size())))
+            .push_back('"');
+    }
+}
+
+void append_pair_line(std::string& out, std::string_view key, std::string_view value) {
+    out.push_back('{');
+    append_json_bytes(out, "k", key);
+    out.push_back(',');
+    append_json_bytes(out, "v", value);
+    out.append("}\n");
 }
 
 std::string json_line(const nlohmann::ordered_json& json) {

@@ -158,6 +158,10 @@ Outcome run_simulator(const std::vector<std::string>& arguments) {
     return run_program(QUORATE_SIM_PATH, arguments, {});
 }
 
+Outcome run_wal_tool(const std::vector<std::string>& arguments) {
+    return run_program(QUORATE_WAL_PATH, arguments, {});
+}
+
 Cluster::Cluster(std::size_t size, std::vector<std::string> flags) : flags_(std::move(flags)) {
     for (const std::uint16_t port : free_ports(size)) {
         Node node;

@@ -84,6 +84,9 @@ struct Outcome {
 /// The same of quorate-sim.
 [[nodiscard]] Outcome run_simulator(const std::vector<std::string>& arguments);
 
+/// The same of quorate-wal.
+[[nodiscard]] Outcome run_wal_tool(const std::vector<std::string>& arguments);
+
 class Cluster {
  public:
     /// Starts nodes n1, n2, … with `flags` each, in which "{node}" stands for what belongs to one node alone:

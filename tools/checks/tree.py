@@ -36,6 +36,8 @@ ROOMS = {
 SHELLS = {
     # Where everything meets: the loop, the log lines, the flags.
     "server/main.cc": (["io/"], ["spdlog/"]),
+    # quorate-wal: its flags, and the directory that it looks at.
+    "server/wal_main.cc": (["io/"], ["CLI/"]),
     # In an archive of its own: CLI11 brings iostream and file streams, for configuration files that we do not use.
     "server/options.cc": ([], ["CLI/"]),
     # quorate-sim: its flags, files, processes and progress bar.

@@ -1,0 +1,241 @@
+// What quorate-wal says about a small log, word for word.
+
+#include "server/wal_tool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/command.h"
+#include "server/members.h"
+#include "sim/virtual_disk.h"
+#include "wal/log.h"
+
+namespace quorate::server {
+namespace {
+
+using engine::EntryKind;
+using engine::LogIndex;
+using engine::Term;
+using sim::VirtualDisk;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kSegment = "log-0000000000000001";
+
+using Image = VirtualDisk::Image;
+
+void settle(VirtualDisk& disk, wal::Log& log) {
+    log.flush();
+    for (const wal::DiskLane lane : {wal::DiskLane::Background, wal::DiskLane::Log}) {
+        while (const auto completion = disk.complete_next(lane)) ASSERT_TRUE(log.on_completed(*completion));
+    }
+}
+
+Operation put(std::string key, std::string value) {
+    return {Operation::Kind::Put, std::move(key), std::move(value)};
+}
+
+// Seven entries, of which the last takes the place of another.
+Image small_log() {
+    VirtualDisk disk;
+    auto opened = wal::Log::open(disk, {{"cluster", "n1"}, wal::kSegmentBytesMin, 1});
+    EXPECT_TRUE(opened);
+    wal::Log& log = *opened->log;
+    const ClusterMembers members{{{engine::ServerId(1), "n1", "127.0.0.1:7071", MemberRole::Voter},
+                                  {engine::ServerId(2), "n2", "127.0.0.1:7072", MemberRole::Learner}}};
+    const auto command = [](const Command& what) {
+        return wal::LogEntry{Term(2), EntryKind::Command, encode_command(what)};
+    };
+    const std::vector<wal::LogEntry> entries{
+        {Term(1), EntryKind::Membership, encode_members(members)},
+        {Term(2), EntryKind::NoOp, ""},
+        command({{put("fruit", "apple"), put("n\xff", std::string("\0\xff", 2))}, {}}),
+        command({{put("fruit", "pear")}, {Condition::Kind::RevisionIn, {1, 7}}}),
+        command({{put("new", "")}, {Condition::Kind::Absent, {}}}),
+        command({{{Operation::Kind::Delete, "n\xff", ""}}, {}}),
+        command({{put("never", "committed")}, {}}),
+    };
+    log.persist(engine::PersistTicket(1), engine::HardState{Term(2), engine::ServerId(1)}, {}, LogIndex(1),
+                entries);
+    settle(disk, log);
+    const wal::LogEntry replacement = command({{put("last", "one \"quoted\"")}, {}});
+    log.persist(engine::PersistTicket(2), {}, LogIndex(7), LogIndex(7), {&replacement, 1});
+    settle(disk, log);
+    log.on_idle();
+    settle(disk, log);
+    return disk.written();
+}
+
+class WalTool : public testing::Test {
+ protected:
+    [[nodiscard]] WalToolOutput output() {
+        out_.clear();
+        remarks_.clear();
+        return {[this](std::string_view text) {
+                    out_ += text;
+                    return true;
+                },
+                [this](std::string_view line) { remarks_.emplace_back(line); }};
+    }
+    WalToolExit inspect() {
+        VirtualDisk disk(image_);
+        return inspect_log(disk, output());
+    }
+    WalToolExit dump(const DumpOptions& options = {}) {
+        VirtualDisk disk(image_);
+        return dump_log(disk, options, output());
+    }
+    WalToolExit verify() {
+        VirtualDisk disk(image_);
+        return verify_log(disk, output());
+    }
+    WalToolExit export_to(LogIndex to = LogIndex(UINT64_MAX)) {
+        VirtualDisk disk(image_);
+        return export_keys(disk, to, output());
+    }
+    void flip(const std::string& file, std::size_t at) {
+        char& byte = image_.at(file)[at];
+        byte = static_cast<char>(byte ^ 1);
+    }
+    // Where the text stands in the log.
+    [[nodiscard]] std::size_t find(std::string_view text) const { return image_.at(kSegment).find(text); }
+
+    Image image_ = small_log();
+    std::string out_;
+    std::vector<std::string> remarks_;
+};
+
+TEST_F(WalTool, Inspect) {
+    EXPECT_EQ(inspect(), WalToolExit::Sound);
+    EXPECT_THAT(remarks_, IsEmpty());
+    EXPECT_EQ(out_, R"(directory: node 'n1' of cluster 'cluster'
+vote: term 2, voted for 1, change 3; log durable through log-0000000000000001 offset 4768
+log: entries 1-7, terms 1-2, 216 bytes of content
+
+file                           bytes          used     records  replaced  entries                terms
+log-0000000000000001            8192          4768           8         1  1-7                    1-2
+spare-0000000000000002          8192             -           -         -  -                      -
+)");
+}
+
+TEST_F(WalTool, Dump) {
+    EXPECT_EQ(dump(), WalToolExit::Sound);
+    EXPECT_THAT(remarks_, IsEmpty());
+    EXPECT_EQ(
+        out_,
+        R"({"index":1,"term":1,"kind":"membership","members":[{"id":"1","role":"voter","name":"n1","address":"127.0.0.1:7071"},{"id":"2","role":"learner","name":"n2","address":"127.0.0.1:7072"}]}
+{"index":2,"term":2,"kind":"noop"}
+{"index":3,"term":2,"kind":"command","operations":[{"op":"put","k":"fruit","value_bytes":5},{"op":"put","k_b64":"bv8=","value_bytes":2}]}
+{"index":4,"term":2,"kind":"command","if":"revision_in","revisions":[1,7],"operations":[{"op":"put","k":"fruit","value_bytes":4}]}
+{"index":5,"term":2,"kind":"command","if":"absent","operations":[{"op":"put","k":"new","value_bytes":0}]}
+{"index":6,"term":2,"kind":"command","operations":[{"op":"delete","k_b64":"bv8="}]}
+{"index":7,"term":2,"kind":"command","operations":[{"op":"put","k":"last","value_bytes":12}]}
+)");
+}
+
+TEST_F(WalTool, DumpOfARangeWithValues) {
+    EXPECT_EQ(dump({LogIndex(3), LogIndex(3), Values::Shown}), WalToolExit::Sound);
+    EXPECT_EQ(
+        out_,
+        R"({"index":3,"term":2,"kind":"command","operations":[{"op":"put","k":"fruit","v":"apple"},{"op":"put","k_b64":"bv8=","v_b64":"AP8="}]}
+)");
+    EXPECT_EQ(dump({LogIndex(7), LogIndex(900), Values::Shown}), WalToolExit::Sound);
+    EXPECT_THAT(out_, HasSubstr(R"("v":"one \"quoted\"")"));
+    EXPECT_EQ(dump({LogIndex(8), LogIndex(900), Values::Shown}), WalToolExit::Sound);
+    EXPECT_EQ(out_, "");
+}
+
+TEST_F(WalTool, DumpOfWhatThisVersionCannotUse) {
+    const wal::LogEntry entry{Term(1), EntryKind::Command, "\x09later"};
+    EXPECT_EQ(log_line(LogIndex(1), entry, Values::Left),
+              "{\"index\":1,\"term\":1,\"kind\":\"command\",\"unreadable_bytes\":6}\n");
+    EXPECT_EQ(log_line(LogIndex(1), entry, Values::Shown),
+              "{\"index\":1,\"term\":1,\"kind\":\"command\",\"unreadable_bytes\":6,"
+              "\"payload_b64\":\"CWxhdGVy\"}\n");
+    EXPECT_FALSE(is_known_payload(EntryKind::Membership, "x"));
+    EXPECT_FALSE(is_known_payload(EntryKind::NoOp, "x"));
+}
+
+TEST_F(WalTool, Export) {
+    EXPECT_EQ(export_to(), WalToolExit::Sound);
+    EXPECT_EQ(out_, R"({"k":"fruit","v":"pear"}
+{"k":"last","v":"one \"quoted\""}
+{"k":"new","v":""}
+)");
+    EXPECT_THAT(remarks_, ElementsAre("3 keys at revision 5: the state after entry 7, the last of this log, "
+                                      "which need not have been committed"));
+}
+
+TEST_F(WalTool, ExportOfAnEarlierState) {
+    EXPECT_EQ(export_to(LogIndex(3)), WalToolExit::Sound);
+    EXPECT_EQ(out_, R"({"k":"fruit","v":"apple"}
+{"k_b64":"bv8=","v_b64":"AP8="}
+)");
+    EXPECT_THAT(remarks_, ElementsAre("2 keys at revision 1: the state after entry 3"));
+}
+
+TEST_F(WalTool, VerifyOfASoundLog) {
+    EXPECT_EQ(verify(), WalToolExit::Sound);
+    EXPECT_EQ(out_, "sound: entries 1-7, terms 1-2, 1 segment\n");
+}
+
+TEST_F(WalTool, VerifyNamesEachDamage) {
+    flip(kSegment, find("apple"));
+    flip("vote-b", 33);
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+    EXPECT_EQ(
+        out_,
+        R"(vote-b: offset 0: damaged: expected 512 bytes with a checksum that fits, seen others; the other copy is in force, the next start mends this one
+log-0000000000000001: offset 4264: damaged: expected the log that was durable through offset 4768 of log-0000000000000001, as the vote record says, seen valid records through offset 4264 of log-0000000000000001, behind entry 2 (term 2)
+damaged: findings: 2; intact from the beginning: entries 1-2, terms 1-2, 1 segment
+)");
+}
+
+TEST_F(WalTool, VerifyOfATornTail) {
+    image_.at(kSegment)[5000] = 'x';
+    EXPECT_EQ(verify(), WalToolExit::Sound);
+    EXPECT_EQ(
+        out_,
+        R"(log-0000000000000001: offset 5000: being written or torn: expected zeros behind the last record, which ends at offset 4768, seen other bytes up to offset 5001, which nothing proves durable, behind entry 7 (term 2)
+sound: entries 1-7, terms 1-2, 1 segment; being written or torn: 1
+)");
+}
+
+TEST_F(WalTool, WhatIsIntactOfADamagedLogIsShownAllTheSame) {
+    flip(kSegment, find("pear"));
+    EXPECT_EQ(dump(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("\"index\":3"));
+    EXPECT_THAT(out_, testing::Not(HasSubstr("\"index\":4")));
+    EXPECT_THAT(remarks_, ElementsAre(HasSubstr("damaged"),
+                                      "the log is taken as far as it is intact: through entry 3 (term 2)"));
+    EXPECT_EQ(export_to(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("apple"));
+    EXPECT_EQ(inspect(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("log: entries 1-3"));
+}
+
+TEST_F(WalTool, NoDataDirectory) {
+    image_.clear();
+    for (const WalToolExit code : {inspect(), dump(), verify(), export_to()})
+        EXPECT_EQ(code, WalToolExit::Unreadable);
+    EXPECT_THAT(remarks_, ElementsAre(HasSubstr("no data directory")));
+}
+
+TEST_F(WalTool, ADiskThatFails) {
+    VirtualDisk disk(image_);
+    disk.fail_reads_of(kSegment);
+    EXPECT_EQ(verify_log(disk, output()), WalToolExit::Unreadable);
+    EXPECT_THAT(out_, HasSubstr("log-0000000000000001: offset 0: cannot be read: read: input/output error"));
+}
+
+TEST_F(WalTool, NobodyTakesTheOutput) {
+    VirtualDisk disk(image_);
+    int lines = 0;
+    const WalToolOutput closed{[&](std::string_view) { return ++lines < 3; }, [](std::string_view) {}};
+    EXPECT_EQ(dump_log(disk, {}, closed), WalToolExit::Unreadable);
+    EXPECT_EQ(lines, 3);
+}
+
+}  // namespace
+}  // namespace quorate::server
