@@ -71,18 +71,14 @@ CopyRead<T> read_steadily(DiskReader& disk, std::span<const FileStatus> files, s
             return result;
         }
         if (decoded.error() == BlockProblem::UnknownVersion) {
-            result.problem = Finding{FindingKind::UnknownFormat, file, 0,
-                                     "written in a format that this version does not know", std::nullopt};
+            result.problem =
+                Finding{FindingKind::UnknownFormat, file, 0, unknown_format(file).what, std::nullopt};
             return result;
         }
     }
     result.problem =
         damaged(file, 0, text("expected ", kBlockBytes, " bytes with a checksum that fits, seen others"));
     return result;
-}
-
-std::string name_of(const Identity& identity) {
-    return text("node '", identity.node_id, "' of cluster '", identity.cluster_id, "'");
 }
 
 // The readable copy that a vote vouches for, or the first.

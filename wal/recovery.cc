@@ -32,7 +32,6 @@ class Recovery {
     void mend_vote();
     std::expected<void, Refusal> perform();
 
-    [[nodiscard]] std::vector<std::uint64_t> segments() const;
     std::expected<std::string, Refusal> read_file(std::uint64_t sequence);
     void warn(std::string warning) { result_.recovered.warnings.push_back(std::move(warning)); }
 
@@ -44,12 +43,6 @@ class Recovery {
     std::array<std::string, 2> vote_blocks_;  ///< of those that are readable
     RecoveredLog result_;
 };
-
-Refusal unknown_format(std::string_view file) {
-    return {
-        RefusalCode::UnknownFormat,
-        text(file, ": written in a format that this version does not know: start the version that wrote it")};
-}
 
 std::expected<RecoveredLog, Refusal> Recovery::run() {
     if (const auto locked = disk_.lock(); !locked) return std::unexpected(directory_refusal(locked.error()));
@@ -82,14 +75,13 @@ std::expected<bool, Refusal> Recovery::check_identity() {
         const auto identity = decode_identity((*blocks)[at]);
         is_readable[at] = identity.has_value();
         if (!identity && identity.error() == BlockProblem::UnknownVersion)
-            return std::unexpected(unknown_format(file));
+            return std::unexpected(refusal(unknown_format(file)));
         if (identity && *identity != options_.identity) {
             return std::unexpected(
                 Refusal{RefusalCode::WrongIdentity,
-                        text(file, ": this data directory belongs to node '", identity->node_id,
-                             "' of cluster '", identity->cluster_id, "', not to node '",
-                             options_.identity.node_id, "' of cluster '", options_.identity.cluster_id,
-                             "': name the right directory, or the right node and cluster")});
+                        text(file, ": this data directory belongs to ", name_of(*identity), ", not to ",
+                             name_of(options_.identity),
+                             ": name the right directory, or the right node and cluster")});
         }
     }
     if (!is_readable[0] && !is_readable[1]) return false;
@@ -120,7 +112,7 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
                  : vote.error() == BlockProblem::Unreadable;
         if (!is_initial) return refuse(copy_name(kVoteName, copy), "a vote or a term");
     }
-    for (const std::uint64_t sequence : segments()) {
+    for (const std::uint64_t sequence : segments_of(files_)) {
         if (sequence > 1) return refuse(segment_name(sequence), "a part of the log");
         const auto bytes = read_file(sequence);
         if (!bytes) return std::unexpected(bytes.error());
@@ -157,7 +149,7 @@ std::expected<void, Refusal> Recovery::read_vote() {
         const auto at = static_cast<std::size_t>(copy);
         const auto vote = decode_vote((*blocks)[at]);
         if (!vote && vote.error() == BlockProblem::UnknownVersion)
-            return std::unexpected(unknown_format(copy_name(kVoteName, copy)));
+            return std::unexpected(refusal(unknown_format(copy_name(kVoteName, copy))));
         if (!vote || vote->owner != owner_of(options_.identity)) continue;
         is_vote_readable_[at] = true;
         vote_blocks_[at] = (*blocks)[at];
@@ -177,7 +169,7 @@ std::expected<void, Refusal> Recovery::read_vote() {
 
 std::expected<void, Refusal> Recovery::read_segments() {
     LogScan scan(options_.identity, result_.vote.mark, result_.vote.hard_state.current_term);
-    const std::vector<std::uint64_t> sequences = segments();
+    const std::vector<std::uint64_t> sequences = segments_of(files_);
     std::string bytes;
     for (std::uint64_t expected = 1; expected <= std::max<std::uint64_t>(sequences.size(), 1); ++expected) {
         if (sequences.empty() || sequences[expected - 1] != expected) {
@@ -251,15 +243,6 @@ void Recovery::mend_vote() {
 std::expected<void, Refusal> Recovery::perform() {
     if (const auto done = disk_.run(operations_); !done) return std::unexpected(disk_refusal(done.error()));
     return {};
-}
-
-std::vector<std::uint64_t> Recovery::segments() const {
-    std::vector<std::uint64_t> sequences;
-    for (const FileStatus& file : files_) {
-        if (const auto sequence = parse_segment_name(file.name)) sequences.push_back(*sequence);
-    }
-    std::ranges::sort(sequences);
-    return sequences;
 }
 
 std::expected<std::string, Refusal> Recovery::read_file(std::uint64_t sequence) {

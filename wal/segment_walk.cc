@@ -1,8 +1,27 @@
 #include "wal/segment_walk.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace quorate::wal {
+
+std::vector<std::uint64_t> segments_of(std::span<const FileStatus> files) {
+    std::vector<std::uint64_t> sequences;
+    for (const FileStatus& file : files) {
+        if (const auto sequence = parse_segment_name(file.name)) sequences.push_back(*sequence);
+    }
+    std::ranges::sort(sequences);
+    return sequences;
+}
+
+std::string name_of(const Identity& identity) {
+    return text("node '", identity.node_id, "' of cluster '", identity.cluster_id, "'");
+}
+
+Flaw unknown_format(std::string file, engine::EntryId behind) {
+    return {RefusalCode::UnknownFormat, std::move(file), 0,
+            "written in a format that this version does not know", behind};
+}
 
 std::optional<RecordView> next_record(std::string_view segment, const Tail& tail) {
     auto record = decode_record(segment, next_head(tail.end), tail.salt);
@@ -42,8 +61,7 @@ std::expected<SegmentHeader, Flaw> read_header(std::uint64_t sequence, std::stri
     auto header = decode_header(segment.substr(0, kBlockBytes));
     if (header) return std::move(*header);
     if (header.error() == BlockProblem::UnknownVersion)
-        return std::unexpected(Flaw{RefusalCode::UnknownFormat, segment_name(sequence), 0,
-                                    "written in a format that this version does not know", behind});
+        return std::unexpected(unknown_format(segment_name(sequence), behind));
     return std::unexpected(Flaw{RefusalCode::Damage, segment_name(sequence), 0,
                                 "expected a segment header, seen none that is valid", behind});
 }
@@ -58,11 +76,8 @@ std::expected<void, Flaw> check_header(const SegmentHeader& header, std::uint64_
             Flaw{code, where, offset, std::move(what), before.last.value_or(engine::EntryId{})});
     };
     if (header.identity != identity) {
-        return flaw(
-            file, 0,
-            text("belongs to node '", header.identity.node_id, "' of cluster '", header.identity.cluster_id,
-                 "', not to node '", identity.node_id, "' of cluster '", identity.cluster_id, "'"),
-            RefusalCode::WrongIdentity);
+        return flaw(file, 0, text("belongs to ", name_of(header.identity), ", not to ", name_of(identity)),
+                    RefusalCode::WrongIdentity);
     }
     if (header.sequence != sequence) {
         return flaw(

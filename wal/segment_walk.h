@@ -1,18 +1,30 @@
 #pragma once
 
-// The steps through one segment's bytes that a recovery and whoever looks for damage have in common.
+// The steps through a directory and one segment's bytes that a recovery and whoever looks for damage have in
+// common.
 
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/entry.h"
 #include "wal/batch.h"
+#include "wal/disk.h"
 #include "wal/format.h"
 #include "wal/refusal.h"
 
 namespace quorate::wal {
+
+/// The sequences of the segments among the files, in order.
+[[nodiscard]] std::vector<std::uint64_t> segments_of(std::span<const FileStatus> files);
+
+/// For a person: node '…' of cluster '…'.
+[[nodiscard]] std::string name_of(const Identity& identity);
+[[nodiscard]] Flaw unknown_format(std::string file, engine::EntryId behind = {});
 
 /// Where the record begins.
 [[nodiscard]] inline std::uint64_t offset_of(const RecordView& record) {

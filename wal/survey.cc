@@ -123,11 +123,7 @@ std::expected<void, Finding> Surveyor::list() {
                 Finding{FindingKind::Unreadable, {}, 0, files.error().detail, std::nullopt});
         }
         files_ = std::move(*files);
-        sequences_.clear();
-        for (const FileStatus& file : files_) {
-            if (const auto sequence = parse_segment_name(file.name)) sequences_.push_back(*sequence);
-        }
-        std::ranges::sort(sequences_);
+        sequences_ = segments_of(files_);
         if (sequences_.empty() || sequences_.back() == sequences_.size()) break;
     }
     result_.others.clear();
@@ -384,7 +380,6 @@ void Surveyor::finish() {
         if (is_in_creation && finding.kind == FindingKind::Damage) finding.kind = FindingKind::Unfinished;
     }
     result_.findings.insert(result_.findings.begin(), small.begin(), small.end());
-    result_.tail = scan_.tail();
     result_.log = scan_.take_log();
 }
 

@@ -39,7 +39,6 @@ struct Survey {
     std::vector<Finding> findings;   ///< in the order of the files, kFindingsMax at most
     std::size_t findings_omitted = 0;
     ScannedLog log;  ///< to its end, or to the first damage in it
-    Tail tail;       ///< where that is; sequence zero: before the first segment
 
     [[nodiscard]] bool has(FindingKind kind) const;
 };
