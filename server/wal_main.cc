@@ -23,7 +23,7 @@ void remark(std::string_view line) { fmt::print(stderr, "quorate-wal: {}\n", lin
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 sound; 1 damaged; 2 bad usage; 3 cannot be read: no such directory, no permission, no "
-    "data directory, a format of another version.";
+    "data directory, a format of another version; or the output cannot be written.";
 
 // CLI11 alone takes -1 for a large number.
 const CLI::Validator& index_check() {
@@ -36,6 +36,13 @@ const CLI::Validator& index_check() {
         },
         "INDEX");
     return check;
+}
+
+/// `code`, unless somebody has not taken the output.
+WalToolExit written(WalToolExit code) {
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    remark("the output cannot be written");
+    return WalToolExit::Unreadable;
 }
 
 /// The flags, and which command they are for.
@@ -92,10 +99,6 @@ WalToolExit look(const Arguments& arguments) {
     if (arguments.dump_command->parsed()) code = dump_log(**reader, arguments.dump_options, output);
     if (arguments.verify_command->parsed()) code = verify_log(**reader, output);
     if (arguments.export_command->parsed()) code = export_keys(**reader, arguments.export_to, output);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-        remark("the output cannot be written");
-        return WalToolExit::Unreadable;
-    }
     return code;
 }
 
@@ -104,7 +107,7 @@ WalToolExit start(int argc, char** argv) {
     try {
         arguments.app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return arguments.app.exit(error) == 0 ? WalToolExit::Sound : WalToolExit::Usage;
+        return arguments.app.exit(error) == 0 ? written(WalToolExit::Sound) : WalToolExit::Usage;
     }
     DumpOptions& dump = arguments.dump_options;
     if (dump.from > dump.to) {
@@ -112,7 +115,7 @@ WalToolExit start(int argc, char** argv) {
         return WalToolExit::Usage;
     }
     dump.values = arguments.shows_values ? Values::Shown : Values::Left;
-    return look(arguments);
+    return written(look(arguments));
 }
 
 }  // namespace

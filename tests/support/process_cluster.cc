@@ -63,17 +63,6 @@ std::vector<std::string> with_sanitizer_options(std::vector<std::string> environ
     return environment;
 }
 
-Outcome run_program(const char* program, const std::vector<std::string>& arguments,
-                    const std::vector<std::string>& environment) {
-    const TemporaryDirectory directory;
-    const std::filesystem::path output = directory.path() / "output";
-    std::vector<std::string> command{program};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    Process process(command, environment, output);
-    const std::optional<Ending> ending = process.wait();
-    return {ending, read_file(output)};
-}
-
 }  // namespace
 
 bool eventually(const std::function<bool()>& condition) {
@@ -148,6 +137,17 @@ bool Process::running() {
 std::optional<Ending> Process::wait() {
     (void)eventually([this] { return !running(); });
     return ending_;
+}
+
+Outcome run_program(const std::string& program, const std::vector<std::string>& arguments,
+                    const std::vector<std::string>& environment) {
+    const TemporaryDirectory directory;
+    const std::filesystem::path output = directory.path() / "output";
+    std::vector<std::string> command{program};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    Process process(command, environment, output);
+    const std::optional<Ending> ending = process.wait();
+    return {ending, read_file(output)};
 }
 
 Outcome run_quorated(const std::vector<std::string>& flags, const std::vector<std::string>& environment) {

@@ -77,6 +77,10 @@ struct Outcome {
     std::string output;
 };
 
+/// Runs a program until it ends.
+[[nodiscard]] Outcome run_program(const std::string& program, const std::vector<std::string>& arguments,
+                                  const std::vector<std::string>& environment = {});
+
 /// Runs quorated until it ends by itself, as a refusal to start does.
 [[nodiscard]] Outcome run_quorated(const std::vector<std::string>& flags,
                                    const std::vector<std::string>& environment = {});
