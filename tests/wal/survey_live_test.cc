@@ -29,7 +29,8 @@ void expect_no_damage(wal::DiskReader& disk, const std::string& where) {
     ASSERT_FALSE(survey->has(FindingKind::Damage)) << where << "\n" << text_of(*survey);
 }
 
-// A directory that somebody writes to between any two of our calls, and in the middle of a long read.
+// A directory that somebody writes to between any two of our calls, in the middle of a long read, and in the
+// middle of every other read of a block.
 class BusyDisk final : public wal::DiskReader {
  public:
     BusyDisk(VirtualDisk& disk, std::function<void()> write) : disk_(&disk), write_(std::move(write)) {}
@@ -40,9 +41,11 @@ class BusyDisk final : public wal::DiskReader {
     }
     std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
                                                std::span<char> out) override {
-        for (std::size_t done = 0; done < out.size(); done += kPieceBytes) {
+        const bool is_torn = out.size() == wal::kBlockBytes && ++block_reads_ % 2 == 0;
+        const std::size_t piece_bytes = is_torn ? kFieldsBytes : kPieceBytes;
+        for (std::size_t done = 0; done < out.size(); done += piece_bytes) {
             write_();
-            const auto piece = out.subspan(done, std::min(kPieceBytes, out.size() - done));
+            const auto piece = out.subspan(done, std::min(piece_bytes, out.size() - done));
             if (auto read = disk_->read(file, offset + done, piece); !read) return read;
         }
         return {};
@@ -50,8 +53,10 @@ class BusyDisk final : public wal::DiskReader {
 
  private:
     static constexpr std::size_t kPieceBytes = 1024;
+    static constexpr std::size_t kFieldsBytes = 32;
     VirtualDisk* disk_;
     std::function<void()> write_;
+    std::uint64_t block_reads_ = 0;
 };
 
 TEST(SurveyLive, WhatIsWrittenMeanwhileNeverLooksLikeDamage) {
