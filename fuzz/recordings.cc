@@ -57,11 +57,11 @@ std::string good_header() {
 }
 
 void put_into_block(std::string& file, std::string_view records) {
-    std::string rest;
-    server::ByteWriter(rest).u32(static_cast<std::uint32_t>(records.size())).u32(0);
-    rest += records;
-    server::ByteWriter(file).u32(wal::crc32c(rest));
-    file += rest;
+    std::string head;
+    server::ByteWriter(head).u32(static_cast<std::uint32_t>(records.size())).u32(0).u32(wal::crc32c(records));
+    server::ByteWriter(file).u32(wal::crc32c(head));
+    file += head;
+    file += records;
 }
 
 void read_records(std::string_view records) {

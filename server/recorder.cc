@@ -95,8 +95,10 @@ void Recorder::input_done(const Node& node) {
 
 void Recorder::finish(const Node& node) {
     mark(node, DigestDepth::Full);
-    add([](RecordEncoder& to) { to.end(EndReason::Stopped); });
-    writer_.flush();
+    writer_.end(EndReason::Stopped);
+    const std::optional<RecordingWriter::Stop>& stop = writer_.stop();
+    if (stop && stop->is_failure && !stop_told_) tell_stop(*stop);
+    stop_told_ = true;
 }
 
 void Recorder::set_peers(const std::vector<PeerAddress>& peers) {

@@ -5,15 +5,17 @@
 //
 //   offset  size
 //        0     8  magic "QRTREC\r\n"
-//        8     4  format version = 1
+//        8     4  format version = 2
 //       12     4  header bytes N
 //       16     4  CRC32C over bytes 0..15 and the header
 //       20     N  header, see recording_header.h
 // then blocks, one behind the other:
-//        0     4  CRC32C over all that follows of the block
+//        0     4  CRC32C over bytes 4..15: with it a length that lies is not taken for a tail that is cut off
 //        4     4  records bytes M, 1 to kBlockBytesMax
 //        8     4  number of the block, from 0
-//       12     M  whole records
+//       12     4  CRC32C over the records
+//       16     M  whole records
+// Behind the record Refused or End nothing follows.
 //
 // A record is a byte that says its kind, then:
 //   Tick            u64 now in ms
@@ -52,9 +54,9 @@
 namespace quorate::server {
 
 inline constexpr std::string_view kRecordingMagic = "QRTREC\r\n";
-inline constexpr std::uint32_t kRecordingVersion = 1;
+inline constexpr std::uint32_t kRecordingVersion = 2;
 inline constexpr std::size_t kRecordingPreambleBytes = 20;
-inline constexpr std::size_t kBlockHeadBytes = 12;
+inline constexpr std::size_t kBlockHeadBytes = 16;
 /// Recovery reads a segment at once, and what it read is one record.
 inline constexpr std::size_t kBlockBytesMax = wal::kSegmentBytesMax + 3 * wal::kPayloadBytesMax;
 

@@ -84,11 +84,18 @@ std::expected<std::optional<RecordedItem>, RecordingProblem> RecordingReader::ne
         return damaged(fmt::format("byte {} of the block is no record, though its checksum is right",
                                    kBlockHeadBytes + block_.size() - rest_));
     rest_ = reader.rest_bytes();
+    if (std::holds_alternative<RefusedMark>(*record) || std::holds_alternative<EndMark>(*record)) {
+        if (rest_ > 0) return damaged("records stand behind the one that ends the recording");
+        block_offset_ = offset_;
+        std::string more;
+        if (fill(more, 1)) return damaged("bytes stand behind the end of the recording");
+    }
     return record;
 }
 
 // False: there is none. What ends with the file was being written when the process died, or the machine: a
-// length beyond the end, or blocks that the file system had not written yet, which are zeros.
+// block that its own head shows to go beyond the end, or blocks that the file system had not written yet,
+// which are zeros.
 std::expected<bool, RecordingProblem> RecordingReader::next_block() {
     block_offset_ = offset_;
     std::string head;
@@ -100,20 +107,23 @@ std::expected<bool, RecordingProblem> RecordingReader::next_block() {
     const std::uint32_t checksum = reader.u32();
     const std::uint32_t size = reader.u32();
     const std::uint32_t number = reader.u32();
-    if (size == 0 && only_zeros_follow(head)) {
+    const std::uint32_t records_checksum = reader.u32();
+    if (wal::crc32c(head.substr(4)) != checksum) {
+        if (!only_zeros_follow(head))
+            return damaged("the checksum of the block's head differs from its bytes");
         torn_bytes_ = offset_ - block_offset_;
         return false;
     }
+    if (number != block_number_)
+        return damaged(fmt::format("expected block {}, seen block {}", block_number_, number));
     if (size == 0 || size > kBlockBytesMax)
         return damaged(fmt::format("expected the length of a block, seen {}", size));
     if (!fill(block_, size)) {
         torn_bytes_ = offset_ - block_offset_;
         return false;
     }
-    if (wal::crc32c(head.substr(4) + block_) != checksum)
-        return damaged("the checksum of the block differs from its bytes");
-    if (number != block_number_)
-        return damaged(fmt::format("expected block {}, seen block {}", block_number_, number));
+    if (wal::crc32c(block_) != records_checksum)
+        return damaged("the checksum of the block's records differs from their bytes");
     ++block_number_;
     rest_ = block_.size();
     return true;

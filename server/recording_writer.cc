@@ -34,14 +34,21 @@ std::expected<void, std::string> RecordingWriter::begin(const RecordingHeader& h
 void RecordingWriter::added() {
     if (written_bytes_ + block_.size() + kEndBytes > bytes_max_ || block_.size() > kBlockBytesMax) {
         block_.resize(complete_);
-        RecordEncoder(block_).end(EndReason::SizeReached);
-        complete_ = block_.size();
-        flush();
-        if (!stop_) stop_ = Stop{false, "it has reached its size"};
+        end(EndReason::SizeReached);
         return;
     }
     complete_ = block_.size();
     if (complete_ >= kBlockBytesWanted) flush();
+}
+
+void RecordingWriter::end(EndReason reason) {
+    if (stop_) return;
+    RecordEncoder(block_).end(reason);
+    complete_ = block_.size();
+    flush();
+    if (!stop_)
+        stop_ = Stop{false,
+                     reason == EndReason::SizeReached ? "it has reached its size" : "its node has stopped"};
 }
 
 void RecordingWriter::flush() {
@@ -54,7 +61,8 @@ void RecordingWriter::flush() {
     const std::string_view bytes = std::string_view(block_).substr(0, complete_);
     put(4, static_cast<std::uint32_t>(complete_ - kBlockHeadBytes));
     put(8, block_number_);
-    put(0, wal::crc32c(bytes.substr(4)));
+    put(12, wal::crc32c(bytes.substr(kBlockHeadBytes)));
+    put(0, wal::crc32c(bytes.substr(4, kBlockHeadBytes - 4)));
     if (auto written = sink_(bytes); !written) stop_ = Stop{true, std::move(written.error())};
     written_bytes_ += bytes.size();
     ++block_number_;

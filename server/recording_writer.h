@@ -22,7 +22,7 @@ class RecordingWriter {
 
     /// Why nothing is written any more.
     struct Stop {
-        bool is_failure = false;  ///< else the size is reached
+        bool is_failure = false;  ///< else an end is recorded
         std::string line;
     };
 
@@ -38,6 +38,8 @@ class RecordingWriter {
         encode(encoder);
         added();
     }
+    /// Records the end and hands it on. Nothing once it has stopped, and it has then.
+    void end(EndReason reason);
     /// Hands on what is complete. After a crash too, from a signal's handler: it takes no memory.
     void flush();
 

@@ -137,12 +137,11 @@ TEST(Recording, EveryAnswerAndMarkComesBack) {
         [](RecordEncoder& to) { to.read(4, {}, std::string(100, '\0')); },
         [&](RecordEncoder& to) { to.read(4, std::unexpected(failure), "not told"); },
         [&](RecordEncoder& to) { to.digest(digest); },
-        [](RecordEncoder& to) { to.refused(15); },
         [](RecordEncoder& to) { to.end(EndReason::SizeReached); },
     });
     const ReadBack back = read_back(bytes);
     ASSERT_FALSE(back.problem) << back.problem->line;
-    ASSERT_EQ(back.records.size(), 11U);
+    ASSERT_EQ(back.records.size(), 10U);
     const auto call = [&](std::size_t i) { return std::get<PortCall>(back.records[i]); };
     EXPECT_EQ(call(0).kind, RecordKind::Respond);
     EXPECT_EQ(call(0).arguments, 0xffffffffU);
@@ -154,8 +153,9 @@ TEST(Recording, EveryAnswerAndMarkComesBack) {
     EXPECT_EQ(call(6).bytes, "");
     EXPECT_EQ(call(7).failure, failure);
     EXPECT_EQ(std::get<NodeDigest>(back.records[8]), digest);
-    EXPECT_EQ(std::get<RefusedMark>(back.records[9]).exit_code, 15U);
-    EXPECT_EQ(std::get<EndMark>(back.records[10]).reason, EndReason::SizeReached);
+    EXPECT_EQ(std::get<EndMark>(back.records[9]).reason, EndReason::SizeReached);
+    const ReadBack refused = read_back(written({[](RecordEncoder& to) { to.refused(15); }}));
+    EXPECT_EQ(std::get<RefusedMark>(refused.records.at(0)).exit_code, 15U);
 }
 
 TEST(Recording, BlocksEndWhereTheWriterIsFlushedAndWhenTheyAreFull) {
@@ -210,30 +210,69 @@ TEST(Recording, ATornTailIsTold) {
     EXPECT_EQ(zeros.torn_bytes, 5000U) << "what a file system leaves of blocks that it did not write";
 }
 
+// Never a tail that a crash cut off, though nothing whole stands behind the last block.
 TEST(Recording, AFlippedBitIsDamageWhereverItIs) {
     std::string bytes;
+    std::vector<std::size_t> ends;
     RecordingWriter writer(sink_of(bytes), kBytesMax);
     ASSERT_TRUE(writer.begin(some_header()));
-    const std::size_t header_end = bytes.size();
+    ends.push_back(bytes.size());
     for (std::uint64_t i = 0; i < 3; ++i) {
         writer.add([&](RecordEncoder& to) { to.tick(i); });
         writer.flush();
+        ends.push_back(bytes.size());
     }
-    for (std::size_t at = 0; at < bytes.size(); ++at) {
+    for (std::size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+        const std::size_t at = bit / 8;
         std::string harmed = bytes;
-        harmed[at] = static_cast<char>(harmed[at] ^ 4);
+        harmed[at] = static_cast<char>(harmed[at] ^ (1 << bit % 8));
         const ReadBack back = read_back(harmed);
-        // A length that points beyond the end looks like a tail that was cut off.
-        if (!back.problem) {
-            EXPECT_GT(back.torn_bytes, 0U) << at;
-            EXPECT_GE(at, header_end);
-            EXPECT_LT(back.records.size(), 3U) << at;
+        ASSERT_TRUE(back.problem) << "bit " << bit % 8 << " of byte " << at;
+        EXPECT_FALSE(back.problem->line.empty());
+        if (at < ends.front()) {
+            EXPECT_LE(back.problem->offset, at);
             continue;
         }
-        EXPECT_LE(back.problem->offset, at);
-        EXPECT_FALSE(back.problem->line.empty());
-        EXPECT_TRUE(at < header_end || back.problem->kind == RecordingProblem::Kind::Damaged) << at;
+        EXPECT_EQ(back.problem->kind, RecordingProblem::Kind::Damaged) << at;
+        const auto block = std::ranges::upper_bound(ends, at) - 1;
+        EXPECT_EQ(back.problem->offset, *block) << at;
+        EXPECT_EQ(back.records.size(), static_cast<std::size_t>(block - ends.begin())) << at;
     }
+}
+
+TEST(Recording, WhatStandsBehindTheEndIsDamage) {
+    const auto end = [](RecordEncoder& to) { to.end(EndReason::Stopped); };
+    const auto refused = [](RecordEncoder& to) { to.refused(15); };
+    for (const std::function<void(RecordEncoder&)>& last :
+         {std::function<void(RecordEncoder&)>(end), std::function<void(RecordEncoder&)>(refused)}) {
+        const std::string bytes = written({[](RecordEncoder& to) { to.tick(1); }, last});
+        EXPECT_EQ(read_back(bytes).records.size(), 2U);
+        for (const std::string& more : {std::string(1, '\0'), std::string(5000, '\0'), std::string("x"),
+                                        bytes.substr(written({}).size())}) {
+            const ReadBack back = read_back(bytes + more);
+            ASSERT_TRUE(back.problem);
+            EXPECT_EQ(back.problem->offset, bytes.size());
+            EXPECT_THAT(back.problem->line, HasSubstr("bytes stand behind the end of the recording"));
+        }
+        const ReadBack within = read_back(written({last, last}));
+        ASSERT_TRUE(within.problem);
+        EXPECT_THAT(within.problem->line, HasSubstr("records stand behind the one that ends"));
+    }
+}
+
+TEST(Recording, TheWriterWritesNothingBehindTheEnd) {
+    std::string bytes;
+    RecordingWriter writer(sink_of(bytes), kBytesMax);
+    ASSERT_TRUE(writer.begin(some_header()));
+    writer.end(EndReason::Stopped);
+    const std::string ended = bytes;
+    writer.add([](RecordEncoder& to) { to.turn_ended(); });
+    writer.end(EndReason::Stopped);
+    writer.flush();
+    EXPECT_EQ(bytes, ended);
+    EXPECT_EQ(read_back(bytes).records.size(), 1U);
+    ASSERT_TRUE(writer.stop());
+    EXPECT_FALSE(writer.stop()->is_failure);
 }
 
 TEST(Recording, ABlockThatIsMissingIsDamage) {
@@ -268,9 +307,9 @@ TEST(Recording, WhatIsNoRecordingOrOfALaterVersionIsRefused) {
     EXPECT_EQ(problem("{\"seed\": 4711, \"shape\": {}}").kind, Kind::NotARecording);
     const std::string bytes = written({});
     std::string later = bytes;
-    later[8] = 2;
+    later[8] = 3;
     EXPECT_EQ(problem(later).kind, Kind::OtherVersion);
-    EXPECT_THAT(problem(later).line, HasSubstr("format 2, and this program reads format 1"));
+    EXPECT_THAT(problem(later).line, HasSubstr("format 3, and this program reads format 2"));
     EXPECT_EQ(problem(std::string_view(bytes).substr(0, 15)).kind, Kind::Damaged);
     EXPECT_EQ(problem(std::string_view(bytes).substr(0, bytes.size() - 1)).kind, Kind::Damaged);
 }
