@@ -278,6 +278,30 @@ void kill_everywhere(Story story, const VirtualDisk::Image& start, const History
 
 TEST(Crash, APowerCutAfterAKillAtCreation) { kill_everywhere(three_entries, {}, {}); }
 
+// A process lives its `life` on the disk and is killed; the power goes after each operation of the next one's
+// recovery, within a sector: of what was written to it, fewer than `torn_bytes` get there. Adds up the cuts.
+template <class Life>
+void cut_everywhere_in_recovery(const VirtualDisk::Image& start, Life life, std::uint64_t torn_bytes,
+                                std::uint64_t seed, std::uint64_t& cuts) {
+    for (std::uint64_t recovered = 1;; ++recovered) {
+        SCOPED_TRACE(testing::Message() << "cut after " << recovered << " operations of the recovery");
+        VirtualDisk disk(start);
+        const History history = life(disk);
+        disk.kill_process();
+        disk.cut_power_after(recovered);
+        if (LogUser(disk).open() && !disk.power_is_off()) return;
+        ++cuts;
+        Dice dice(seed * 1000 + recovered);
+        for (int sample = 0; sample < 32; ++sample) {
+            VirtualDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); },
+                                              [&] { return dice.below(torn_bytes); }));
+            const auto content = LogUser(torn).open();
+            ASSERT_TRUE(content) << content.error().message;
+            ASSERT_TRUE(history.allows(*content));
+        }
+    }
+}
+
 // What the killed process had written lies in the cache; the power goes while the next one recovers, and the
 // disk was in the middle of a sector. One readable copy of the vote must be on the disk at every moment.
 TEST(Crash, APowerCutWithinTheRecoveryAfterAKill) {
@@ -287,28 +311,15 @@ TEST(Crash, APowerCutWithinTheRecoveryAfterAKill) {
         user.append(2, 300);
     };
     std::uint64_t cuts = 0;
-    for (std::uint64_t operations = 1;; ++operations) {
-        bool was_killed = false;
-        for (std::uint64_t recovered = 1;; ++recovered) {
-            SCOPED_TRACE(testing::Message()
-                         << "killed after operation " << operations << ", cut after " << recovered);
-            VirtualDisk disk(start.image);
+    bool was_killed = true;
+    for (std::uint64_t operations = 1; was_killed && !HasFatalFailure(); ++operations) {
+        SCOPED_TRACE(testing::Message() << "killed after operation " << operations);
+        const auto life = [&](VirtualDisk& disk) {
             const Crashed killed = run(disk, start.history, story, operations);
             was_killed = killed.power_went;
-            disk.kill_process();
-            disk.cut_power_after(recovered);
-            if (LogUser(disk).open() && !disk.power_is_off()) break;
-            ++cuts;
-            Dice dice(operations * 1000 + recovered);
-            for (int sample = 0; sample < 32; ++sample) {
-                VirtualDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); },
-                                                  [&] { return dice.below(VirtualDisk::kSectorBytes); }));
-                const auto content = LogUser(torn).open();
-                ASSERT_TRUE(content) << content.error().message;
-                ASSERT_TRUE(killed.history.allows(*content));
-            }
-        }
-        if (!was_killed) break;
+            return killed.history;
+        };
+        cut_everywhere_in_recovery(start.image, life, VirtualDisk::kSectorBytes, operations, cuts);
     }
     EXPECT_GT(cuts, 20U);
 }
@@ -350,37 +361,24 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
 }
 
 // The sync of the vote's second copy fails: it is read from the cache, marked clean, and not on the disk. The
-// power goes while the next life overwrites the first copy, in the middle of its sector.
+// power goes while the next life overwrites the first copy, in the middle of its sector; of what the failed
+// sync dropped, a part may have reached the disk all the same.
 TEST(Crash, AVoteThatOnlyTheCacheHoldsIsWrittenBeforeTheOtherCopyIsTouched) {
     constexpr std::uint64_t kVoteBytes = 96;  // about: behind it a block is zeros
     std::uint64_t cuts = 0;
-    for (std::uint64_t failing = 0; failing < 4; ++failing) {
-        for (std::uint64_t recovered = 1;; ++recovered) {
-            SCOPED_TRACE(testing::Message() << "operation " << failing << " fails, cut after " << recovered);
-            VirtualDisk disk;
+    for (std::uint64_t failing = 0; failing < 4 && !HasFatalFailure(); ++failing) {
+        SCOPED_TRACE(testing::Message() << "operation " << failing << " fails");
+        const auto life = [&](VirtualDisk& disk) {
             LogUser user(disk);
-            ASSERT_TRUE(user.open());
+            EXPECT_TRUE(user.open());
             three_entries(user);
-            ASSERT_TRUE(user.settle());
+            EXPECT_TRUE(user.settle());
             disk.fail_operation(failing, wal::DiskError::Failed);
             user.vote(2, 2);
-            ASSERT_FALSE(user.settle());
-            disk.kill_process();
-            disk.cut_power_after(recovered);
-            if (LogUser(disk).open() && !disk.power_is_off()) break;
-            ++cuts;
-            Dice dice(recovered);
-            for (int sample = 0; sample < 32; ++sample) {
-                // Of what the failed sync dropped, a part may have reached the disk all the same.
-                VirtualDisk::Image image =
-                    disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); },
-                                     [&] { return dice.below(kVoteBytes); });
-                VirtualDisk torn(image);
-                const auto content = LogUser(torn).open();
-                ASSERT_TRUE(content) << content.error().message;
-                ASSERT_TRUE(user.history().allows(*content));
-            }
-        }
+            EXPECT_FALSE(user.settle());
+            return user.history();
+        };
+        cut_everywhere_in_recovery({}, life, kVoteBytes, failing, cuts);
     }
     EXPECT_GT(cuts, 20U);
 }
