@@ -34,6 +34,7 @@ class DiskWorker : public wal::Disk {
                                                std::span<char> out) override;
     std::expected<void, wal::DiskFailure> run(std::span<const wal::DiskOperation> operations) override;
     void submit(wal::DiskJob job) override;
+    void met(wal::Situation) override {}
 
  private:
     struct Lane {

@@ -32,7 +32,8 @@ struct PeerAddress {
     bool operator==(const PeerAddress&) const = default;
 };
 
-/// What a function here answers is recorded and replayed: a new one is a record of recording.h.
+/// What a function here answers is recorded and replayed: a new one is a record of recording.h. None has a
+/// body, so that the recorder, which stands before another environment, cannot swallow a call unnoticed.
 class Environment {
  public:
     Environment() = default;
@@ -50,7 +51,7 @@ class Environment {
     /// Asked before the answer to a read is made, which has about so many bytes. False: forget the request,
     /// the one exception to respond(). Its client has gone; or it has not taken what it asked before, and
     /// request_received() is called again when there is room.
-    virtual bool wants_answer(HttpExchange /*exchange*/, std::size_t /*bytes*/) { return true; }
+    virtual bool wants_answer(HttpExchange exchange, std::size_t bytes) = 0;
     virtual void log(LogLevel level, std::string_view line) = 0;
     /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one
     /// turn should.
@@ -60,14 +61,11 @@ class Environment {
     virtual void fail(int exit_code, std::string_view line) = 0;
 
     // For who watches a node: traces, coverage and checkers. The node does not depend on any of them.
-    virtual void met(Situation situation) { static_cast<void>(situation); }
+    virtual void met(Situation situation) = 0;
     /// The engine has taken a step; its actions are performed next.
-    virtual void engine_stepped(const engine::Output& output) { static_cast<void>(output); }
+    virtual void engine_stepped(const engine::Output& output) = 0;
     /// The entry at `index` is committed and has just been applied; called for each in order.
-    virtual void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) {
-        static_cast<void>(index);
-        static_cast<void>(entry);
-    }
+    virtual void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) = 0;
 };
 
 }  // namespace quorate::server

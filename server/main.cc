@@ -132,6 +132,9 @@ class Process final : public Environment, public io::HttpHandler {
     }
     void log(LogLevel level, std::string_view line) override { spdlog::log(level_of(level), "{}", line); }
     void request_turn() override { loop_.request_turn(); }
+    void met(Situation) override {}
+    void engine_stepped(const engine::Output&) override {}
+    void entry_applied(engine::LogIndex, const wal::LogEntry&) override {}
     void fail(int exit_code, std::string_view line) override {
         // At once and without clean-up: what is not durable must not become visible by any later step.
         refuse_directory({static_cast<wal::RefusalCode>(exit_code), std::string(line)});

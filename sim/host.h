@@ -102,6 +102,7 @@ class Host final : public server::Environment, public wal::Disk {
     void respond(server::HttpExchange exchange, server::HttpResponse response) override {
         world_.respond(index_, exchange, std::move(response));
     }
+    bool wants_answer(server::HttpExchange, std::size_t) override { return true; }
     void log(server::LogLevel level, std::string_view line) override { world_.log_line(index_, level, line); }
     void request_turn() override { world_.turn_wanted(index_); }
     void fail(int exit_code, std::string_view line) override {

@@ -83,6 +83,8 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
         result_.last_words = line;
         if (options_.log) options_.log(now_ms_, server::LogLevel::Error, line);
     }
+    void met(server::Situation) override {}
+    void engine_stepped(const engine::Output&) override {}
     void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) override {
         chain_.add(index, entry);
     }
@@ -115,6 +117,7 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
              [&] { return fmt::format("job {}, {} operations", job.id, job.operations.size()); });
         jobs_.insert(job.id);
     }
+    void met(wal::Situation) override {}
 
  private:
     // The answer to this call, when it is the one that was recorded. `describe` says what was asked.

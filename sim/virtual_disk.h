@@ -33,6 +33,7 @@ class VirtualDisk final : public wal::Disk {
                                                std::span<char> out) override;
     std::expected<void, wal::DiskFailure> run(std::span<const wal::DiskOperation> operations) override;
     void submit(wal::DiskJob job) override;
+    void met(wal::Situation) override {}
 
     // Jobs, which wait until they are told to run.
     /// Runs the oldest job of the lane to its end; nothing when there is none, or when the power is off.

@@ -118,8 +118,9 @@ class Disk : public DiskReader {
     /// Starts the job; its completion comes later as an event, never from within this call.
     virtual void submit(DiskJob job) = 0;
 
-    /// For who watches a log. The log does not depend on it.
-    virtual void met(Situation situation) { static_cast<void>(situation); }
+    /// For who watches a log. The log does not depend on it. Without a body, so that who stands before
+    /// another disk has to pass it on.
+    virtual void met(Situation situation) = 0;
 };
 
 }  // namespace quorate::wal

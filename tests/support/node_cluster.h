@@ -70,6 +70,9 @@ class NodeHost : public server::Environment {
     }
     void log(server::LogLevel, std::string_view line) override { lines.emplace_back(line); }
     void request_turn() override { turn_requested = true; }
+    void met(server::Situation) override {}
+    void engine_stepped(const engine::Output&) override {}
+    void entry_applied(engine::LogIndex, const wal::LogEntry&) override {}
     void fail(int exit_code, std::string_view line) override { failure = {exit_code, std::string(line)}; }
 
     std::unique_ptr<VirtualDisk> disk = std::make_unique<VirtualDisk>();
