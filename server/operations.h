@@ -3,7 +3,6 @@
 // What clients wait for, each with the deadline at which it is answered anyway.
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
@@ -27,21 +26,20 @@ class Operations {
 
     OperationId add(Operation operation, std::uint64_t now_ms) {
         const OperationId id = next_id_++;
-        operations_.emplace(id, std::move(operation));
-        deadlines_.push_back({now_ms + timeout_ms_, id});
+        operations_.emplace(id, Waiting{now_ms + timeout_ms_, std::move(operation)});
         return id;
     }
 
     /// Null when it has been answered.
     [[nodiscard]] Operation* find(OperationId id) {
         const auto found = operations_.find(id);
-        return found == operations_.end() ? nullptr : &found->second;
+        return found == operations_.end() ? nullptr : &found->second.operation;
     }
 
     [[nodiscard]] std::optional<Operation> take(OperationId id) {
         auto node = operations_.extract(id);
         if (node.empty()) return std::nullopt;
-        return std::move(node.mapped());
+        return std::move(node.mapped().operation);
     }
 
     /// Takes out everything for which `wanted(operation)` holds.
@@ -50,7 +48,8 @@ class Operations {
         std::vector<Operation> taken;
         for (auto it = operations_.begin(); it != operations_.end();) {
             const auto here = it++;
-            if (wanted(here->second)) taken.push_back(std::move(operations_.extract(here).mapped()));
+            if (wanted(here->second.operation))
+                taken.push_back(std::move(operations_.extract(here).mapped().operation));
         }
         return taken;
     }
@@ -58,22 +57,18 @@ class Operations {
     /// Takes out everything whose time has come.
     [[nodiscard]] std::vector<Operation> take_expired(std::uint64_t now_ms) {
         std::vector<Operation> expired;
-        while (!deadlines_.empty() && deadlines_.front().at_ms <= now_ms) {
-            const OperationId id = deadlines_.front().id;
-            deadlines_.pop_front();
-            if (auto operation = take(id)) expired.push_back(std::move(*operation));
-        }
+        while (!operations_.empty() && operations_.begin()->second.deadline_ms <= now_ms)
+            expired.push_back(std::move(operations_.extract(operations_.begin()).mapped().operation));
         return expired;
     }
 
  private:
-    struct Deadline {
-        std::uint64_t at_ms;
-        OperationId id;
+    struct Waiting {
+        std::uint64_t deadline_ms;
+        Operation operation;
     };
 
-    std::map<OperationId, Operation> operations_;
-    std::deque<Deadline> deadlines_;  ///< ascending; those of answered operations stay until their time
+    std::map<OperationId, Waiting> operations_;  ///< the later begun, the later due
     OperationId next_id_;
     std::uint64_t timeout_ms_;
 };
