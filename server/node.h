@@ -3,6 +3,7 @@
 // One server of the cluster: joins the engine, the log on disk and the key-value store, and answers clients
 // and peers.
 
+#include <array>
 #include <cstdint>
 #include <expected>
 #include <map>
@@ -52,6 +53,13 @@ struct NodeConfig {
         4U << 20;  ///< applied in one turn, so that a long replay does not delay heartbeats
 };
 
+/// A queue or a buffer: what it holds, and may hold at most.
+struct QueueUse {
+    std::string_view name;
+    std::uint64_t held = 0;
+    std::uint64_t held_max = 0;
+};
+
 /// Event-driven like the engine, and as pure: everything comes in through these functions and goes out
 /// through the two ports. Not thread-safe: one thread owns it. After Environment::fail() it ignores
 /// everything.
@@ -93,6 +101,10 @@ class Node {
     /// Of the configuration in force.
     [[nodiscard]] const ClusterMembers& members() const { return members_; }
     [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
+    /// What the node holds for others, each with its bound: for who watches it.
+    [[nodiscard]] std::array<QueueUse, 4> queues() const;
+    /// The same of the entries in memory that are on disk and applied, at the end of a turn.
+    [[nodiscard]] QueueUse cached() const;
     /// Confirmed reads whose index is not applied yet.
     [[nodiscard]] std::size_t reads_waiting() const { return unapplied_reads_.size(); }
 

@@ -15,6 +15,9 @@ using engine::RoleName;
 
 namespace {
 
+/// Questions about the members that await answers at one time; beyond it 503.
+constexpr std::size_t kNodesQueriesMax = 64;
+
 bool is_read(const ApiCall& call) {
     return std::holds_alternative<GetCall>(call.call) || std::holds_alternative<RangeCall>(call.call);
 }
@@ -49,6 +52,24 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
 bool Node::is_overloaded() const {
     return operations_.size() >= config_.operations_max ||
            queued_bytes_ >= config_.raft.uncommitted_bytes_max;
+}
+
+std::array<QueueUse, 4> Node::queues() const {
+    std::uint64_t reads = queued_reads_.size() + unapplied_reads_.size();
+    for (const auto& [request, batch] : unconfirmed_reads_) reads += batch.size();
+    // The write that passes the bound is the last one taken.
+    const std::uint64_t last = queued_entries_.empty() ? 0 : queued_entries_.back().payload.size();
+    return {{{"operations", operations_.size(), config_.operations_max},
+             {"bytes of writes to be proposed", queued_bytes_ - last, config_.raft.uncommitted_bytes_max},
+             // Those whose time is over go with the last of their batch.
+             {"reads to be confirmed or applied", reads, 2 * std::uint64_t{config_.operations_max}},
+             {"questions about the members", nodes_queries_.size(), kNodesQueriesMax}}};
+}
+
+QueueUse Node::cached() const {
+    const bool is_needed = cache_.first_index() > std::min(applied_index_, raft_.durable_index());
+    return {"bytes of entries that nobody waits for", is_needed ? 0 : cache_.bytes(),
+            config_.cache_bytes_max};
 }
 
 // Why no new operation is taken at all, if so.
@@ -230,7 +251,7 @@ void Node::end_transfer(OperationId id, engine::TransferOutcome outcome) {
 }
 
 void Node::start_nodes_query(HttpExchange exchange) {
-    if (nodes_queries_.size() >= 64) return environment_.respond(exchange, overloaded());
+    if (nodes_queries_.size() >= kNodesQueriesMax) return environment_.respond(exchange, overloaded());
     NodesQuery query{exchange, {}, members_.members.size() - 1};
     for (const Member& m : members_.members) {
         query.nodes.push_back(m.id == config_.self.id ? health() : NodeHealth::down(m.name, m.address));

@@ -76,6 +76,12 @@ void Referee::look_at(std::size_t node, const engine::Raft& raft) {
     }
 }
 
+void Referee::look_at(std::size_t node, const server::QueueUse& queue) {
+    if (queue.held <= queue.held_max) return;
+    violate("Bounded Memory",
+            fmt::format("node {} holds {} {}, of {}", node + 1, queue.held, queue.name, queue.held_max));
+}
+
 // State Machine Safety: "if a server has applied a log entry at a given index to its state machine, no other
 // server will ever apply a different log entry for the same index". Thesis Fig. 3.2.
 void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex index,

@@ -14,6 +14,7 @@
 #include "engine/raft.h"
 #include "server/command.h"
 #include "server/http_message.h"
+#include "server/node.h"
 #include "wal/entry.h"
 
 namespace quorate::sim {
@@ -59,6 +60,9 @@ class Referee {
     void look_at(std::size_t node, const engine::Raft& raft);
     void entry_applied(std::size_t node, const engine::Raft& raft, engine::LogIndex index,
                        const wal::LogEntry& entry);
+
+    /// Bounded Memory.
+    void look_at(std::size_t node, const server::QueueUse& queue);
 
     // Clients.
     [[nodiscard]] std::uint64_t highest_answered() const { return highest_answered_; }

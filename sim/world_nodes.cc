@@ -15,6 +15,7 @@ namespace quorate::sim {
 void World::touched(std::size_t node) {
     if (hosts_[node]->failure()) return process_failed(node);
     referee_.look_at(node, hosts_[node]->node().raft());
+    for (const server::QueueUse& queue : hosts_[node]->node().queues()) referee_.look_at(node, queue);
     turn_wanted(node);
 }
 
@@ -38,6 +39,7 @@ void World::handle_turn_end(std::size_t node) {
     host.driver().turn_ended();
     if (host.failure()) return process_failed(node);
     referee_.look_at(node, host.node().raft());
+    referee_.look_at(node, host.node().cached());
     if (host.is_stopping && host.node().is_quiet()) {
         host.kill(dice_);
         result_.effects.add(FaultKind::Stop);

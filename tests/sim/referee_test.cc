@@ -105,6 +105,13 @@ TEST_F(RefereeTest, ARevisionThatIsNotCommittedWillNotLast) {
     expect_broken("Durability");
 }
 
+TEST_F(RefereeTest, AQueueMayBeFullAndNoMore) {
+    referee_.look_at(0, server::QueueUse{"operations", 7, 7});
+    EXPECT_FALSE(referee_.violation());
+    referee_.look_at(0, server::QueueUse{"operations", 8, 7});
+    expect_broken("Bounded Memory");
+}
+
 TEST_F(RefereeTest, AnotherNodeMustApplyTheSame) {
     referee_.entry_applied(1, raft_, LogIndex(1), put("k", "other.x"));
     expect_broken("State Machine Safety");
