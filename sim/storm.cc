@@ -12,6 +12,10 @@ namespace quorate::sim {
 namespace {
 
 constexpr std::uint64_t kMs = 1000;
+/// Plans with values that no frame, batch or segment of these worlds holds beside others: millionths.
+constexpr std::uint64_t kLargeValuesChance = 30'000;
+constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
+constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
 
 class Planner {
  public:
@@ -255,6 +259,18 @@ class Planner {
             line.bytes = dice_.skewed(0, bytes_max);
             line.pause_us = dice_.between(0, pause_ms_max * kMs);
             plan_.operations.push_back(line);
+        }
+        // Drawn last, so that all other plans stay as they are.
+        if (dice_.chance(kLargeValuesChance)) add_large_values();
+    }
+
+    // Few, so that a page of a range still holds all of them.
+    void add_large_values() {
+        const std::uint64_t count = dice_.between(1, 4);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            OperationLine& line = plan_.operations[dice_.pick(plan_.operations.size())];
+            const std::uint64_t bytes = dice_.between(kLargeValueBytesMin, kLargeValueBytesMax);
+            if (line.kind == RequestKind::Put || line.kind == RequestKind::PutIf) line.bytes = bytes;
         }
     }
 

@@ -23,6 +23,24 @@ TEST(Plan, ReadsBackWhatItWrote) {
     }
 }
 
+// As a page of a range must hold all that a plan writes, and as they are costly.
+TEST(Plan, FewSeedsWriteAFewLargeValues) {
+    int plans = 0;
+    for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+        std::uint64_t large = 0;
+        for (const OperationLine& line : make_plan(seed).operations) {
+            if (line.bytes < (64U << 10)) continue;
+            EXPECT_TRUE(line.kind == RequestKind::Put || line.kind == RequestKind::PutIf) << seed;
+            EXPECT_LE(line.bytes, 1U << 20) << seed;
+            ++large;
+        }
+        EXPECT_LE(large, 4U) << seed;
+        if (large > 0) ++plans;
+    }
+    EXPECT_GT(plans, 5);
+    EXPECT_LT(plans, 60);
+}
+
 TEST(Plan, EveryKindHasAName) {
     for (std::size_t i = 0; i < kFaultKindCount; ++i)
         EXPECT_FALSE(to_string(static_cast<FaultKind>(i)).empty());
