@@ -3,10 +3,17 @@
 // Checks are sentences about our own code; they stay on in release builds. Foreign input is never checked
 // with them.
 
+#include <functional>
+
 namespace quorate::engine {
 
-/// Prints the sentence and where it stands to standard error, and aborts.
+/// Says the sentence and where it stands on standard error, and aborts.
 [[noreturn]] void check_failed(const char* sentence, const char* file, int line);
+
+/// Is told of a check that fails in place of standard error; then the process aborts.
+using CheckHook = std::function<void(const char* sentence, const char* file, int line)>;
+/// One for the process; empty: standard error again. Not while other threads run.
+void set_check_hook(CheckHook hook);
 
 }  // namespace quorate::engine
 

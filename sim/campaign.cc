@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -15,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sim/storm.h"
+#include "sim/apart.h"
 
 namespace quorate::sim {
 
@@ -36,7 +37,9 @@ std::string encode(std::uint64_t seed, const RunResult& r) {
               {"effects", r.effects.counts},
               {"marks", r.marks.to_string()},
               {"answers", r.answers.counts}};
-    if (r.violation) json["violation"] = {r.violation->property, r.violation->text, r.violation->at_us};
+    if (r.violation)
+        json["violation"] = {r.violation->property, r.violation->text, r.violation->at.event,
+                             r.violation->at.us, r.violation->at.node};
     return json.dump() + '\n';
 }
 
@@ -56,7 +59,8 @@ std::pair<std::uint64_t, RunResult> decode(std::string_view line) {
     r.answers.counts = json["answers"].get<std::vector<std::uint64_t>>();
     if (json.contains("violation")) {
         const Json& v = json["violation"];
-        r.violation = Violation{v[0].get<std::string>(), v[1].get<std::string>(), v[2].get<std::uint64_t>()};
+        r.violation = Violation{
+            v[0], v[1], {v[2].get<std::uint64_t>(), v[3].get<std::uint64_t>(), v[4].get<std::size_t>()}};
     }
     return {json["seed"].get<std::uint64_t>(), std::move(r)};
 }
@@ -69,35 +73,25 @@ void write_all(int fd, std::string_view bytes) {
     }
 }
 
-std::string how_it_ended(int status) {
-    return WIFSIGNALED(status) ? fmt::format("the process was ended by signal {}", WTERMSIG(status))
-                               : fmt::format("the process ended with exit code {}", WEXITSTATUS(status));
-}
-
-RunResult crashed(int status) {
-    RunResult result;
-    result.violation = Violation{kCrash, how_it_ended(status), 0};
-    return result;
-}
-
 // The second run finds a heap that the first has left behind: what depends on an address shows.
-RunResult run_twice(const Plan& plan) {
-    RunResult first = run(plan);
-    const RunResult second = run(plan);
+RunResult run_twice(const Plan& plan, const RunOptions& options) {
+    RunResult first = run(plan, options);
+    const RunResult second = run(plan, options);
     if (!first.violation && first.trace_hash != second.trace_hash) {
         first.violation = Violation{"Determinism",
                                     fmt::format("two runs of the same plan: traces {:016x} and {:016x}",
                                                 first.trace_hash, second.trace_hash),
-                                    first.virtual_us};
+                                    *options.moment};
     }
     return first;
 }
 
-/// A child that runs the seeds first, first + step, … and writes a line for each.
+/// A child that runs every seed that is its share, and writes a line for each.
 class Worker {
  public:
-    Worker(std::uint64_t first, std::uint64_t last, std::uint64_t step, bool twice)
-        : next_(first), last_(last), step_(step), twice_(twice) {
+    /// The one with this number of all the campaign's workers.
+    Worker(const Campaign& campaign, unsigned number)
+        : campaign_(campaign), next_(campaign.first_seed + number) {
         start();
     }
 
@@ -114,7 +108,7 @@ class Worker {
         for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
             auto [seed, result] = decode(std::string_view(text_).substr(0, end));
             text_.erase(0, end + 1);
-            next_ = seed + step_;
+            next_ = seed + campaign_.jobs;
             if (!on_result(seed, std::move(result))) return false;
         }
         return true;
@@ -130,38 +124,37 @@ class Worker {
  private:
     void start() {
         std::array<int, 2> pipe{};
-        if (next_ > last_ || ::pipe2(pipe.data(), O_CLOEXEC) != 0) {
-            fd_ = -1;
-            return;
-        }
-        std::fflush(nullptr);
-        pid_ = ::fork();
-        if (pid_ == 0) {
+        if (next_ > campaign_.last_seed) return;
+        if (::pipe2(pipe.data(), O_CLOEXEC) != 0) give_up("pipe2");
+        pid_ = words_->start([&] {
             ::close(pipe[0]);
-            for (std::uint64_t seed = next_; seed <= last_; seed += step_)
-                write_all(pipe[1], encode(seed, twice_ ? run_twice(make_plan(seed)) : run(make_plan(seed))));
-            std::_Exit(EXIT_SUCCESS);
-        }
+            const RunOptions options{.moment = &words_->moment()};
+            for (std::uint64_t seed = next_; seed <= campaign_.last_seed; seed += campaign_.jobs) {
+                const Plan plan = campaign_.plan_of(seed);
+                write_all(pipe[1],
+                          encode(seed, campaign_.twice ? run_twice(plan, options) : run(plan, options)));
+            }
+            return 0;
+        });
         ::close(pipe[1]);
         fd_ = pipe[0];
     }
 
     bool ended(const std::function<bool(std::uint64_t, RunResult&&)>& on_result) {
-        int status = 0;
-        ::waitpid(pid_, &status, 0);
         ::close(std::exchange(fd_, -1));
-        if (next_ > last_) return true;
+        if (words_->wait(pid_)) return true;
         // It died in the run of next_: the rest is for another.
-        const std::uint64_t seed = std::exchange(next_, next_ + step_);
-        const bool goes_on = on_result(seed, crashed(status));
+        const std::uint64_t seed = std::exchange(next_, next_ + campaign_.jobs);
+        RunResult crashed;
+        crashed.violation = words_->crash();
+        const bool goes_on = on_result(seed, std::move(crashed));
         if (goes_on) start();
         return goes_on;
     }
 
+    Campaign campaign_;
     std::uint64_t next_;
-    std::uint64_t last_;
-    std::uint64_t step_;
-    bool twice_;
+    std::unique_ptr<LastWords> words_ = std::make_unique<LastWords>();
     pid_t pid_ = -1;
     int fd_ = -1;
     std::string text_;
@@ -169,32 +162,14 @@ class Worker {
 
 }  // namespace
 
-RunResult run_apart(const Plan& plan) {
-    std::array<int, 2> pipe{};
-    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return crashed(EXIT_FAILURE << 8);
-    std::fflush(nullptr);
-    const pid_t pid = ::fork();
-    if (pid == 0) {
-        ::close(pipe[0]);
-        // What an assertion says has been seen already.
-        const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-        if (nowhere >= 0) ::dup2(nowhere, STDERR_FILENO);
-        write_all(pipe[1], encode(plan.seed, run(plan)));
-        std::_Exit(EXIT_SUCCESS);
-    }
-    ::close(pipe[1]);
-    std::string text;
-    std::array<char, 65536> buffer{};
-    for (;;) {
-        const ssize_t got = ::read(pipe[0], buffer.data(), buffer.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        text.append(buffer.data(), static_cast<std::size_t>(got));
-    }
-    ::close(pipe[0]);
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return text.ends_with('\n') ? decode(text).second : crashed(status);
+std::string failure_of(const Plan& plan) {
+    LastWords words;
+    const pid_t process = words.start([&] {
+        const RunResult result = run(plan, {.moment = &words.moment()});
+        if (result.violation) words.say(result.violation->property);
+        return 0;
+    });
+    return words.wait(process) ? std::string(words.said()) : words.crash().property;
 }
 
 void run_campaign(const Campaign& campaign,
@@ -202,8 +177,7 @@ void run_campaign(const Campaign& campaign,
                   const std::function<bool()>& on_pause) {
     std::vector<Worker> workers;
     workers.reserve(campaign.jobs);
-    for (unsigned i = 0; i < campaign.jobs; ++i)
-        workers.emplace_back(campaign.first_seed + i, campaign.last_seed, campaign.jobs, campaign.twice);
+    for (unsigned i = 0; i < campaign.jobs; ++i) workers.emplace_back(campaign, i);
     for (bool goes_on = true; goes_on;) {
         std::vector<pollfd> polls;
         std::vector<Worker*> polled;

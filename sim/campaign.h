@@ -1,27 +1,25 @@
 #pragma once
 
-// Runs plans in processes of their own, so that one that aborts is told from one that fails and takes nobody
-// with it. Part of quorate-sim's shell, not of the pure room.
+// Runs plans in processes of their own. Part of quorate-sim's shell, not of the pure room.
 
 #include <cstdint>
 #include <functional>
-#include <vector>
+#include <string>
 
+#include "sim/storm.h"
 #include "sim/world.h"
 
 namespace quorate::sim {
 
-/// The property of a run whose process died: an assertion failed, or worse.
-inline constexpr const char* kCrash = "Crash";
-
-/// Runs the plan in a child process. A crash is a violation; its text is how the process ended.
-[[nodiscard]] RunResult run_apart(const Plan& plan);
+/// The property that breaks when the plan runs in a process of its own; empty when none does.
+[[nodiscard]] std::string failure_of(const Plan& plan);
 
 struct Campaign {
     std::uint64_t first_seed = 1;
     std::uint64_t last_seed = 1;
     unsigned jobs = 1;
     bool twice = false;  ///< each seed, and compare the traces
+    Plan (*plan_of)(std::uint64_t seed) = make_plan;
 };
 
 /// Runs every seed of the campaign; `on_result` is called for each, in no particular order, and `on_pause`

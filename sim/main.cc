@@ -24,6 +24,7 @@
 #include "sim/exit.h"
 #include "sim/history_json.h"
 #include "sim/linearizability.h"
+#include "sim/plan_replay.h"
 #include "sim/replay_command.h"
 #include "sim/shrink.h"
 #include "sim/storm.h"
@@ -69,13 +70,6 @@ std::expected<std::string, std::string> read_file(const std::string& name) {
     return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-bool write_file(const std::string& name, std::string_view content) {
-    std::ofstream file(name, std::ios::binary);
-    file << content;
-    file.close();
-    return static_cast<bool>(file);
-}
-
 std::expected<Source, std::string> load(const std::string& text) {
     if (const auto seed = parse_number(text)) return Source{text, make_plan(*seed)};
     const auto content = read_file(text);
@@ -83,12 +77,6 @@ std::expected<Source, std::string> load(const std::string& text) {
     auto plan = plan_from_json(*content);
     if (!plan) return std::unexpected(fmt::format("{}: {}", text, plan.error()));
     return Source{text, std::move(*plan)};
-}
-
-void print_violation(const Violation& violation, std::string_view source) {
-    fmt::print("BROKEN  {}\n        {}\n        at {}.{:06} s; replay: quorate-sim replay {}\n",
-               violation.property, violation.text, violation.at_us / 1'000'000, violation.at_us % 1'000'000,
-               source);
 }
 
 /// Redrawn in place while a batch runs, when somebody looks.
@@ -165,41 +153,13 @@ int run_seeds(const RunCommand& command) {
     return Passed;
 }
 
-struct ReplayCommand {
-    std::vector<std::string> sources;
-    bool trace = false;
-    std::uint64_t until = UINT64_MAX;
-    std::size_t verbose = 0;
-    std::string history;
-};
-
-int replay(const ReplayCommand& command) {
-    int code = Passed;
-    std::string history;
-    for (const std::string& text : command.sources) {
+int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
+    Exit code = Passed;
+    for (const std::string& text : sources) {
         const auto source = load(text);
         if (!source) return say_unusable(source.error());
-        RunOptions options;
-        options.events_max = command.until;
-        if (!command.history.empty())
-            options.history = [&](std::span<const Operation> operations) {
-                history = render_history(operations);
-            };
-        if (command.trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
-        if (command.verbose != 0)
-            options.log = [&](std::size_t node, std::string_view line) {
-                if (node == command.verbose) fmt::print("node {} {}\n", node, line);
-            };
-        const RunResult result = run(source->plan, options);
-        if (!command.history.empty() && !write_file(command.history, history))
-            return say_unusable(fmt::format("cannot write {}", command.history));
-        if (result.violation) code = Broken;
-        if (command.trace) continue;
-        fmt::print("{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}\n", text,
-                   result.events, static_cast<double>(result.virtual_us) / 1e6, source->plan.faults.size(),
-                   source->plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds");
-        if (!result.violation) continue;
-        print_violation(*result.violation, text);
+        code = std::max(code, replay_plan(text, source->plan, flags));
+        if (code > Broken) break;
     }
     return code;
 }
@@ -207,15 +167,11 @@ int replay(const ReplayCommand& command) {
 int shrink_source(const std::string& text, const std::string& output, std::uint64_t trials_max) {
     const auto source = load(text);
     if (!source) return say_unusable(source.error());
-    const Trial trial = [](const Plan& plan) {
-        const RunResult result = run_apart(plan);
-        return result.violation ? result.violation->property : std::string();
-    };
-    const std::string property = trial(source->plan);
+    const std::string property = failure_of(source->plan);
     if (property.empty())
         return say_unusable(fmt::format("{} breaks nothing: there is nothing to shrink", text));
     const auto began = Clock::now();
-    const Shrunk shrunk = shrink(source->plan, property, trial, trials_max);
+    const Shrunk shrunk = shrink(source->plan, property, failure_of, trials_max);
     const std::string name = output.empty() ? fmt::format("{}.scenario.json", text) : output;
     if (!write_file(name, to_json(shrunk.plan))) return say_unusable(fmt::format("cannot write {}", name));
     fmt::print("{}: {} faults and {} operations, from {} and {}; {} runs in {:.1f} s\n", property,
@@ -280,14 +236,15 @@ int start(int argc, char** argv) {
     run_command->add_flag("--keep-going", run_options.keep_going, "Do not stop at the first failure");
     run_command->add_flag("--marks", run_options.marks, "Print how many runs reached each mark of the code");
 
-    ReplayCommand replay_options;
+    std::vector<std::string> sources;
+    ReplayFlags replay_flags;
     CLI::App* replay_command = app.add_subcommand("replay", "Run one seed or scenario file again");
-    replay_command->add_option("SEED|FILE", replay_options.sources, "Seeds or scenario files")->required();
-    replay_command->add_flag("--trace", replay_options.trace,
+    replay_command->add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
+    replay_command->add_flag("--trace", replay_flags.trace,
                              "Print a line of JSON for each event, with each node's view");
-    replay_command->add_option("--until", replay_options.until, "Stop after so many events");
-    replay_command->add_option("--verbose", replay_options.verbose, "Print the log of this node (from 1)");
-    replay_command->add_option("--history", replay_options.history,
+    replay_command->add_option("--until", replay_flags.until, "Stop after so many events");
+    replay_command->add_option("--verbose", replay_flags.verbose, "Print the log of this node (from 1)");
+    replay_command->add_option("--history", replay_flags.history,
                                "Write what the clients asked and were told to this file, for check");
 
     std::string source;
@@ -325,7 +282,7 @@ int start(int argc, char** argv) {
         return app.exit(error) == 0 ? Passed : Usage;
     }
     if (run_command->parsed()) return run_seeds(run_options);
-    if (replay_command->parsed()) return replay(replay_options);
+    if (replay_command->parsed()) return replay(sources, replay_flags);
     if (shrink_command->parsed()) return shrink_source(source, output, trials_max);
     if (replay_node_command->parsed()) return replay_recording(recording, {node_log, inputs_max});
     if (check_command->parsed()) return check_history(history);

@@ -42,7 +42,7 @@ std::string_view shown(const std::optional<std::string>& value) {
 std::string_view value_name(std::string_view value) { return value.substr(0, value.find('.')); }
 
 void Referee::violate(std::string_view property, std::string text) {
-    if (!violation_) violation_ = Violation{std::string(property), std::move(text), now_us_};
+    if (!violation_) violation_ = Violation{std::string(property), std::move(text), {}};
 }
 
 std::uint64_t& Referee::applied_of(std::size_t node) {

@@ -19,11 +19,20 @@
 
 namespace quorate::sim {
 
+/// How far a run has come.
+struct Moment {
+    std::uint64_t event = 0;  ///< counted from 1
+    std::uint64_t us = 0;
+    std::size_t node = 0;  ///< which does something, counted from 1; 0: none
+
+    bool operator==(const Moment&) const = default;
+};
+
 /// A property that does not hold, and where it showed.
 struct Violation {
     std::string property;
     std::string text;
-    std::uint64_t at_us = 0;
+    Moment at;  ///< the world knows it, the referee does not
 
     bool operator==(const Violation&) const = default;
 };
@@ -51,7 +60,6 @@ class Referee {
  public:
     /// The first violation, if any.
     [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
-    void set_now(std::uint64_t now_us) { now_us_ = now_us; }
     void violate(std::string_view property, std::string text);
 
     // Nodes.
@@ -93,7 +101,6 @@ class Referee {
     void check_write(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
 
     std::optional<Violation> violation_;
-    std::uint64_t now_us_ = 0;
     std::map<engine::Term, std::size_t> leader_of_term_;
     std::vector<Committed> chain_;  ///< entry 1 first
     std::vector<std::uint64_t> applied_;

@@ -24,10 +24,9 @@ RunResult World::run() {
     while (phase_ != Phase::Over && !referee_.violation() && result_.events < options_.events_max) {
         ENGINE_CHECK(!queue_.empty());
         now_us_ = queue_.next_us();
-        referee_.set_now(now_us_);
         Event event = queue_.pop();
         if (is_deferred(event)) continue;
-        ++result_.events;
+        moment_ = {++result_.events, now_us_, 0};
         hash(now_us_ ^ (std::uint64_t{event.a} << 48U) ^ (std::uint64_t{event.b} << 56U));
         hash(static_cast<std::uint64_t>(event.kind) + (event.c << 8U));
         if (options_.trace) trace(event);
@@ -37,6 +36,7 @@ RunResult World::run() {
     }
     if (!referee_.violation()) judge_history();
     result_.violation = referee_.violation();
+    if (result_.violation) result_.violation->at = moment_;
     result_.trace_hash = hash_;
     result_.virtual_us = now_us_;
     result_.committed = referee_.committed();
@@ -44,6 +44,7 @@ RunResult World::run() {
 }
 
 void World::judge_history() {
+    moment_.node = 0;
     for (std::size_t i = 0; i < clients_.size(); ++i) {
         const Client& c = clients_[i];
         if (c.attempt) witness_.saw(i, c.attempt->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
@@ -103,7 +104,7 @@ void World::handle(Event& event) {
         case EventKind::FrameArrives: return handle_frame(event.a, event.b, event.c, event.bytes);
         case EventKind::LinkDials: return dial(event.a, event.b);
         case EventKind::LinkLost:
-            hosts_[event.a]->driver().peer_lost(engine::ServerId(event.b + 1));
+            asked(event.a).driver().peer_lost(engine::ServerId(event.b + 1));
             return touched(event.a);
         case EventKind::Request: return deliver_request(event.a, event.b, event.c);
         case EventKind::Response: {

@@ -72,6 +72,8 @@ struct RunOptions {
     std::function<void(std::size_t, std::uint64_t, std::string_view)> record{};
     std::uint64_t record_bytes_max = std::uint64_t{1} << 30;  ///< of each
     std::uint64_t events_max = UINT64_MAX;                    ///< stops there
+    Moment* moment =
+        nullptr;  ///< shows how far the run has come while it goes on, to whom a crash leaves nothing else
 };
 
 [[nodiscard]] RunResult run(const Plan& plan, const RunOptions& options = {});

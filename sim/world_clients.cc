@@ -75,7 +75,7 @@ void World::deliver_request(std::size_t node, std::size_t client, std::uint64_t 
     }
     const server::HttpExchange exchange = next_number_++;
     waiting_[exchange] = {node, client, token};
-    hosts_[node]->driver().request_received(exchange, c.attempt->request);
+    asked(node).driver().request_received(exchange, c.attempt->request);
     touched(node);
 }
 

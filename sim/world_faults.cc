@@ -74,7 +74,7 @@ void World::begin_fault(std::size_t index, bool has_waited) {
         case FaultKind::Stop:
             if (!host.is_up() || host.is_stopping) return;
             host.is_stopping = true;
-            host.driver().begin_stop();
+            asked(line.node).driver().begin_stop();
             touched(line.node);
             return ends();
         case FaultKind::ClockJump:

@@ -27,14 +27,14 @@ void World::turn_wanted(std::size_t node) {
 }
 
 void World::handle_tick(std::size_t node, std::uint64_t life) {
-    Host& host = *hosts_[node];
+    Host& host = asked(node);
     queue_.push(host.next_tick_us(now_us_), {EventKind::Tick, static_cast<std::uint32_t>(node), 0, life, {}});
     host.driver().tick(host.local_ms(now_us_));
     touched(node);
 }
 
 void World::handle_turn_end(std::size_t node) {
-    Host& host = *hosts_[node];
+    Host& host = asked(node);
     host.turn_is_due = false;
     host.driver().turn_ended();
     if (host.failure()) return process_failed(node);
@@ -66,7 +66,7 @@ void World::job_submitted(std::size_t node, wal::DiskLane lane) {
 }
 
 void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
-    Host& host = *hosts_[node];
+    Host& host = asked(node);
     const auto completion = host.disk().complete_next(lane);
     if (host.disk().power_is_off()) {
         result_.effects.add(FaultKind::PowerCutAtDisk);
@@ -85,7 +85,7 @@ void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
 }
 
 void World::start_node(std::size_t node) {
-    Host& host = *hosts_[node];
+    Host& host = asked(node);
     const auto refusal = host.start();
     if (host.lost_power) {
         result_.effects.add(FaultKind::PowerCutAtDisk);
@@ -181,7 +181,7 @@ void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connect
                     {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
                      static_cast<std::uint32_t>(to), connection, bytes});
     }
-    hosts_[to]->driver().frame_received(engine::ServerId(from + 1), std::move(*frame));
+    asked(to).driver().frame_received(engine::ServerId(from + 1), std::move(*frame));
     touched(to);
 }
 
@@ -208,7 +208,7 @@ void World::dial(std::size_t from, std::size_t to) {
     }
     const server::HttpRequest greeting{
         "GET", "/raft/peer", hosts_[from]->node().greeting_to(std::to_string(to + 1)), {}};
-    const auto who = hosts_[to]->node().check_greeting(greeting);
+    const auto who = asked(to).node().check_greeting(greeting);
     if (!who || *who != engine::ServerId(from + 1)) {
         return referee_.violate("Greeting", fmt::format("node {} refuses node {}", to + 1, from + 1));
     }

@@ -51,6 +51,7 @@ class World final : public Surroundings {
     World(const Plan& plan, const RunOptions& options)
         : plan_(plan),
           options_(options),
+          moment_(options.moment != nullptr ? *options.moment : own_moment_),
           dice_(Dice::salted(plan.seed, 2)),
           network_(plan, queue_, result_.effects),
           promises_(plan.shape.nodes),
@@ -95,6 +96,11 @@ class World final : public Surroundings {
     void trace(const Event& event);
 
     void handle(Event& event);
+    /// The host, of which something is asked now.
+    Host& asked(std::size_t node) {
+        moment_.node = node + 1;
+        return *hosts_[node];
+    }
     [[nodiscard]] bool is_deferred(const Event& event);
     /// Something has happened to the node: its turn will end, and what it could not do is dealt with.
     void touched(std::size_t node);
@@ -146,6 +152,8 @@ class World final : public Surroundings {
 
     const Plan& plan_;
     const RunOptions& options_;
+    Moment own_moment_;
+    Moment& moment_;
     RunResult result_;
     EventQueue queue_;
     Dice dice_;

@@ -42,9 +42,14 @@ SHELLS = {
     "server/options.cc": ([], ["CLI/"]),
     # quorate-sim: its flags, files, processes and progress bar.
     "sim/main.cc": ([], ["CLI/", "unistd.h"]),
-    # Seeds in processes of their own, so that a crash is a result.
-    "sim/campaign.cc": ([], ["fcntl.h", "poll.h", "sys/wait.h", "unistd.h"]),
+    # Runs in processes of their own, so that a crash is a result.
+    "sim/apart.cc": ([], ["sys/", "unistd.h"]),
+    "sim/apart.h": ([], ["sys/"]),
+    "sim/campaign.cc": ([], ["fcntl.h", "poll.h", "unistd.h"]),
     "sim/campaign.h": ([], []),
+    # What a replay shows is printed, and its history written to a file.
+    "sim/plan_replay.cc": ([], []),
+    "sim/plan_replay.h": ([], []),
     # A recording is read from its file piece by piece, and its times are shown as a calendar has them.
     "sim/replay_command.cc": ([], []),
 }

@@ -1,0 +1,106 @@
+// What is known of runs whose process dies.
+
+#include "sim/apart.h"
+
+#include <csignal>
+#include <map>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/check.h"
+#include "sim/campaign.h"
+#include "sim/plan_replay.h"
+
+namespace quorate::sim {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// A world that no file can ask for: a check of the dice fails as soon as a node asks its disk for a job.
+Plan broken_world() {
+    Plan plan = make_fair_weather(3, 1, 1);
+    plan.shape.sync_us_min = 2;
+    plan.shape.sync_us_max = 1;
+    return plan;
+}
+
+TEST(Apart, WorkThatIsDoneHasItsCodeAndItsWords) {
+    LastWords words;
+    EXPECT_EQ(words.wait(words.start([&] {
+        words.say("well");
+        words.moment().event = 7;
+        return 5;
+    })),
+              5);
+    EXPECT_EQ(words.said(), "well");
+    EXPECT_EQ(words.moment().event, 7U);
+}
+
+TEST(Apart, ACrashIsTheCheckOrTheSignalAndItsMoment) {
+    LastWords words;
+    const auto die = [&](const std::function<void()>& last_deed) {
+        EXPECT_FALSE(words.wait(words.start([&] {
+            words.moment() = {3, 14, 1};
+            last_deed();
+            return 0;
+        })));
+        EXPECT_EQ(words.crash().property, kCrash);
+        EXPECT_EQ(words.crash().at, (Moment{3, 14, 1}));
+        return words.crash().text;
+    };
+    EXPECT_THAT(die([] { ENGINE_CHECK(1 + 1 == 3); }),
+                ContainsRegex("apart_test.cc:[0-9]+: check failed: 1 \\+ 1 == 3$"));
+    EXPECT_THAT(die([] { ::raise(SIGKILL); }), StartsWith("the process was ended by signal 9 ("));
+    EXPECT_THAT(die([] { ::raise(SIGABRT); }), StartsWith("the process was ended by signal 6 ("));
+    EXPECT_EQ(die([] { std::_Exit(0); }), "the process ended with exit code 0");
+}
+
+TEST(Apart, ReplayTellsOfACrashBehindAllThatCameBeforeIt) {
+    testing::internal::CaptureStdout();
+    const Exit code = replay_plan("17", broken_world(), {.trace = true});
+    const std::string printed = testing::internal::GetCapturedStdout();
+    EXPECT_EQ(code, Broken);
+    const std::size_t report = printed.find("BROKEN");
+    ASSERT_NE(report, std::string::npos) << printed;
+    EXPECT_THAT(printed.substr(0, report), AllOf(StartsWith(R"({"event":1,)"), EndsWith("]}\n")));
+    EXPECT_THAT(printed.substr(report), ContainsRegex("^BROKEN  Crash\n"
+                                                      "        .*dice.h:[0-9]+: check failed: min <= max .*\n"
+                                                      "        at event [0-9]+, 0.[0-9]+ s, node [123]; "
+                                                      "replay: quorate-sim replay 17\n$"));
+}
+
+TEST(Apart, ReplayTellsOfWhatHolds) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(replay_plan("17", make_fair_weather(1, 1, 1), {}), Passed);
+    EXPECT_THAT(testing::internal::GetCapturedStdout(), AllOf(StartsWith("17: "), EndsWith(": holds\n")));
+}
+
+TEST(Apart, ACampaignTellsOfACrashAndGoesOnWithTheNextSeed) {
+    Campaign campaign{.first_seed = 1, .last_seed = 9, .jobs = 2};
+    campaign.plan_of = [](std::uint64_t seed) {
+        return seed % 4 == 0 ? broken_world() : make_fair_weather(1, 1, seed);
+    };
+    std::map<std::uint64_t, RunResult> results;
+    run_campaign(
+        campaign,
+        [&](std::uint64_t seed, RunResult&& r) { return results.emplace(seed, std::move(r)).second; },
+        [] { return true; });
+    EXPECT_EQ(results.size(), 9U);
+    for (const auto& [seed, result] : results) {
+        ASSERT_EQ(result.violation.has_value(), seed % 4 == 0) << seed;
+        if (!result.violation) continue;
+        EXPECT_EQ(result.violation->property, kCrash);
+        EXPECT_THAT(result.violation->text, HasSubstr("check failed: min <= max"));
+        EXPECT_GT(result.violation->at.event, 0U);
+        EXPECT_GT(result.violation->at.node, 0U);
+    }
+}
+
+}  // namespace
+}  // namespace quorate::sim
