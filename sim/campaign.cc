@@ -169,7 +169,10 @@ std::string failure_of(const Plan& plan) {
         if (result.violation) words.say(result.violation->property);
         return 0;
     });
-    return words.wait(process) ? std::string(words.said()) : words.crash().property;
+    if (words.wait(process)) return std::string(words.said());
+    // One crash is not another: each check, and each signal, is a property of its own.
+    const Violation crash = words.crash();
+    return crash.property + ": " + crash.text;
 }
 
 void run_campaign(const Campaign& campaign,

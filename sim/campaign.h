@@ -11,7 +11,8 @@
 
 namespace quorate::sim {
 
-/// The property that breaks when the plan runs in a process of its own; empty when none does.
+/// What breaks when the plan runs in a process of its own: the property, and of a crash the check or the
+/// signal too; empty when nothing does.
 [[nodiscard]] std::string failure_of(const Plan& plan);
 
 struct Campaign {

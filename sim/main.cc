@@ -167,14 +167,14 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
 int shrink_source(const std::string& text, const std::string& output, std::uint64_t trials_max) {
     const auto source = load(text);
     if (!source) return say_unusable(source.error());
-    const std::string property = failure_of(source->plan);
-    if (property.empty())
+    const std::string failure = failure_of(source->plan);
+    if (failure.empty())
         return say_unusable(fmt::format("{} breaks nothing: there is nothing to shrink", text));
     const auto began = Clock::now();
-    const Shrunk shrunk = shrink(source->plan, property, failure_of, trials_max);
+    const Shrunk shrunk = shrink(source->plan, failure, failure_of, trials_max);
     const std::string name = output.empty() ? fmt::format("{}.scenario.json", text) : output;
     if (!write_file(name, to_json(shrunk.plan))) return say_unusable(fmt::format("cannot write {}", name));
-    fmt::print("{}: {} faults and {} operations, from {} and {}; {} runs in {:.1f} s\n", property,
+    fmt::print("{}: {} faults and {} operations, from {} and {}; {} runs in {:.1f} s\n", failure,
                shrunk.plan.faults.size(), shrunk.plan.operations.size(), source->plan.faults.size(),
                source->plan.operations.size(), shrunk.trials, seconds_since(began));
     fmt::print("replay: quorate-sim replay {}\n", name);

@@ -14,8 +14,8 @@ constexpr std::uint64_t kSeedsTried = 3;
 
 class Shrinker {
  public:
-    Shrinker(Plan plan, std::string property, const Trial& trial, std::uint64_t trials_max)
-        : best_(std::move(plan)), property_(std::move(property)), trial_(trial), trials_max_(trials_max) {}
+    Shrinker(Plan plan, std::string failure, const Trial& trial, std::uint64_t trials_max)
+        : best_(std::move(plan)), failure_(std::move(failure)), trial_(trial), trials_max_(trials_max) {}
 
     Shrinker(const Shrinker&) = delete;
     Shrinker& operator=(const Shrinker&) = delete;
@@ -43,7 +43,7 @@ class Shrinker {
         if (candidate == best_ || out_of_bounds(candidate)) return false;
         for (std::uint64_t i = 0; i <= kSeedsTried && !is_spent(); ++i) {
             ++trials_;
-            if (trial_(candidate) == property_) {
+            if (trial_(candidate) == failure_) {
                 best_ = std::move(candidate);
                 return true;
             }
@@ -154,7 +154,7 @@ class Shrinker {
     }
 
     Plan best_;
-    std::string property_;
+    std::string failure_;
     const Trial& trial_;
     std::uint64_t trials_max_;
     std::uint64_t trials_ = 0;
@@ -162,8 +162,8 @@ class Shrinker {
 
 }  // namespace
 
-Shrunk shrink(const Plan& plan, const std::string& property, const Trial& trial, std::uint64_t trials_max) {
-    return Shrinker(plan, property, trial, trials_max).shrink();
+Shrunk shrink(const Plan& plan, const std::string& failure, const Trial& trial, std::uint64_t trials_max) {
+    return Shrinker(plan, failure, trial, trials_max).shrink();
 }
 
 }  // namespace quorate::sim

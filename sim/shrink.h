@@ -11,7 +11,7 @@
 
 namespace quorate::sim {
 
-/// The property that breaks when the plan runs; empty when none does.
+/// What breaks when the plan runs, by a name that tells it from what else may break; empty when nothing does.
 using Trial = std::function<std::string(const Plan&)>;
 
 struct Shrunk {
@@ -19,9 +19,9 @@ struct Shrunk {
     std::uint64_t trials = 0;
 };
 
-/// A plan that breaks `property` and from which nothing more can be taken, or what is reached after
-/// `trials_max` runs. Requires that `plan` breaks it.
-[[nodiscard]] Shrunk shrink(const Plan& plan, const std::string& property, const Trial& trial,
+/// A plan of which the trial says `failure` and from which nothing more can be taken, or what is reached
+/// after `trials_max` runs. Requires that it says so of `plan`.
+[[nodiscard]] Shrunk shrink(const Plan& plan, const std::string& failure, const Trial& trial,
                             std::uint64_t trials_max);
 
 }  // namespace quorate::sim

@@ -81,6 +81,20 @@ TEST(Apart, ReplayTellsOfWhatHolds) {
     EXPECT_THAT(testing::internal::GetCapturedStdout(), AllOf(StartsWith("17: "), EndsWith(": holds\n")));
 }
 
+// Else a plan is made smaller by changing from one crash to another.
+TEST(Apart, OneCrashIsNotAnother) {
+    Plan other = make_fair_weather(3, 1, 1);
+    other.shape.heartbeat_ms = other.shape.election_min_ms;
+    const std::string failure = failure_of(broken_world());
+    EXPECT_THAT(failure, ContainsRegex("^Crash: .*dice.h:[0-9]+: check failed: min <= max "));
+    EXPECT_THAT(failure_of(other), ContainsRegex("^Crash: .*: check failed: .*is_valid"));
+    EXPECT_EQ(failure_of(make_fair_weather(3, 1, 1)), "");
+
+    Plan smaller = broken_world();
+    smaller.shape.sync_us_max = 0;
+    EXPECT_EQ(failure_of(smaller), failure);
+}
+
 TEST(Apart, ACampaignTellsOfACrashAndGoesOnWithTheNextSeed) {
     Campaign campaign{.first_seed = 1, .last_seed = 9, .jobs = 2};
     campaign.plan_of = [](std::uint64_t seed) {
