@@ -46,6 +46,8 @@ pid_t LastWords::start(const std::function<int()>& work) {
     if (process > 0) return process;
     // With nobody to tell there is nothing to do.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // A terminal's, or a group's, is for the one that waits.
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_IGN);
     // What stands in a buffer would die with the process, and a signal leaves no time to empty it.
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     engine::set_check_hook([this](const char* sentence, const char* file, int line) {

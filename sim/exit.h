@@ -9,7 +9,8 @@ enum Exit : std::uint8_t {
     Passed = 0,
     Broken = 1,  ///< a property does not hold, or a replay is not what was recorded
     Usage = 2,
-    Unusable = 3,  ///< a file cannot be used
+    Unusable = 3,       ///< a file cannot be used
+    Interrupted = 128,  ///< and the number of the signal
 };
 
 }  // namespace quorate::sim

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -101,6 +102,9 @@ class ProgressBar {
     std::size_t lines_ = 0;
 };
 
+/// SIGINT or SIGTERM, once somebody has had enough of a batch; 0: nobody.
+volatile std::sig_atomic_t end_signal = 0;
+
 struct RunCommand {
     std::string seeds = "1..1000";
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -124,6 +128,7 @@ int run_seeds(const RunCommand& command) {
     std::map<std::uint64_t, std::uint64_t> hash_of;
     const auto began = Clock::now();
     const std::uint64_t count = *last - *first + 1;
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int signal) { end_signal = signal; });
     run_campaign(
         {*first, *last, command.jobs, command.twice},
         [&](std::uint64_t seed, RunResult&& result) {
@@ -133,18 +138,23 @@ int run_seeds(const RunCommand& command) {
             bar.clear();
             fmt::print("seed {}: ", seed);
             print_violation(*result.violation, std::to_string(seed));
+            std::fflush(stdout);
             return command.keep_going;
         },
         [&] {
             bar.draw(tally.progress(count, seconds_since(began)) + '\n' + tally.effects(kBarWidth));
-            return true;
+            return end_signal == 0;
         });
     bar.clear();
     for (const auto& [seed, hash] : hash_of) fmt::print("{} {:016x}\n", seed, hash);
-    if (command.hashes) return tally.broken() > 0 ? Broken : Passed;
+    if (end_signal != 0)
+        fmt::print(stderr, "quorate-sim: ended by signal {} after {} of {} runs\n", end_signal, tally.runs(),
+                   count);
+    const int code = end_signal != 0 ? Interrupted + end_signal : tally.broken() > 0 ? Broken : Passed;
+    if (command.hashes) return code;
     fmt::print("{}", tally.summary(seconds_since(began)));
     if (command.marks) fmt::print("runs that reached each mark:\n{}", tally.marks());
-    if (tally.broken() > 0) return Broken;
+    if (code != Passed) return code;
     const auto missing = tally.unreached();
     if (!missing.empty()) {
         fmt::print("never reached: {}\n", fmt::join(missing, "; "));
@@ -222,7 +232,9 @@ int check_history(const std::string& name) {
 int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
     app.footer(
-        "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage; 3 a file cannot be used.");
+        "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage; 3 a file cannot be used; 130 or "
+        "143 "
+        "run was ended by SIGINT or SIGTERM, and has summed up what it had done.");
     app.require_subcommand(1);
 
     RunCommand run_options;

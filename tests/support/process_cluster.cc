@@ -126,6 +126,12 @@ void Process::signal(int number) const {
     if (!ending_) ::kill(pid_, number);
 }
 
+bool Process::has_children() const {
+    const std::string id = std::to_string(pid_);
+    std::ifstream children("/proc/" + id + "/task/" + id + "/children");
+    return children.get() != std::ifstream::traits_type::eof();
+}
+
 bool Process::running() {
     int status = 0;
     if (!ending_ && waitpid(pid_, &status, WNOHANG) == pid_) {

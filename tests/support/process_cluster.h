@@ -63,6 +63,8 @@ class Process {
     ~Process();
 
     void signal(int number) const;
+    /// Whether it has started a process that goes on.
+    [[nodiscard]] bool has_children() const;
     [[nodiscard]] bool running();
     /// Waits for its end; nothing when it goes on beyond kPatience.
     std::optional<Ending> wait();
