@@ -37,6 +37,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr const char* kExitCodes =
+    "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage, or a scenario that no world can "
+    "have; 3 a file "
+    "cannot be used; 130 or 143 run was ended by SIGINT or SIGTERM, and has summed up what it had done.";
 /// Characters in a line of the progress bar.
 constexpr std::size_t kBarWidth = 100;
 
@@ -50,10 +54,11 @@ struct Source {
     Plan plan;
 };
 
-int say_unusable(std::string_view what) {
+Exit say(Exit code, std::string_view what) {
     fmt::print(stderr, "quorate-sim: {}\n", what);
-    return Unusable;
+    return code;
 }
+Exit say_unusable(std::string_view what) { return say(Unusable, what); }
 
 std::optional<std::uint64_t> parse_number(std::string_view text) {
     std::uint64_t value = 0;
@@ -71,12 +76,18 @@ std::expected<std::string, std::string> read_file(const std::string& name) {
     return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
-std::expected<Source, std::string> load(const std::string& text) {
+struct Unloaded {
+    std::string why;
+    Exit code;
+};
+
+std::expected<Source, Unloaded> load(const std::string& text) {
     if (const auto seed = parse_number(text)) return Source{text, make_plan(*seed)};
     const auto content = read_file(text);
-    if (!content) return std::unexpected(content.error() + ": give a seed or a scenario file");
+    if (!content)
+        return std::unexpected(Unloaded{content.error() + ": give a seed or a scenario file", Unusable});
     auto plan = plan_from_json(*content);
-    if (!plan) return std::unexpected(fmt::format("{}: {}", text, plan.error()));
+    if (!plan) return std::unexpected(Unloaded{fmt::format("{}: {}", text, plan.error()), Usage});
     return Source{text, std::move(*plan)};
 }
 
@@ -167,7 +178,7 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
     Exit code = Passed;
     for (const std::string& text : sources) {
         const auto source = load(text);
-        if (!source) return say_unusable(source.error());
+        if (!source) return say(source.error().code, source.error().why);
         code = std::max(code, replay_plan(text, source->plan, flags));
         if (code > Broken) break;
     }
@@ -176,7 +187,7 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
 
 int shrink_source(const std::string& text, const std::string& output, std::uint64_t trials_max) {
     const auto source = load(text);
-    if (!source) return say_unusable(source.error());
+    if (!source) return say(source.error().code, source.error().why);
     const std::string failure = failure_of(source->plan);
     if (failure.empty())
         return say_unusable(fmt::format("{} breaks nothing: there is nothing to shrink", text));
@@ -231,10 +242,7 @@ int check_history(const std::string& name) {
 
 int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
-    app.footer(
-        "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage; 3 a file cannot be used; 130 or "
-        "143 "
-        "run was ended by SIGINT or SIGTERM, and has summed up what it had done.");
+    app.footer(kExitCodes);
     app.require_subcommand(1);
 
     RunCommand run_options;

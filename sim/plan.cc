@@ -1,6 +1,8 @@
 #include "sim/plan.h"
 
 #include <optional>
+#include <set>
+#include <type_traits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,10 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t kNodesMax = 9;
-constexpr std::size_t kClientsMax = 64;
-constexpr std::size_t kKeysMax = 1024;
-constexpr std::uint64_t kValueBytesMax = 1U << 20;
 constexpr std::size_t kLinesMax = 1'000'000;
 
 template <class Kind>
@@ -44,7 +42,7 @@ Fields fields_of(OperationLine& line) {
 
 Fields fields_of(Shape& shape) {
     return {
-#define QUORATE_SHAPE_ENTRY(name, value) {#name, &shape.name},
+#define QUORATE_SHAPE_ENTRY(name, value, least, most) {#name, &shape.name},
         QUORATE_SHAPE_FIELDS(QUORATE_SHAPE_ENTRY)
 #undef QUORATE_SHAPE_ENTRY
     };
@@ -60,18 +58,24 @@ void write_fields(Thing thing, Json& json) {
     }
 }
 
+// A value for a message, which shall not be longer than what is wrong with it.
+std::string shown(const Json& value) {
+    return value.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40);
+}
+
 // What is wrong, or nothing.
 template <class Thing>
 std::optional<std::string> read_fields(const Json& json, Thing& thing, std::string_view where) {
     if (!json.is_object()) return fmt::format("{}: not an object", where);
     const Fields fields = fields_of(thing);
     for (const auto& [name, value] : json.items()) {
-        if (name == "kind") continue;
+        if (name == "kind" && !std::is_same_v<Thing, Shape>) continue;
         bool known = false;
         for (const auto& [field, number] : fields) {
             if (field != name) continue;
             if (!value.is_number_unsigned())
-                return fmt::format("{}: {}: not an unsigned number", where, name);
+                return fmt::format("{}: {}: {}: not an unsigned number of 64 bits", where, name,
+                                   shown(value));
             *number = value.template get<std::uint64_t>();
             known = true;
         }
@@ -83,7 +87,8 @@ std::optional<std::string> read_fields(const Json& json, Thing& thing, std::stri
 template <class Line, class Kind>
 std::optional<std::string> read_lines(const Json& json, std::vector<Line>& lines, Kind Line::* kind,
                                       std::size_t kinds, std::string_view what) {
-    if (!json.is_array() || json.size() > kLinesMax) return fmt::format("{}: not a list", what);
+    if (!json.is_array()) return fmt::format("{}: not a list", what);
+    if (json.size() > kLinesMax) return fmt::format("{}: {} lines, at most {}", what, json.size(), kLinesMax);
     for (const Json& item : json) {
         const std::string where = fmt::format("{}[{}]", what, lines.size());
         Line line;
@@ -99,37 +104,6 @@ std::optional<std::string> read_lines(const Json& json, std::vector<Line>& lines
 }
 
 }  // namespace
-
-std::optional<std::string> out_of_bounds(const Plan& plan) {
-    const Shape& s = plan.shape;
-    const auto bad = [](std::string_view what) {
-        return std::optional(fmt::format("{}: out of bounds", what));
-    };
-    if (s.nodes < 1 || s.nodes > kNodesMax) return bad("shape.nodes (1 to 9)");
-    if (s.outsiders > static_cast<std::uint64_t>(Outsiders::Mute)) return bad("shape.outsiders (0 to 3)");
-    if (s.clients < 1 || s.clients > kClientsMax) return bad("shape.clients (1 to 64)");
-    if (s.keys < 1 || s.keys > kKeysMax) return bad("shape.keys (1 to 1024)");
-    if (s.tick_ms < 1 || s.heartbeat_ms < s.tick_ms || s.election_min_ms <= s.heartbeat_ms ||
-        s.election_max_ms <= s.election_min_ms || s.election_max_ms > 60'000)
-        return bad("shape: tick <= heartbeat < election_min < election_max <= 60000 ms");
-    if (s.latency_us_min > s.latency_us_max || s.latency_us_max > 10'000'000) return bad("shape.latency_us");
-    if (s.sync_us_min > s.sync_us_max || s.sync_us_max > 10'000'000) return bad("shape.sync_us");
-    if (s.segment_bytes < 8192 || s.segment_bytes > (64U << 20)) return bad("shape.segment_bytes");
-    if (s.append_entries_max < 1 || s.append_bytes_max < 1 || s.inflight_appends_max < 1 ||
-        s.inflight_bytes_max < s.append_bytes_max || s.uncommitted_bytes_max < 1 || s.operations_max < 1)
-        return bad("shape: bounds are at least 1, and append_bytes_max <= inflight_bytes_max");
-    for (const FaultLine& line : plan.faults) {
-        const bool is_of_leader = line.node == kTheLeader && may_befall_the_leader(line.kind);
-        if ((line.node >= s.nodes && !is_of_leader) || line.peer >= s.nodes)
-            return bad("faults: node or peer");
-    }
-    for (const OperationLine& line : plan.operations) {
-        if (line.client >= s.clients || line.node >= s.nodes || line.key >= s.keys ||
-            line.last_key >= s.keys || line.bytes > kValueBytesMax)
-            return bad("operations: client, node, key, last_key or bytes");
-    }
-    return std::nullopt;
-}
 
 std::string_view to_string(FaultKind kind) {
     switch (kind) {
@@ -203,8 +177,20 @@ std::string to_json(const Plan& plan) {
 }
 
 std::expected<Plan, std::string> plan_from_json(std::string_view text) {
-    const Json json = Json::parse(text, nullptr, false);
+    // The parser would take the last of two members with the same name.
+    std::vector<std::set<std::string>> names_of_open;
+    std::optional<std::string> twice;
+    const auto look = [&](int, Json::parse_event_t event, Json& parsed) {
+        if (event == Json::parse_event_t::object_start) names_of_open.emplace_back();
+        if (event == Json::parse_event_t::object_end) names_of_open.pop_back();
+        if (event == Json::parse_event_t::key &&
+            !names_of_open.back().insert(parsed.get<std::string>()).second)
+            twice = parsed.get<std::string>();
+        return true;
+    };
+    const Json json = Json::parse(text, look, false);
     if (json.is_discarded()) return std::unexpected("not JSON");
+    if (twice) return std::unexpected(fmt::format("field '{}' stands twice in one object", *twice));
     if (!json.is_object() || !json.contains("scenario") || json["scenario"] != 1)
         return std::unexpected("no scenario of version 1: {\"scenario\": 1, ...}");
     Plan plan;
@@ -212,7 +198,9 @@ std::expected<Plan, std::string> plan_from_json(std::string_view text) {
     for (const auto& [name, value] : json.items()) {
         if (name == "scenario") continue;
         if (name == "seed") {
-            if (!value.is_number_unsigned()) return std::unexpected("seed: not an unsigned number");
+            if (!value.is_number_unsigned())
+                return std::unexpected(
+                    fmt::format("seed: {}: not an unsigned number of 64 bits", shown(value)));
             plan.seed = value.get<std::uint64_t>();
         } else if (name == "shape") {
             wrong = read_fields(value, plan.shape, name);

@@ -92,37 +92,41 @@ enum class Outsiders : std::uint8_t {
     Mute,    ///< the core does not hear them
 };
 
-/// The world's numbers, all of them unsigned. name, default
-#define QUORATE_SHAPE_FIELDS(X)                                                            \
-    X(nodes, 3)                                                                            \
-    X(clients, 4)                                                                          \
-    X(keys, 8)                                                                             \
-    X(storm_us, 10'000'000) /* faults begin and end within it */                           \
-    X(core_mask, 0)         /* who must serve when it is over; 0: all */                   \
-    X(outsiders, 0)         /* what becomes of the others until it serves, an Outsiders */ \
-    X(cold_start, 0)        /* 1: all of the core are killed when the storm is over */     \
-    X(tick_ms, 10)                                                                         \
-    X(heartbeat_ms, 100)                                                                   \
-    X(election_min_ms, 500)                                                                \
-    X(election_max_ms, 1000)                                                               \
-    X(operation_timeout_ms, 5000)                                                          \
-    X(client_timeout_ms, 6000)                                                             \
-    X(segment_bytes, 65536)                                                                \
-    X(append_entries_max, 1024)                                                            \
-    X(append_bytes_max, 1048576)                                                           \
-    X(inflight_appends_max, 64)                                                            \
-    X(inflight_bytes_max, 16777216)                                                        \
-    X(uncommitted_bytes_max, 67108864)                                                     \
-    X(operations_max, 16384)                                                               \
-    X(cache_bytes_max, 67108864)                                                           \
-    X(apply_bytes_max, 4194304)                                                            \
-    X(latency_us_min, 200) /* of a frame, one way */                                       \
-    X(latency_us_max, 1000)                                                                \
-    X(sync_us_min, 100) /* of a disk job */                                                \
-    X(sync_us_max, 2000)
+/// A size or a count that bounds nothing in a run.
+inline constexpr std::uint64_t kBoundless = UINT32_MAX;
+
+/// The world's numbers: name, default, the smallest and the largest that a plan may ask for
+#define QUORATE_SHAPE_FIELDS(X)                                                                            \
+    X(nodes, 3, 1, 9)                                                                                      \
+    X(clients, 4, 1, 64)                                                                                   \
+    X(keys, 8, 1, 1024)                                                                                    \
+    X(storm_us, 10'000'000, 0, 600'000'000) /* faults begin and end within it */                           \
+    X(core_mask, 0, 0, 511)                 /* who must serve when it is over; 0: all */                   \
+    X(outsiders, 0, 0, 3)                   /* what becomes of the others until it serves, an Outsiders */ \
+    X(cold_start, 0, 0, 1)                  /* 1: all of the core are killed when the storm is over */     \
+    X(tick_ms, 10, 1, 20'000)                                                                              \
+    X(heartbeat_ms, 100, 1, 20'000)                                                                        \
+    X(election_min_ms, 500, 1, 60'000)                                                                     \
+    X(election_max_ms, 1000, 1, 60'000)                                                                    \
+    /* Half of what the calm takes at most: who waited longer would look like who is not served */         \
+    X(operation_timeout_ms, 5000, 1, 30'000)                                                               \
+    X(client_timeout_ms, 6000, 1, 30'000)                                                                  \
+    X(segment_bytes, 65536, 8192, 67'108'864)                                                              \
+    X(append_entries_max, 1024, 1, kBoundless)                                                             \
+    X(append_bytes_max, 1048576, 1, kBoundless)                                                            \
+    X(inflight_appends_max, 64, 1, kBoundless)                                                             \
+    X(inflight_bytes_max, 16777216, 1, kBoundless)                                                         \
+    X(uncommitted_bytes_max, 67108864, 1, kBoundless)                                                      \
+    X(operations_max, 16384, 1, kBoundless)                                                                \
+    X(cache_bytes_max, 67108864, 0, kBoundless)                                                            \
+    X(apply_bytes_max, 4194304, 1, kBoundless)                                                             \
+    X(latency_us_min, 200, 0, 10'000'000) /* of a frame, one way */                                        \
+    X(latency_us_max, 1000, 0, 10'000'000)                                                                 \
+    X(sync_us_min, 100, 0, 10'000'000) /* of a disk job */                                                 \
+    X(sync_us_max, 2000, 0, 10'000'000)
 
 struct Shape {
-#define QUORATE_SHAPE_FIELD(name, value) std::uint64_t name = value;
+#define QUORATE_SHAPE_FIELD(name, value, least, most) std::uint64_t name = value;
     QUORATE_SHAPE_FIELDS(QUORATE_SHAPE_FIELD)
 #undef QUORATE_SHAPE_FIELD
 
@@ -138,7 +142,7 @@ struct Plan {
     bool operator==(const Plan&) const = default;
 };
 
-/// What no world can have, if the plan asks for it.
+/// What no world can have, if the plan asks for it: the field, its value and what is allowed.
 [[nodiscard]] std::optional<std::string> out_of_bounds(const Plan& plan);
 
 /// A scenario file: JSON, with only what differs from the defaults.

@@ -89,7 +89,7 @@ class Shrinker {
             candidate.shape.*field = usual.*field;
             simpler = adopt(std::move(candidate)) || simpler;
         };
-#define QUORATE_SHAPE_RESET(name, value)                                                                    \
+#define QUORATE_SHAPE_RESET(name, value, least, most)                                                       \
     if (&Shape::name != &Shape::nodes && &Shape::name != &Shape::clients && &Shape::name != &Shape::keys && \
         &Shape::name != &Shape::storm_us)                                                                   \
         reset(&Shape::name);
@@ -108,6 +108,8 @@ class Shrinker {
             const bool is_link = line.node != line.peer;
             if (line.node != kTheLeader) line.node %= nodes;
             line.peer %= nodes;
+            if (line.kind == FaultKind::Partition && line.node != kTheLeader)
+                line.amount &= (std::uint64_t{1} << nodes) - 1;
             if (is_link && line.node == line.peer) line.peer = (line.peer + 1) % nodes;
         }
         for (OperationLine& line : candidate.operations) line.node %= nodes;

@@ -59,23 +59,108 @@ TEST_P(WrongScenario, IsRefusedWithTheReason) {
     EXPECT_THAT(plan.error(), HasSubstr(GetParam().complaint));
 }
 
+Wrong shape(const std::string& fields, const std::string& complaint) {
+    return {R"({"scenario":1,"shape":{)" + fields + "}}", "shape: " + complaint};
+}
+Wrong fault(const std::string& fields, const std::string& complaint) {
+    return {R"({"scenario":1,"faults":[{)" + fields + "}]}", "faults[0], " + complaint};
+}
+Wrong operation(const std::string& fields, const std::string& complaint) {
+    return {R"({"scenario":1,"shape":{"keys":1024},"operations":[{)" + fields + "}]}",
+            "operations[0], " + complaint};
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Texts, WrongScenario,
-    testing::Values(Wrong{"", "not JSON"}, Wrong{"{}", "no scenario of version 1"},
-                    Wrong{R"({"scenario":2})", "no scenario of version 1"},
-                    Wrong{R"({"scenario":1,"seed":-1})", "seed: not an unsigned number"},
-                    Wrong{R"({"scenario":1,"more":1})", "no field 'more'"},
-                    Wrong{R"({"scenario":1,"shape":[]})", "shape: not an object"},
-                    Wrong{R"({"scenario":1,"shape":{"nodes":10}})", "shape.nodes"},
-                    Wrong{R"({"scenario":1,"shape":{"nodes":"3"}})", "nodes: not an unsigned number"},
-                    Wrong{R"({"scenario":1,"shape":{"heartbeat_ms":600}})", "heartbeat < election_min"},
-                    Wrong{R"({"scenario":1,"shape":{"sizes":1}})", "no field 'sizes'"},
-                    Wrong{R"({"scenario":1,"faults":{}})", "faults: not a list"},
-                    Wrong{R"({"scenario":1,"faults":[{"at_us":1}]})", "faults[0]: no kind"},
-                    Wrong{R"({"scenario":1,"faults":[{"kind":"Flood"}]})", "no kind 'Flood'"},
-                    Wrong{R"({"scenario":1,"faults":[{"kind":"Kill","node":3}]})", "faults: node or peer"},
-                    Wrong{R"({"scenario":1,"operations":[{"kind":"Put","client":4}]})",
-                          "operations: client"}));
+    testing::Values(
+        Wrong{"", "not JSON"}, Wrong{"{}", "no scenario of version 1"},
+        Wrong{R"({"scenario":2})", "no scenario of version 1"},
+        Wrong{R"({"scenario":1,"seed":-1})", "seed: -1: not an unsigned number of 64 bits"},
+        Wrong{R"({"scenario":1,"seed":18446744073709551616})", "not an unsigned number of 64 bits"},
+        Wrong{R"({"scenario":1,"more":1})", "no field 'more'"},
+        Wrong{R"({"scenario":1,"seed":1,"seed":2})", "field 'seed' stands twice in one object"},
+        Wrong{R"({"scenario":1,"shape":{"nodes":1,"keys":1,"nodes":2}})", "field 'nodes' stands twice"},
+        Wrong{R"({"scenario":1,"faults":[{"kind":"Kill","kind":"Stop"}]})", "field 'kind' stands twice"},
+        Wrong{R"({"scenario":1,"shape":[]})", "shape: not an object"},
+        Wrong{R"({"scenario":1,"shape":{"kind":"Kill"}})", "shape: no field 'kind'"},
+        Wrong{R"({"scenario":1,"shape":{"sizes":1}})", "shape: no field 'sizes'"},
+        Wrong{R"({"scenario":1,"shape":{"nodes":"3"}})", R"(nodes: "3": not an unsigned number)"},
+        Wrong{R"({"scenario":1,"faults":{}})", "faults: not a list"},
+        Wrong{R"({"scenario":1,"faults":[{"at_us":1}]})", "faults[0]: no kind"},
+        Wrong{R"({"scenario":1,"faults":[{"kind":"Flood"}]})", "no kind 'Flood'"},
+        Wrong{R"({"scenario":1,"operations":[{"kind":"Put","value":4}]})",
+              "operations[0]: no field 'value'"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, WrongScenario,
+    testing::Values(
+        shape(R"("nodes":10)", "nodes 10: from 1 to 9"),
+        shape(R"("storm_us":18446744073709551615)", "storm_us 18446744073709551615: from 0 to 600000000"),
+        shape(R"("client_timeout_ms":18446744073709551615)",
+              "client_timeout_ms 18446744073709551615: from 1 to 30000"),
+        shape(R"("operation_timeout_ms":0)", "operation_timeout_ms 0: from 1 to 30000"),
+        shape(R"("apply_bytes_max":0)", "apply_bytes_max 0: from 1 to "),
+        shape(R"("append_entries_max":4294967296)", "append_entries_max 4294967296: from 1 to 4294967295"),
+        shape(R"("append_bytes_max":20000000)", "inflight_bytes_max 16777216: from 20000000 to "),
+        shape(R"("core_mask":8)", "core_mask 8: from 0 to 7"),
+        shape(R"("cold_start":2)", "cold_start 2: from 0 to 1"),
+        shape(R"("outsiders":4)", "outsiders 4: from 0 to 3"),
+        shape(R"("latency_us_max":100)", "latency_us_max 100: from 200 to 250000"),
+        shape(R"("sync_us_min":374801,"sync_us_max":374801)", "sync_us_min 374801: from 0 to 374800"),
+        shape(R"("sync_us_min":9,"sync_us_max":8)", "sync_us_max 8: from 9 to "),
+        shape(R"("sync_us_max":1347501)",
+              "latency_us_min 200, latency_us_max 1000, sync_us_min 100, sync_us_max 1347501: the former two "
+              "doubled and the latter at most 1350000 together, for an election_min_ms of 500"),
+        shape(R"("heartbeat_ms":600)",
+              "tick_ms 10, heartbeat_ms 600, election_min_ms 500, election_max_ms 1000: "),
+        shape(R"("heartbeat_ms":5)", "tick_ms 10, heartbeat_ms 5, "),
+        // In ticks these are 1, 2 and 2.
+        shape(R"("tick_ms":15000,"heartbeat_ms":15000,"election_min_ms":15001,"election_max_ms":15002)",
+              "tick_ms 15000, heartbeat_ms 15000, election_min_ms 15001, election_max_ms 15002: "),
+        shape(R"("tick_ms":59000,"heartbeat_ms":59000)", "tick_ms 59000: from 1 to 20000")));
+
+INSTANTIATE_TEST_SUITE_P(
+    Lines, WrongScenario,
+    testing::Values(
+        fault(R"("kind":"Kill","node":3)", "Kill: node 3: from 0 to 2"),
+        fault(R"("kind":"Rot","node":255)", "Rot: node 255: from 0 to 2"),
+        fault(R"("kind":"Slow","peer":3)", "Slow: peer 3: from 0 to 2"),
+        fault(R"("kind":"Pause","duration_us":18446744073709551615)",
+              "Pause: duration_us 18446744073709551615: from 0 to "),
+        fault(R"("kind":"Reorder","amount":18446744073709551615)",
+              "Reorder: amount 18446744073709551615: from 0 to 10000000"),
+        fault(R"("kind":"Partition","amount":8)", "Partition: amount 8: from 0 to 7"),
+        fault(R"("kind":"PowerCutAtDisk","amount":18446744073709551615)",
+              "PowerCutAtDisk: amount 18446744073709551615: "),
+        fault(R"("kind":"DiskSlow","amount":1000001)", "DiskSlow: amount 1000001: from 0 to 1000000"),
+        operation(R"("kind":"Put","client":4)", "Put: client 4: from 0 to 3"),
+        operation(R"("kind":"Get","key":1024)", "Get: key 1024: from 0 to 1023"),
+        operation(R"("kind":"Put","bytes":1048577)", "Put: bytes 1048577: from 0 to 1048576"),
+        operation(R"("kind":"Get","pause_us":18446744073709551615)", "Get: pause_us 18446744073709551615: "),
+        operation(R"("kind":"Batch","last_key":1023,"bytes":1048576)",
+                  "Batch: bytes 1048576, for 1024 keys: at most 4194304 ")));
+
+// Many that are right by themselves may be too much together.
+TEST(Plan, SumsAreBounded) {
+    Plan plan = make_fair_weather(3, 1, 1);
+    for (OperationLine& line : plan.operations) line.bytes = 1 << 20;
+    while (plan.operations.size() > 64) plan.operations.pop_back();
+    while (plan.operations.size() < 64) plan.operations.push_back(plan.operations.front());
+    EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+    plan.operations.push_back(plan.operations.front());
+    EXPECT_EQ(out_of_bounds(plan), "operations: bytes 68157440 in all: at most 67108864");
+
+    plan = make_fair_weather(3, 1, 1);
+    plan.faults.resize(400, {0, FaultKind::Reorder, 0, 0, 1, 10'000'000});
+    EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+    plan.faults.push_back(plan.faults.front());
+    EXPECT_EQ(out_of_bounds(plan), "faults: Reorder: amount 4010000000 in all: at most 4000000000");
+}
+
+TEST(Plan, WhatIsDrawnIsInBounds) {
+    for (std::uint64_t seed = 1; seed <= 2000; ++seed)
+        EXPECT_EQ(out_of_bounds(make_plan(seed)), std::nullopt) << "seed " << seed;
+}
 
 }  // namespace
 }  // namespace quorate::sim

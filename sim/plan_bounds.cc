@@ -1,0 +1,151 @@
+// What a plan may ask for: the world must be able to have it, and where nothing is wrong with the nodes
+// nothing may seem wrong.
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "server/http_api.h"
+#include "sim/plan.h"
+
+namespace quorate::sim {
+
+namespace {
+
+constexpr std::uint64_t kHourUs = 3'600'000'000;
+constexpr std::uint64_t kMillion = 1'000'000;
+/// A value, and all values of a plan together: every node holds them in memory, its disk too.
+constexpr std::uint64_t kValueBytesMax = 1U << 20;
+constexpr std::uint64_t kValuesBytesMax = 64U << 20;
+/// Of a line of a batch's body, besides the value.
+constexpr std::uint64_t kBatchLineBytes = 64;
+/// Where they overlap they add up, and the dice know 32 bits.
+constexpr std::uint64_t kReorderSumUsMax = 4'000'000'000;
+
+struct Bound {
+    std::string_view name;
+    std::uint64_t value;
+    std::uint64_t least;
+    std::uint64_t most;
+};
+
+template <class Bounds>
+std::optional<std::string> breach(std::string_view where, const Bounds& bounds) {
+    for (const Bound& b : bounds) {
+        if (b.value < b.least || b.value > b.most)
+            return fmt::format("{}: {} {}: from {} to {}", where, b.name, b.value, b.least, b.most);
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> breach(const Shape& s) {
+    const std::array bounds{
+#define QUORATE_SHAPE_BOUND(name, value, least, most) Bound{#name, s.name, least, most},
+        QUORATE_SHAPE_FIELDS(QUORATE_SHAPE_BOUND)
+#undef QUORATE_SHAPE_BOUND
+    };
+    if (auto wrong = breach("shape", bounds)) return wrong;
+    const auto ticks = [&](std::uint64_t ms) { return (ms + s.tick_ms - 1) / s.tick_ms; };
+    // A heartbeat may be lost without a new election.
+    if (2 * ticks(s.heartbeat_ms) >= ticks(s.election_min_ms) ||
+        ticks(s.election_min_ms) >= ticks(s.election_max_ms) || s.heartbeat_ms < s.tick_ms)
+        return fmt::format(
+            "shape: tick_ms {}, heartbeat_ms {}, election_min_ms {}, election_max_ms {}: tick <= heartbeat, "
+            "and in whole ticks 2 * heartbeat < election_min < election_max",
+            s.tick_ms, s.heartbeat_ms, s.election_min_ms, s.election_max_ms);
+    // An election takes four messages and two writes: on average, and at best, it has to end before others
+    // begin too often. The storms that we draw go nearly as far.
+    const std::uint64_t election_us =
+        2 * (s.latency_us_min + s.latency_us_max) + s.sync_us_min + s.sync_us_max;
+    if (election_us > s.election_min_ms * 2700)
+        return fmt::format(
+            "shape: latency_us_min {}, latency_us_max {}, sync_us_min {}, sync_us_max {}: the former two "
+            "doubled and "
+            "the latter at most {} together, for an election_min_ms of {}",
+            s.latency_us_min, s.latency_us_max, s.sync_us_min, s.sync_us_max, s.election_min_ms * 2700,
+            s.election_min_ms);
+    return breach("shape",
+                  std::array{
+                      Bound{"core_mask", s.core_mask, 0, (std::uint64_t{1} << s.nodes) - 1},
+                      Bound{"latency_us_max", s.latency_us_max, s.latency_us_min, s.election_min_ms * 500},
+                      Bound{"sync_us_min", s.sync_us_min, 0, s.election_min_ms * 750 - s.latency_us_min},
+                      Bound{"sync_us_max", s.sync_us_max, s.sync_us_min, s.election_min_ms * 2700},
+                      Bound{"inflight_bytes_max", s.inflight_bytes_max, s.append_bytes_max, kBoundless},
+                  });
+}
+
+std::uint64_t amount_max(const FaultLine& line, std::uint64_t nodes) {
+    switch (line.kind) {
+        case FaultKind::Loss:
+        case FaultKind::Duplicate:
+        case FaultKind::Corrupt: return kMillion;
+        case FaultKind::Reorder:
+        case FaultKind::Slow: return 10 * kMillion;
+        case FaultKind::Partition: return line.node == kTheLeader ? 8 : (std::uint64_t{1} << nodes) - 1;
+        case FaultKind::PowerCutAtDisk:
+        case FaultKind::DiskSlow:
+        case FaultKind::SyncFails: return kMillion;
+        case FaultKind::ClockJump: return kHourUs / 1000;
+        case FaultKind::ClockDrift: return 100 * kMillion;
+        case FaultKind::DiskFull: return kBoundless;
+        case FaultKind::OneWay:
+        case FaultKind::Clog:
+        case FaultKind::Disconnect:
+        case FaultKind::Kill:
+        case FaultKind::PowerCut:
+        case FaultKind::Pause:
+        case FaultKind::Stop:
+        case FaultKind::ReadFails:
+        case FaultKind::Rot:
+        case FaultKind::DiskLost: return UINT64_MAX;
+    }
+    std::unreachable();
+}
+
+}  // namespace
+
+std::optional<std::string> out_of_bounds(const Plan& plan) {
+    const Shape& s = plan.shape;
+    if (auto wrong = breach(s)) return wrong;
+    std::uint64_t reorder_us = 0;
+    for (std::size_t i = 0; i < plan.faults.size(); ++i) {
+        const FaultLine& line = plan.faults[i];
+        const std::string where = fmt::format("faults[{}], {}", i, to_string(line.kind));
+        const bool is_of_leader = line.node == kTheLeader && may_befall_the_leader(line.kind);
+        if (auto wrong =
+                breach(where, std::array{Bound{"at_us", line.at_us, 0, kHourUs},
+                                         Bound{"node", is_of_leader ? 0 : line.node, 0, s.nodes - 1},
+                                         Bound{"peer", line.peer, 0, s.nodes - 1},
+                                         Bound{"duration_us", line.duration_us, 0, kHourUs},
+                                         Bound{"amount", line.amount, 0, amount_max(line, s.nodes)}}))
+            return wrong;
+        if (line.kind == FaultKind::Reorder) reorder_us += line.amount;
+    }
+    if (reorder_us > kReorderSumUsMax)
+        return fmt::format("faults: Reorder: amount {} in all: at most {}", reorder_us, kReorderSumUsMax);
+    std::uint64_t values_bytes = 0;
+    for (std::size_t i = 0; i < plan.operations.size(); ++i) {
+        const OperationLine& line = plan.operations[i];
+        const std::string where = fmt::format("operations[{}], {}", i, to_string(line.kind));
+        if (auto wrong = breach(where, std::array{Bound{"client", line.client, 0, s.clients - 1},
+                                                  Bound{"key", line.key, 0, s.keys - 1},
+                                                  Bound{"last_key", line.last_key, 0, s.keys - 1},
+                                                  Bound{"node", line.node, 0, s.nodes - 1},
+                                                  Bound{"bytes", line.bytes, 0, kValueBytesMax},
+                                                  Bound{"pause_us", line.pause_us, 0, kHourUs}}))
+            return wrong;
+        const bool is_batch = line.kind == RequestKind::Batch && line.last_key > line.key;
+        const std::uint64_t values = is_batch ? line.last_key - line.key + 1 : 1;
+        constexpr std::uint64_t kBatchBytesMax = server::ApiLimits{}.batch_bytes_max;
+        if (is_batch && values * (line.bytes + kBatchLineBytes) > kBatchBytesMax)
+            return fmt::format("{}: bytes {}, for {} keys: at most {} with {} more for each", where,
+                               line.bytes, values, kBatchBytesMax, kBatchLineBytes);
+        values_bytes += values * line.bytes;
+    }
+    if (values_bytes > kValuesBytesMax)
+        return fmt::format("operations: bytes {} in all: at most {}", values_bytes, kValuesBytesMax);
+    return std::nullopt;
+}
+
+}  // namespace quorate::sim
