@@ -17,6 +17,7 @@
 
 #include "engine/check.h"
 #include "sim/exit.h"
+#include "sim/files.h"
 
 namespace quorate::sim {
 
@@ -53,8 +54,7 @@ pid_t LastWords::start(const std::function<int()>& work) {
     engine::set_check_hook([this](const char* sentence, const char* file, int line) {
         say(fmt::format("{}:{}: check failed: {}", file, line, sentence));
     });
-    const int code = work();
-    std::fflush(stdout);
+    const int code = printing(work);
     page_->is_done = true;
     std::_Exit(code);
 }

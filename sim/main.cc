@@ -6,11 +6,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -23,6 +21,7 @@
 
 #include "sim/campaign.h"
 #include "sim/exit.h"
+#include "sim/files.h"
 #include "sim/history_json.h"
 #include "sim/linearizability.h"
 #include "sim/plan_replay.h"
@@ -41,6 +40,9 @@ constexpr const char* kExitCodes =
     "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage, or a scenario that no world can "
     "have; 3 a file "
     "cannot be used; 130 or 143 run was ended by SIGINT or SIGTERM, and has summed up what it had done.";
+/// Much more than a scenario or a history needs that keeps to the limits of its lines.
+constexpr std::size_t kScenarioBytesMax = std::size_t{32} << 20;
+constexpr std::size_t kHistoryBytesMax = std::size_t{256} << 20;
 /// Characters in a line of the progress bar.
 constexpr std::size_t kBarWidth = 100;
 
@@ -67,15 +69,6 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
-std::expected<std::string, std::string> read_file(const std::string& name) {
-    std::error_code error;
-    if (std::filesystem::is_directory(name, error))
-        return std::unexpected(fmt::format("{} is a directory", name));
-    std::ifstream file(name, std::ios::binary);
-    if (!file) return std::unexpected(fmt::format("cannot read {}", name));
-    return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
 struct Unloaded {
     std::string why;
     Exit code;
@@ -83,7 +76,7 @@ struct Unloaded {
 
 std::expected<Source, Unloaded> load(const std::string& text) {
     if (const auto seed = parse_number(text)) return Source{text, make_plan(*seed)};
-    const auto content = read_file(text);
+    const auto content = read_file(text, kScenarioBytesMax);
     if (!content)
         return std::unexpected(Unloaded{content.error() + ": give a seed or a scenario file", Unusable});
     auto plan = plan_from_json(*content);
@@ -175,10 +168,16 @@ int run_seeds(const RunCommand& command) {
 }
 
 int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
+    if (sources.size() > 1 && !flags.history.empty())
+        return say(Usage, "--history takes the history of one seed or scenario, not of several");
     Exit code = Passed;
     for (const std::string& text : sources) {
         const auto source = load(text);
         if (!source) return say(source.error().code, source.error().why);
+        const std::uint64_t nodes = source->plan.shape.nodes;
+        if (flags.verbose > nodes)
+            return say(Usage,
+                       fmt::format("--verbose {}: {} has the nodes 1 to {}", flags.verbose, text, nodes));
         code = std::max(code, replay_plan(text, source->plan, flags));
         if (code > Broken) break;
     }
@@ -223,7 +222,7 @@ int bench(std::uint64_t seconds) {
 }
 
 int check_history(const std::string& name) {
-    const auto content = read_file(name);
+    const auto content = read_file(name, kHistoryBytesMax);
     if (!content) return say_unusable(content.error());
     const auto history = parse_history(*content);
     if (!history)
@@ -262,10 +261,13 @@ int start(int argc, char** argv) {
     replay_command->add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
     replay_command->add_flag("--trace", replay_flags.trace,
                              "Print a line of JSON for each event, with each node's view");
-    replay_command->add_option("--until", replay_flags.until, "Stop after so many events");
-    replay_command->add_option("--verbose", replay_flags.verbose, "Print the log of this node (from 1)");
-    replay_command->add_option("--history", replay_flags.history,
-                               "Write what the clients asked and were told to this file, for check");
+    replay_command->add_option("--until", replay_flags.until, "Stop after so many events")
+        ->check(CLI::NonNegativeNumber);
+    replay_command->add_option("--verbose", replay_flags.verbose, "Print the log of this node (from 1)")
+        ->check(CLI::PositiveNumber);
+    replay_command->add_option(
+        "--history", replay_flags.history,
+        "Write what the clients of one seed asked and were told to this file, for check");
 
     std::string source;
     std::string output;
@@ -273,7 +275,9 @@ int start(int argc, char** argv) {
     CLI::App* shrink_command = app.add_subcommand("shrink", "Make a failing seed or scenario small");
     shrink_command->add_option("SEED|FILE", source, "What fails")->required();
     shrink_command->add_option("--output", output, "Scenario file to write; default: SEED.scenario.json");
-    shrink_command->add_option("--trials", trials_max, "Runs at most")->capture_default_str();
+    shrink_command->add_option("--trials", trials_max, "Runs at most")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber);
 
     std::uint64_t seconds = 3600;
     CLI::App* bench_command =
@@ -294,12 +298,18 @@ int start(int argc, char** argv) {
         "replay-node", "Run a node again from what quorated --record has written, and compare");
     replay_node_command->add_option("FILE", recording, "The recording")->required();
     replay_node_command->add_flag("--verbose", node_log, "Print the node's log lines with their times");
-    replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs");
+    replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs")
+        ->check(CLI::NonNegativeNumber);
 
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? Passed : Usage;
+        std::ostringstream out;
+        std::ostringstream complaint;
+        const int code = app.exit(error, out, complaint);
+        fmt::print("{}", out.str());
+        fmt::print(stderr, "{}", complaint.str());
+        return code == 0 ? Passed : Usage;
     }
     if (run_command->parsed()) return run_seeds(run_options);
     if (replay_command->parsed()) return replay(sources, replay_flags);
@@ -312,6 +322,8 @@ int start(int argc, char** argv) {
 }  // namespace
 }  // namespace quorate::sim
 
-// What may escape is a lack of memory or of a reader: nothing to do but end.
+// What may escape is a lack of memory: nothing to do but end.
 // NOLINTNEXTLINE(bugprone-exception-escape)
-int main(int argc, char** argv) { return quorate::sim::start(argc, argv); }
+int main(int argc, char** argv) {
+    return quorate::sim::printing([&] { return quorate::sim::start(argc, argv); });
+}

@@ -1,12 +1,12 @@
 #include "sim/plan_replay.h"
 
 #include <cstdio>
-#include <fstream>
 #include <span>
 
 #include <fmt/format.h>
 
 #include "sim/apart.h"
+#include "sim/files.h"
 #include "sim/history_json.h"
 #include "sim/world.h"
 
@@ -58,13 +58,6 @@ Exit replay_plan(const std::string& source, const Plan& plan, const ReplayFlags&
     if (code) return static_cast<Exit>(*code);
     print_violation(words.crash(), source);
     return Broken;
-}
-
-bool write_file(const std::string& name, std::string_view content) {
-    std::ofstream file(name, std::ios::binary);
-    file << content;
-    file.close();
-    return static_cast<bool>(file);
 }
 
 }  // namespace quorate::sim

@@ -25,6 +25,4 @@ struct ReplayFlags {
 /// In a process of its own: a crash is a violation like any other, told behind all that was printed before.
 [[nodiscard]] Exit replay_plan(const std::string& source, const Plan& plan, const ReplayFlags& flags);
 
-[[nodiscard]] bool write_file(const std::string& name, std::string_view content);
-
 }  // namespace quorate::sim

@@ -31,5 +31,66 @@ TEST(Simulator, ASignalEndsABatchWithItsSummary) {
     }
 }
 
+TEST(Simulator, BadUsageIsNamed) {
+    struct Bad {
+        std::vector<std::string> arguments;
+        std::string complaint;
+    };
+    const std::vector<Bad> table{
+        {{"replay", "1", "2", "--history", "h"}, "--history takes the history of one seed"},
+        {{"replay", "1", "--verbose", "99"}, "--verbose 99: 1 has the nodes 1 to "},
+        {{"replay", "1", "--verbose", "0"}, "--verbose"},
+        {{"replay", "1", "--until", "-1"}, "--until"},
+        {{"replay-node", "f", "--until", "-1"}, "--until"},
+        {{"shrink", "1", "--trials", "-1"}, "--trials"},
+        {{"run", "--seeds", "2..1"}, "--seeds 2..1"},
+    };
+    for (const auto& [arguments, complaint] : table) {
+        const Outcome outcome = run_simulator(arguments);
+        EXPECT_EQ(outcome.ending, (Ending{2, 0})) << outcome.output;
+        EXPECT_THAT(outcome.output, HasSubstr(complaint));
+    }
+}
+
+TEST(Simulator, AScenarioThatCannotBeIsBadUsage) {
+    const TemporaryDirectory directory;
+    const std::string file = (directory.path() / "s.json").string();
+    std::ofstream(file) << R"({"scenario":1,"shape":{"nodes":10}})";
+    const Outcome outcome = run_simulator({"replay", file});
+    EXPECT_EQ(outcome.ending, (Ending{2, 0}));
+    EXPECT_THAT(outcome.output, HasSubstr("s.json: shape: nodes 10: from 1 to 9"));
+}
+
+TEST(Simulator, AFileWithoutAnEndIsRefused) {
+    const Outcome scenario = run_simulator({"replay", "/dev/zero"});
+    EXPECT_EQ(scenario.ending, (Ending{3, 0}));
+    EXPECT_THAT(scenario.output, HasSubstr("/dev/zero has more than 32 MiB"));
+    const Outcome history = run_simulator({"check", "/dev/zero"});
+    EXPECT_EQ(history.ending, (Ending{3, 0}));
+    EXPECT_THAT(history.output, HasSubstr("/dev/zero has more than 256 MiB"));
+    const Outcome recording = run_simulator({"replay-node", "/dev/zero"});
+    EXPECT_EQ(recording.ending, (Ending{3, 0}));
+    EXPECT_THAT(recording.output, HasSubstr("/dev/zero: offset 0: "));
+    for (const char* command : {"replay", "check", "replay-node"}) {
+        EXPECT_EQ(run_simulator({command, "/no/such/file"}).ending, (Ending{3, 0}));
+        EXPECT_EQ(run_simulator({command, "/tmp"}).ending, (Ending{3, 0}));
+    }
+}
+
+TEST(Simulator, OutputThatIsLostIsAnError) {
+    const TemporaryDirectory directory;
+    const std::string history = (directory.path() / "history").string();
+    ASSERT_EQ(run_simulator({"replay", "1", "--history", history}).ending, (Ending{0, 0}));
+    const std::vector<std::vector<std::string>> commands{
+        {"--help"},        {"run", "--seeds", "1..2"}, {"run", "--seeds", "1..2", "--hashes"},
+        {"replay", "1"},   {"replay", "1", "--trace"}, {"bench", "--seconds", "1"},
+        {"check", history}};
+    for (std::vector<std::string> command : commands) {
+        const std::string name = testing::PrintToString(command);
+        command.insert(command.begin(), QUORATE_SIM_PATH);
+        EXPECT_EQ(Process(command, {}, "/dev/full").wait(), (Ending{3, 0})) << name;
+    }
+}
+
 }  // namespace
 }  // namespace quorate::test

@@ -47,6 +47,9 @@ SHELLS = {
     "sim/apart.h": ([], ["sys/"]),
     "sim/campaign.cc": ([], ["fcntl.h", "poll.h", "unistd.h"]),
     "sim/campaign.h": ([], []),
+    # Files and standard output.
+    "sim/files.cc": ([], []),
+    "sim/files.h": ([], []),
     # What a replay shows is printed, and its history written to a file.
     "sim/plan_replay.cc": ([], []),
     "sim/plan_replay.h": ([], []),

@@ -1,0 +1,50 @@
+#include "sim/files.h"
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "sim/exit.h"
+
+namespace quorate::sim {
+
+std::expected<std::string, std::string> read_file(const std::string& name, std::size_t bytes_max) {
+    std::error_code error;
+    if (std::filesystem::is_directory(name, error))
+        return std::unexpected(fmt::format("{} is a directory", name));
+    std::ifstream file(name, std::ios::binary);
+    std::string content;
+    std::array<char, 65536> piece{};
+    while (file.read(piece.data(), piece.size()), file.gcount() > 0) {
+        content.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+        if (content.size() > bytes_max)
+            return std::unexpected(fmt::format("{} has more than {} MiB", name, bytes_max >> 20U));
+    }
+    // Who has read all is at the end.
+    if (!file.eof()) return std::unexpected(fmt::format("cannot read {}", name));
+    return content;
+}
+
+bool write_file(const std::string& name, std::string_view content) {
+    std::ofstream file(name, std::ios::binary);
+    file << content;
+    file.close();
+    return static_cast<bool>(file);
+}
+
+int printing(const std::function<int()>& work) {
+    try {
+        const int code = work();
+        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+    } catch (const std::system_error&) {
+        // fmt's word for a stream that takes no more.
+    }
+    std::fputs("quorate-sim: cannot write all to standard output\n", stderr);
+    return Unusable;
+}
+
+}  // namespace quorate::sim
