@@ -37,12 +37,16 @@ bool write_file(const std::string& name, std::string_view content) {
 }
 
 int printing(const std::function<int()>& work) {
+    bool is_written = false;
+    int code = Unusable;
     try {
-        const int code = work();
-        if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+        code = work();
+        is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
     } catch (const std::system_error&) {
         // fmt's word for a stream that takes no more.
+        is_written = false;
     }
+    if (is_written) return code;
     std::fputs("quorate-sim: cannot write all to standard output\n", stderr);
     return Unusable;
 }

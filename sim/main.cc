@@ -239,6 +239,26 @@ int check_history(const std::string& name) {
     std::unreachable();
 }
 
+void add_replay_options(CLI::App& command, std::vector<std::string>& sources, ReplayFlags& flags) {
+    command.add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
+    command.add_flag("--trace", flags.trace, "Print a line of JSON for each event, with each node's view");
+    command.add_option("--until", flags.until, "Stop after so many events")->check(CLI::NonNegativeNumber);
+    command.add_option("--verbose", flags.verbose, "Print the log of this node (from 1)")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--history", flags.history,
+                       "Write what the clients of one seed asked and were told to this file, for check");
+}
+
+// Or it is only the help that was asked for.
+int parse_failed(const CLI::App& app, const CLI::ParseError& error) {
+    std::ostringstream out;
+    std::ostringstream complaint;
+    const int code = app.exit(error, out, complaint);
+    fmt::print("{}", out.str());
+    fmt::print(stderr, "{}", complaint.str());
+    return code == 0 ? Passed : Usage;
+}
+
 int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
     app.footer(kExitCodes);
@@ -258,16 +278,7 @@ int start(int argc, char** argv) {
     std::vector<std::string> sources;
     ReplayFlags replay_flags;
     CLI::App* replay_command = app.add_subcommand("replay", "Run one seed or scenario file again");
-    replay_command->add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
-    replay_command->add_flag("--trace", replay_flags.trace,
-                             "Print a line of JSON for each event, with each node's view");
-    replay_command->add_option("--until", replay_flags.until, "Stop after so many events")
-        ->check(CLI::NonNegativeNumber);
-    replay_command->add_option("--verbose", replay_flags.verbose, "Print the log of this node (from 1)")
-        ->check(CLI::PositiveNumber);
-    replay_command->add_option(
-        "--history", replay_flags.history,
-        "Write what the clients of one seed asked and were told to this file, for check");
+    add_replay_options(*replay_command, sources, replay_flags);
 
     std::string source;
     std::string output;
@@ -304,12 +315,7 @@ int start(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        std::ostringstream out;
-        std::ostringstream complaint;
-        const int code = app.exit(error, out, complaint);
-        fmt::print("{}", out.str());
-        fmt::print(stderr, "{}", complaint.str());
-        return code == 0 ? Passed : Usage;
+        return parse_failed(app, error);
     }
     if (run_command->parsed()) return run_seeds(run_options);
     if (replay_command->parsed()) return replay(sources, replay_flags);
