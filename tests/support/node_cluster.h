@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "server/frame.h"
 #include "server/node.h"
@@ -176,6 +177,19 @@ class NodeCluster {
             exchange, {std::move(method), std::move(target), std::move(headers), std::move(body)});
         return exchange;
     }
+    /// A request, and the frames that it makes its node send: they are late, or lost, as the test will have
+    /// it.
+    struct Late {
+        server::HttpExchange exchange;
+        std::deque<std::pair<engine::ServerId, std::string>> frames;
+    };
+    [[nodiscard]] Late send_late(int number, std::string method, std::string target, std::string body = {}) {
+        const auto exchange = send(number, std::move(method), std::move(target), std::move(body));
+        node(number).turn_ended();
+        Late late{exchange, std::exchange(host(number).outbox, {})};
+        EXPECT_EQ(late.frames.size(), 1U);
+        return late;
+    }
     [[nodiscard]] const server::HttpResponse* answer(int number, server::HttpExchange exchange) {
         const auto found = host(number).answers.find(exchange);
         return found == host(number).answers.end() ? nullptr : &found->second;
@@ -247,5 +261,15 @@ class NodeCluster {
     std::uint64_t now_ms_ = 0;
     server::HttpExchange last_exchange_ = 0;
 };
+
+/// Some other node of a cluster.
+inline int other_than(int number) { return number == 1 ? 2 : 1; }
+
+inline std::string header(const server::HttpResponse& response, std::string_view name) {
+    for (const auto& h : response.headers) {
+        if (h.name == name) return h.value;
+    }
+    return "absent";
+}
 
 }  // namespace quorate::test
