@@ -159,6 +159,11 @@ void HttpServer::close_peer(PeerConnection connection) {
     if (HttpConnection* found = find(connection)) found->close();
 }
 
+std::string HttpServer::address_of(PeerConnection connection) {
+    const HttpConnection* found = find(connection);
+    return found != nullptr ? found->address() : std::string();
+}
+
 void HttpServer::flush() {
     turn_bytes_ = 0;
     // Flushing may let a connection go on with requests that waited, and so touch it again: those wait for

@@ -71,6 +71,8 @@ class HttpServer {
     /// comes again.
     [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
     void close_peer(PeerConnection connection);
+    /// Of its other end, without the port; of IPv6 what names its network.
+    [[nodiscard]] std::string address_of(PeerConnection connection);
     /// Writes what gathered in this turn, one write for each connection. Call it at the end of every turn.
     void flush();
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -27,14 +28,20 @@
 #include "server/node_driver.h"
 #include "server/options.h"
 #include "server/peer_codec.h"
+#include "server/problem.h"
 #include "server/recorder.h"
 #include "server/refusal_text.h"
+#include "server/seldom.h"
 
 namespace quorate::server {
 namespace {
 
 /// How long a graceful stop waits for what is under way: longer than any client operation may take.
 constexpr std::uint64_t kStopMsMax = 8000;
+
+/// How often a refused peer is told of, by its address and the reason.
+constexpr std::uint64_t kRefusedPeerMs = 60'000;
+constexpr std::size_t kRefusedPeersMax = 64;
 
 spdlog::level::level_enum level_of(LogLevel level) {
     switch (level) {
@@ -149,7 +156,13 @@ class Process final : public Environment, public io::HttpHandler {
     std::optional<HttpResponse> on_upgrade(io::PeerConnection connection,
                                            const HttpRequest& request) override {
         const auto from = node().check_greeting(request);
-        if (!from) return from.error();
+        if (!from) {
+            const auto& [code, detail] = from.error();
+            const std::string address = http_.address_of(connection);
+            if (refused_peers_.is_due(loop_.now_ms(), fmt::format("{} {}", address, code)))
+                spdlog::warn("a peer at {} is refused: {}: {}", address, code, detail);
+            return problem(421, code, detail);
+        }
         inbound_.insert_or_assign(connection, Inbound{*from, {}});
         return std::nullopt;
     }
@@ -275,6 +288,8 @@ class Process final : public Environment, public io::HttpHandler {
     std::map<engine::ServerId, std::unique_ptr<io::PeerLink>> links_;
     std::map<engine::ServerId, std::string> addresses_;
     std::map<io::PeerConnection, Inbound> inbound_;
+    /// A node that is refused tries again for ever, and anybody can greet.
+    Seldom refused_peers_{kRefusedPeerMs, kRefusedPeersMax};
     bool is_stopping_ = false;
 };
 

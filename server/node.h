@@ -60,6 +60,12 @@ struct QueueUse {
     std::uint64_t held_max = 0;
 };
 
+/// Both sides log it: the words are meant for either.
+struct GreetingRefusal {
+    std::string_view code;
+    std::string detail;
+};
+
 /// Event-driven like the engine, and as pure: everything comes in through these functions and goes out
 /// through the two ports. Not thread-safe: one thread owns it. After Environment::fail() it ignores
 /// everything.
@@ -92,8 +98,8 @@ class Node {
 
     /// The headers of the HTTP Upgrade by which this node opens its link to the member `to`.
     [[nodiscard]] std::vector<HttpHeader> greeting_to(std::string_view to) const;
-    /// Who greets, or the answer that refuses it: another cluster, another first configuration, a stranger.
-    [[nodiscard]] std::expected<engine::ServerId, HttpResponse> check_greeting(
+    /// Who greets, or why it is refused (421): another cluster, another first configuration, a stranger.
+    [[nodiscard]] std::expected<engine::ServerId, GreetingRefusal> check_greeting(
         const HttpRequest& request) const;
 
     [[nodiscard]] const engine::Raft& raft() const { return raft_; }

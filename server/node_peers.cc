@@ -8,7 +8,7 @@
 #include "engine/overloaded.h"
 #include "server/http_answers.h"
 #include "server/node.h"
-#include "server/problem.h"
+#include "server/percent.h"
 
 namespace quorate::server {
 
@@ -141,9 +141,9 @@ std::vector<HttpHeader> Node::greeting_to(std::string_view to) const {
             {std::string(kFirstMembersHeader), fmt::format("{:016x}", first_members_digest_)}};
 }
 
-std::expected<ServerId, HttpResponse> Node::check_greeting(const HttpRequest& request) const {
-    const auto refuse = [](std::string_view code, std::string_view detail) {
-        return std::unexpected(problem(421, code, detail));
+std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest& request) const {
+    const auto refuse = [](std::string_view code, std::string detail) {
+        return std::unexpected(GreetingRefusal{code, std::move(detail)});
     };
     const std::string_view cluster = value_or_empty(request, kClusterHeader);
     const std::string_view from = value_or_empty(request, kFromHeader);
@@ -162,12 +162,13 @@ std::expected<ServerId, HttpResponse> Node::check_greeting(const HttpRequest& re
             "other_first_members",
             fmt::format(
                 "'{}' and '{}' were first started with different --peers: they cannot form one cluster",
-                config_.self.name, from));
+                config_.self.name, percent_encode_shortened(from)));
     }
     const auto found = std::ranges::find(members_.members, from, &Member::name);
     if (found == members_.members.end() || found->id == config_.self.id) {
-        return refuse("not_a_member", fmt::format("'{}' sees no such member; check --node-id and --peers",
-                                                  config_.self.name));
+        return refuse("not_a_member",
+                      fmt::format("'{}' knows no other member '{}'; check --node-id and --peers",
+                                  config_.self.name, percent_encode_shortened(from)));
     }
     return found->id;
 }

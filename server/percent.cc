@@ -53,4 +53,10 @@ std::string percent_encode(std::string_view bytes) {
     return text;
 }
 
+std::string percent_encode_shortened(std::string_view bytes) {
+    std::string text = percent_encode(bytes.substr(0, kShownBytesMax));
+    if (bytes.size() > kShownBytesMax) text += "...";
+    return text;
+}
+
 }  // namespace quorate::server

@@ -16,4 +16,8 @@ namespace quorate::server {
 /// path or a query.
 [[nodiscard]] std::string percent_encode(std::string_view bytes);
 
+/// The same for a message: of what is longer than kShownBytesMax only the beginning, and "...".
+[[nodiscard]] std::string percent_encode_shortened(std::string_view bytes);
+inline constexpr std::size_t kShownBytesMax = 64;
+
 }  // namespace quorate::server
