@@ -69,8 +69,10 @@ Settings defaults() {
          "The cluster at its first start: NAME=HOST:PORT,... or HOST:PORT,...; alone unless given", ""},
         {"--heartbeat-ms", "HEARTBEAT_MS", "MS", "How often a leader says that it leads", "100"},
         {"--election-min-ms", "ELECTION_MIN_MS", "MS",
-         "A follower that hears no leader for a random time between this", "500"},
-        {"--election-max-ms", "ELECTION_MAX_MS", "MS", "... and this stands for election", "1000"},
+         "A follower that hears no leader for a random time between this (at least twice --heartbeat-ms)",
+         "500"},
+        {"--election-max-ms", "ELECTION_MAX_MS", "MS",
+         "... and this stands for election (at least 10 more than --election-min-ms)", "1000"},
         {"--key-bytes-max", "KEY_BYTES_MAX", "BYTES", "Longest key", "4096"},
         {"--value-bytes-max", "VALUE_BYTES_MAX", "BYTES", "Longest value", "4194304"},
         {"--log-level", "LOG_LEVEL", "LEVEL", "debug, info, warning or error", "info"},
@@ -169,15 +171,34 @@ std::expected<void, OptionsExit> read_level(const Setting& setting, LogLevel& le
     return {};
 }
 
+// A number that must be at least `min`, since it must be `relation` `smaller`. Who gave only the smaller one
+// is told about that one, not about a flag that it did not write.
+template <class Number>
+std::expected<void, OptionsExit> read_beyond(const Setting& larger, const Setting& smaller,
+                                             std::string_view relation, std::uint64_t min, std::uint64_t max,
+                                             Number& number) {
+    if (read_number(larger, min, max, number)) return {};
+    if (larger.is_set) {
+        return refuse(larger, fmt::format("a number from {} to {}; it must be {} {}, which is {}", min, max,
+                                          relation, smaller.flag, smaller.text));
+    }
+    return refuse(
+        smaller,
+        fmt::format("{} must be {} it, and is {} unless given; give it too, as a number from {} to {}",
+                    larger.flag, relation, larger.text, min, max));
+}
+
 std::expected<void, OptionsExit> read_timing(const Settings& settings, Options& options) {
     // In ticks of 10 ms. One lost heartbeat shall not start an election, and waits must differ.
-    if (auto read = read_number(settings[HeartbeatMs], 10, 60'000, options.heartbeat_ms); !read) return read;
-    if (auto read = read_number(settings[ElectionMinMs], std::uint64_t{2} * options.heartbeat_ms, 600'000,
-                                options.election_min_ms);
+    const Setting& heartbeat = settings[HeartbeatMs];
+    const Setting& election_min = settings[ElectionMinMs];
+    if (auto read = read_number(heartbeat, 10, 60'000, options.heartbeat_ms); !read) return read;
+    if (auto read = read_beyond(election_min, heartbeat, "at least twice",
+                                std::uint64_t{2} * options.heartbeat_ms, 600'000, options.election_min_ms);
         !read)
         return read;
-    return read_number(settings[ElectionMaxMs], options.election_min_ms + 10, 1'200'000,
-                       options.election_max_ms);
+    return read_beyond(settings[ElectionMaxMs], election_min, "at least 10 more than",
+                       options.election_min_ms + 10, 1'200'000, options.election_max_ms);
 }
 
 std::expected<void, OptionsExit> read_address(const Settings& settings, Options& options,
