@@ -66,7 +66,9 @@ Settings defaults() {
          "This node's name, for the life of its data; the advertised address unless given", ""},
         {"--cluster-id", "CLUSTER_ID", "NAME", "The cluster's name, the same on all of its nodes", "quorate"},
         {"--peers", "PEERS", "LIST",
-         "The cluster at its first start: NAME=HOST:PORT,... or HOST:PORT,...; alone unless given", ""},
+         "The cluster at its first start, this node too: NAME=HOST:PORT,... or HOST:PORT,...; alone unless "
+         "given",
+         ""},
         {"--heartbeat-ms", "HEARTBEAT_MS", "MS", "How often a leader says that it leads", "100"},
         {"--election-min-ms", "ELECTION_MIN_MS", "MS",
          "A follower that hears no leader for a random time between this (at least twice --heartbeat-ms)",

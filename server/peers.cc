@@ -1,10 +1,12 @@
 #include "server/peers.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace quorate::server {
 
@@ -59,10 +61,22 @@ std::expected<PeerList, std::string> parse_list(std::string_view text) {
     return list;
 }
 
-// The node by its name, or by its address in a list without names; added when it is left out.
+// The node by its name, or by its address in a list without names, to which it is added when it is left out.
+// A name that is not in a list of names is a mistake in one of the two: with it added, this node would begin
+// another cluster than the others, and be refused by them.
 std::expected<void, std::string> include_self(PeerList& list, const Member& self) {
     const auto found = std::ranges::find(list.members, self.name, &Member::name);
     if (found == list.members.end()) {
+        if (list.has_names) {
+            std::vector<std::string_view> names;
+            names.reserve(list.members.size());
+            for (const Member& member : list.members) names.emplace_back(member.name);
+            return refuse(
+                "this node is '{}', but the list names only {}; give all members the same list, with {}={} "
+                "in it, "
+                "or mend --node-id",
+                self.name, fmt::join(names, ", "), self.name, self.address);
+        }
         list.members.push_back(self);
     } else if (found->address != self.address) {
         return refuse(

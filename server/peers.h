@@ -23,7 +23,7 @@ struct Peers {
 inline constexpr std::size_t kVotersMax = 9;
 
 /// `text` is either NAME=HOST:PORT of every member, or HOST:PORT of every member, whose name is then its
-/// address; separated by commas, and this node may be left out. `node_id` is its name if one was given
+/// address, where this node may be left out; separated by commas. `node_id` is its name if one was given
 /// (is_name() or is_address()), `address` the one that it advertises (is_address()). An error says what to
 /// write instead.
 [[nodiscard]] std::expected<Peers, std::string> parse_peers(std::string_view text,

@@ -36,7 +36,9 @@ TEST(Flags, BadOnesAreNamedWithWhatIsAllowed) {
         {{"--node-id", "n1", "--peers", "n1"}, "--peers", "n1"},
         {{"--node-id", "n1", "--peers", "n1=127.0.0.1:0"}, "--peers", "127.0.0.1:0"},
         {{"--node-id", "n1", "--peers", "n1=127.0.0.1:7070,n1=127.0.0.1:7071"}, "--peers", "n1"},
-        {{"--node-id", "n9", "--peers", "n1=127.0.0.1:7070"}, "--peers", "n9"},
+        {{"--node-id", "n9", "--peers", "n1=127.0.0.1:7071,n2=127.0.0.1:7072"},
+         "--peers",
+         "this node is 'n9'"},
         {{"--no-such-flag"}, "--no-such-flag", ""},
         {{"stray"}, "stray", ""},
     };

@@ -89,7 +89,7 @@ TEST(Options, ThreeNodesAsInTheReadme) {
 TEST(Options, AFlagComesBeforeTheEnvironmentAndThatBeforeTheDefault) {
     const Environment environment{
         {"DATA_DIR", "/e"},        {"HOST", "0.0.0.0"},       {"PORT", "1"},
-        {"NODE_ID", "n1"},         {"CLUSTER_ID", "e"},       {"PEERS", "n2=h:2"},
+        {"NODE_ID", "n1"},         {"CLUSTER_ID", "e"},       {"PEERS", "n1=h:1,n2=h:2"},
         {"HEARTBEAT_MS", "20"},    {"ELECTION_MIN_MS", "40"}, {"ELECTION_MAX_MS", "80"},
         {"ADVERTISE_ADDR", "h:1"}, {"LOG_LEVEL", "error"},    {"KEY_BYTES_MAX", ""}};
     const auto from_environment = parse({}, environment);
@@ -155,6 +155,8 @@ TEST(Options, AMistakeNamesTheFlagTheValueAndWhatIsAllowed) {
         {{"--cluster-id", ""}, {"--cluster-id", "''", "1 to 64"}},
         {{"--advertise-addr", "h"}, {"--advertise-addr", "'h'", "HOST:PORT"}},
         {{"--peers", "n1=h:1"}, {"--peers", "'n1=h:1'", "write --node-id"}},
+        {{"--peers", "n1=127.0.0.1:7070,n2=h:2", "--node-id", "n3"},
+         {"--peers", "'n1=127.0.0.1:7070,n2=h:2'", "'n3'", "only n1, n2;"}},
         {{"--peers", "nonsense"}, {"--peers", "'nonsense'", "HOST:PORT"}},
         {{"--host", "0.0.0.0", "--node-id", "n1", "--peers", "n2=h:2"}, {"--host", "--advertise-addr"}},
         {{"--heartbeat-ms", "9"}, {"--heartbeat-ms", "'9'", "from 10 to 60000"}},

@@ -21,16 +21,20 @@ TEST(Peers, NobodyElseIsAClusterOfOne) {
     EXPECT_EQ(parse_peers("", "n1", "h:1")->self, member("n1", "h:1"));
 }
 
-TEST(Peers, MayNameThisNodeOrLeaveItOut) {
+TEST(Peers, NameThisNodeToo) {
     const auto with = parse_peers("n1=h:1,n2=h:2,3=[::1]:3", "n2", "h:2");
     ASSERT_TRUE(with) << with.error();
     EXPECT_EQ(with->self, member("n2", "h:2"));
     EXPECT_THAT(with->members.members,
                 UnorderedElementsAre(member("n1", "h:1"), member("n2", "h:2"), member("3", "[::1]:3")));
+    const auto shuffled = parse_peers("3=[::1]:3,n2=h:2,n1=h:1", "n2", "h:2");
+    ASSERT_TRUE(shuffled) << shuffled.error();
+    EXPECT_EQ(*shuffled, *with) << "every order of them is the same cluster";
+    EXPECT_EQ(shuffled->members.digest(), with->members.digest());
     const auto without = parse_peers("3=[::1]:3,n1=h:1", "n2", "h:2");
-    ASSERT_TRUE(without) << without.error();
-    EXPECT_EQ(*without, *with) << "and every order of them is the same cluster";
-    EXPECT_EQ(without->members.digest(), with->members.digest());
+    ASSERT_FALSE(without);
+    EXPECT_THAT(without.error(), HasSubstr("'n2', but the list names only 3, n1;"));
+    EXPECT_THAT(without.error(), HasSubstr("n2=h:2"));
     EXPECT_TRUE(with->members.membership().is_well_formed());
 }
 
@@ -56,7 +60,7 @@ TEST(Peers, MistakesSayWhatToWrite) {
         {"n1=h:9,n2=h:2", "n1", "write --advertise-addr h:9"},
         {"n1=h:1,n2=h:2,n2=h:3", "n1", "'n2' is there twice"},
         {"n1=h:1,n2=h:2,n3=h:2", "n1", "both at h:2"},
-        {"n2=h:1", "n1", "both at h:1"},
+        {"n1=h:1,n2=h:1", "n1", "both at h:1"},
         {"n1=h:1,,n2=h:2", "n1", "empty item"},
         {",n1=h:1", "n1", "empty item"},
         {"n1=h:1,", "n1", "ends in a comma"},
@@ -66,7 +70,7 @@ TEST(Peers, MistakesSayWhatToWrite) {
         {"=h:1", "n1", "has a name that is not"},
         {"a b=h:1", "n1", "has a name that is not"},
         {"n1=x=h:1", "n1", "has no address"},
-        {"2=h:2,3=h:3,4=h:4,5=h:5,6=h:6,7=h:7,8=h:8,9=h:9,10=h:10", "n1",
+        {"n1=h:1,2=h:2,3=h:3,4=h:4,5=h:5,6=h:6,7=h:7,8=h:8,9=h:9,10=h:10", "n1",
          "10 members with this node; at most 9"},
     };
     for (const Row& row : rows) {
