@@ -4,13 +4,15 @@
 #include <charconv>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace quorate::io {
 
 namespace {
 
 constexpr std::string_view kMalformed = "malformed_request";
 
-HttpFault bad(std::string_view detail) { return {400, kMalformed, detail}; }
+HttpFault bad(std::string_view detail) { return {400, kMalformed, std::string(detail)}; }
 
 bool is_token_byte(char c) {
     const auto u = static_cast<unsigned char>(c);
@@ -93,11 +95,15 @@ std::optional<HttpFault> HttpGuard::line_too_long(std::size_t bytes) const {
     switch (state_) {
         case State::RequestLine:
             if (bytes > limits_.request_line_bytes_max)
-                return HttpFault{414, "target_too_long", "the request line is too long"};
+                return HttpFault{
+                    414, "target_too_long",
+                    fmt::format("the request line has more than {} bytes", limits_.request_line_bytes_max)};
             return std::nullopt;
         case State::Fields:
             if (head_bytes_ + bytes > limits_.head_bytes_max)
-                return HttpFault{431, "headers_too_large", "the headers are too large"};
+                return HttpFault{431, "headers_too_large",
+                                 fmt::format("the headers have more than {} bytes with the request line",
+                                             limits_.head_bytes_max)};
             return std::nullopt;
         case State::ChunkSize:
             if (bytes > limits_.chunk_line_bytes_max) return bad("the line of a chunk's size is too long");
@@ -106,12 +112,20 @@ std::optional<HttpFault> HttpGuard::line_too_long(std::size_t bytes) const {
             return bytes > 2 ? std::optional(bad("a chunk is longer than its size says")) : std::nullopt;
         case State::Trailers:
             if (trailer_bytes_ + bytes > limits_.trailer_bytes_max)
-                return HttpFault{431, "trailers_too_large", "the trailers are too large"};
+                return HttpFault{
+                    431, "trailers_too_large",
+                    fmt::format("the trailers have more than {} bytes", limits_.trailer_bytes_max)};
             return std::nullopt;
         case State::Body:
         case State::ChunkData: return std::nullopt;
     }
     return std::nullopt;
+}
+
+HttpFault HttpGuard::body_too_large() const {
+    return {413, "body_too_large",
+            fmt::format("the body has more than {} bytes, the most that a value or a batch may have",
+                        limits_.body_bytes_max)};
 }
 
 std::optional<HttpFault> HttpGuard::take_line(std::string_view line) {
@@ -176,7 +190,8 @@ std::optional<HttpFault> HttpGuard::take_request_line(std::string_view line) {
 
 std::optional<HttpFault> HttpGuard::take_field(std::string_view line) {
     if (++fields_ > limits_.fields_max)
-        return HttpFault{431, "headers_too_large", "there are too many headers"};
+        return HttpFault{431, "headers_too_large",
+                         fmt::format("there are more than {} headers", limits_.fields_max)};
     if (line.front() == ' ' || line.front() == '\t')
         return bad("a header line begins with white space (obsolete folding)");
     const std::size_t colon = line.find(':');
@@ -221,8 +236,7 @@ std::optional<HttpFault> HttpGuard::end_head() {
     if (needs_length_ && !is_chunked_ && !content_length_)
         return HttpFault{411, "length_required", "a request with a body needs its Content-Length"};
     const std::uint64_t length = content_length_.value_or(0);
-    if (length > limits_.body_bytes_max)
-        return HttpFault{413, "body_too_large", "the body is larger than this server takes"};
+    if (length > limits_.body_bytes_max) return body_too_large();
     if (is_chunked_) {
         state_ = State::ChunkSize;
     } else if (length > 0) {
@@ -248,8 +262,7 @@ std::optional<HttpFault> HttpGuard::take_chunk_size(std::string_view line) {
         !std::ranges::all_of(line.substr(size_end), is_value_byte)) {
         return bad("the chunk extensions are too long or have control characters");
     }
-    if (size > limits_.body_bytes_max - body_bytes_)
-        return HttpFault{413, "body_too_large", "the body is larger than this server takes"};
+    if (size > limits_.body_bytes_max - body_bytes_) return body_too_large();
     body_bytes_ += size;
     body_left_ = size;
     state_ = size > 0 ? State::ChunkData : State::Trailers;

@@ -49,13 +49,14 @@ struct HttpLimits {
     /// The rate of answers while half of output_bytes_total_max is taken.
     std::uint64_t crowded_bytes_per_second_min = std::uint64_t{256} << 10;
     std::uint64_t idle_ms_max = 60'000;  ///< between requests
+    std::uint64_t scan_ms = 500;         ///< between two looks at who has run out of time
 };
 
 /// An error that ends the connection, once answered.
 struct HttpFault {
     int status = 400;
     std::string_view code;
-    std::string_view detail;
+    std::string detail;
 
     bool operator==(const HttpFault&) const = default;
 };
@@ -96,6 +97,7 @@ class HttpGuard {
     [[nodiscard]] std::optional<HttpFault> take_trailer(std::string_view line);
     [[nodiscard]] std::optional<HttpFault> take_line(std::string_view line);
     [[nodiscard]] std::optional<HttpFault> line_too_long(std::size_t bytes) const;
+    [[nodiscard]] HttpFault body_too_large() const;
     void begin_message();
 
     HttpLimits limits_;

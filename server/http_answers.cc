@@ -1,5 +1,7 @@
 #include "server/http_answers.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -50,6 +52,17 @@ Json to_json(const NodeHealth& health) {
     };
 }
 
+std::string_view text_of(Condition::Kind condition) {
+    switch (condition) {
+        case Condition::Kind::None: return "no condition";
+        case Condition::Kind::Exists: return "If-Match: *";
+        case Condition::Kind::Absent: return "If-None-Match: *";
+        case Condition::Kind::RevisionIn: return "If-Match";
+        case Condition::Kind::RevisionNotIn: return "If-None-Match";
+    }
+    std::unreachable();
+}
+
 }  // namespace
 
 HttpResponse put_ok(const ApplyResult& result) {
@@ -66,9 +79,12 @@ HttpResponse delete_ok(const ApplyResult& result) {
 
 HttpResponse batch_ok(const ApplyResult& result) { return delete_ok(result); }
 
-HttpResponse condition_failed(const ApplyResult& result) {
+HttpResponse condition_failed(const ApplyResult& result, Condition::Kind condition) {
     HttpResponse response =
-        problem(412, "condition_failed", "If-Match or If-None-Match did not hold; nothing was written");
+        problem(412, "condition_failed",
+                fmt::format("{} did not hold, since the key {}; nothing was written", text_of(condition),
+                            result.mod_revision == 0 ? std::string("does not exist")
+                                                     : "has the ETag " + etag_of(result.mod_revision)));
     response.headers.push_back(revision_header(result.revision));
     if (result.mod_revision != 0) response.headers.push_back({"ETag", etag_of(result.mod_revision)});
     return response;
@@ -82,8 +98,9 @@ HttpResponse get_found(const Record& record, std::uint64_t revision) {
             record.value};
 }
 
-HttpResponse key_not_found(std::uint64_t revision) {
-    HttpResponse response = problem(404, "key_not_found", "there is no such key");
+HttpResponse key_not_found(std::string_view key, std::uint64_t revision) {
+    HttpResponse response =
+        problem(404, "key_not_found", fmt::format("there is no key '{}'", percent_encode_shortened(key)));
     response.headers.push_back(revision_header(revision));
     return response;
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "server/command.h"
 #include "server/health.h"
 #include "server/http_message.h"
 #include "server/state_machine.h"
@@ -17,9 +18,9 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse delete_ok(const ApplyResult& result);
 [[nodiscard]] HttpResponse batch_ok(const ApplyResult& result);
 /// 412, with the key's present ETag unless it is absent.
-[[nodiscard]] HttpResponse condition_failed(const ApplyResult& result);
+[[nodiscard]] HttpResponse condition_failed(const ApplyResult& result, Condition::Kind condition);
 [[nodiscard]] HttpResponse get_found(const Record& record, std::uint64_t revision);
-[[nodiscard]] HttpResponse key_not_found(std::uint64_t revision);
+[[nodiscard]] HttpResponse key_not_found(std::string_view key, std::uint64_t revision);
 /// A line of JSON for each entry. Quorate-Next is the last key, percent-encoded (percent.h) so that it can be
 /// pasted behind "after=", and is there only when the range goes on.
 [[nodiscard]] HttpResponse render_range(const RangePage& page, std::uint64_t revision);

@@ -35,19 +35,25 @@ struct Target {
 
 // The origin form, or the absolute form that a client sends to a proxy (RFC 9112 section 3.2.2), whose
 // authority says nothing to us.
-std::optional<Target> split_target(std::string_view target) {
-    if (target.contains('#')) return std::nullopt;
+std::expected<Target, std::string_view> split_target(std::string_view target) {
+    if (target.contains('#'))
+        return std::unexpected("the target has a '#', which no request carries: in a key it is written %23");
+    if (target == "*")
+        return std::unexpected(
+            "the target '*' asks about the server as a whole, and nothing here answers for it");
+    constexpr std::string_view kNoPath =
+        "the target is neither a path that begins with '/' nor a URL that begins with http://HOST";
     constexpr std::string_view kScheme = "http://";
     if (HttpHeader{std::string(target.substr(0, kScheme.size())), {}}.is(kScheme)) {
         // The authority ends at a '?' too, and a path that is empty means '/': RFC 3986, sections 3.2
         // and 6.2.3.
         const std::size_t end = std::min(target.find_first_of("/?", kScheme.size()), target.size());
-        if (end == kScheme.size()) return std::nullopt;  // nobody's
+        if (end == kScheme.size()) return std::unexpected(kNoPath);  // nobody's
         target.remove_prefix(end);
         if (!target.starts_with('/'))
             return Target{"/", target.substr(std::min<std::size_t>(1, target.size()))};
     }
-    if (!target.starts_with('/')) return std::nullopt;
+    if (!target.starts_with('/')) return std::unexpected(kNoPath);
     const std::size_t mark = target.find('?');
     return Target{target.substr(0, mark),
                   mark == std::string_view::npos ? std::string_view() : target.substr(mark + 1)};
@@ -98,7 +104,8 @@ std::expected<std::string, HttpResponse> parse_key(std::string_view encoded, con
     if (key->empty()) return refuse(400, "invalid_key", "the key is empty; it is everything behind /kv/");
     if (key->size() > limits.key_bytes_max) {
         return refuse(400, "key_too_long",
-                      fmt::format("the key has {} bytes, at most {}", key->size(), limits.key_bytes_max));
+                      fmt::format("the key has {} bytes, at most {} (--key-bytes-max)", key->size(),
+                                  limits.key_bytes_max));
     }
     return *std::move(key);
 }
@@ -122,9 +129,9 @@ CallOrRefusal parse_write(const HttpRequest& request, std::string key, const Que
         return with_options({DeleteCall{{{std::move(operation)}, std::move(*condition)}}}, query);
     }
     if (request.body.size() > limits.value_bytes_max) {
-        return refuse(
-            413, "value_too_large",
-            fmt::format("the value has {} bytes, at most {}", request.body.size(), limits.value_bytes_max));
+        return refuse(413, "value_too_large",
+                      fmt::format("the value has {} bytes, at most {} (--value-bytes-max)",
+                                  request.body.size(), limits.value_bytes_max));
     }
     Operation operation{Operation::Kind::Put, std::move(key), request.body};
     return with_options({PutCall{{{std::move(operation)}, std::move(*condition)}}}, query);
@@ -222,8 +229,7 @@ std::optional<ApiCall> status_call(std::string_view path) {
 
 std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, const ApiLimits& limits) {
     const auto target = split_target(request.target);
-    if (!target)
-        return refuse(400, "invalid_target", "the target of the request is no path that begins with '/'");
+    if (!target) return refuse(400, "invalid_target", target.error());
     if (target->path == "/kv/range" && reads(request.method)) return parse_range_call(*target, limits);
     if (target->path == "/kv/batch" && request.method == "POST")
         return parse_batch_call(request, *target, limits);
@@ -239,11 +245,14 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
 }
 
 Command take_command(ApiCall& call) {
-    if (auto* put = std::get_if<PutCall>(&call.call)) return std::move(put->command);
-    if (auto* remove = std::get_if<DeleteCall>(&call.call)) return std::move(remove->command);
+    const auto take = [](Command& command) {
+        return Command{std::move(command.operations), command.condition};
+    };
+    if (auto* put = std::get_if<PutCall>(&call.call)) return take(put->command);
+    if (auto* remove = std::get_if<DeleteCall>(&call.call)) return take(remove->command);
     auto* batch = std::get_if<BatchCall>(&call.call);
     ENGINE_CHECK(batch != nullptr);
-    return std::move(batch->command);
+    return take(batch->command);
 }
 
 }  // namespace quorate::server

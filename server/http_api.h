@@ -101,7 +101,8 @@ struct ApiCall {
 [[nodiscard]] std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request,
                                                               const ApiLimits& limits);
 
-/// Moves the command out of a PutCall, DeleteCall or BatchCall; the call still says which it was.
+/// Moves the command out of a PutCall, DeleteCall or BatchCall; the call still says which it was, and keeps
+/// its condition.
 [[nodiscard]] Command take_command(ApiCall& call);
 
 }  // namespace quorate::server

@@ -23,10 +23,12 @@ bool is_read(const ApiCall& call) {
 }
 
 HttpResponse answer_applied(const ApiCall& call, const ApplyResult& result) {
-    if (result.condition_failed) return condition_failed(result);
-    if (std::holds_alternative<PutCall>(call.call)) return put_ok(result);
-    if (std::holds_alternative<DeleteCall>(call.call)) return delete_ok(result);
-    return batch_ok(result);
+    const auto answer = [&](const Command& command, HttpResponse (*ok)(const ApplyResult&)) {
+        return result.condition_failed ? condition_failed(result, command.condition.kind) : ok(result);
+    };
+    if (const auto* put = std::get_if<PutCall>(&call.call)) return answer(put->command, put_ok);
+    if (const auto* remove = std::get_if<DeleteCall>(&call.call)) return answer(remove->command, delete_ok);
+    return answer(std::get<BatchCall>(call.call).command, batch_ok);
 }
 
 }  // namespace
@@ -137,7 +139,8 @@ void Node::serve_read(const ClientCall& read) {
     if (const auto* get = std::get_if<GetCall>(&read.call.call)) {
         const auto* found = store_.get(get->key);
         if (!environment_.wants_answer(read.exchange, found != nullptr ? found->value.size() : 0)) return;
-        response = found != nullptr ? get_found(*found, store_.revision()) : key_not_found(store_.revision());
+        response = found != nullptr ? get_found(*found, store_.revision())
+                                    : key_not_found(get->key, store_.revision());
     } else {
         const RangeQuery& range = std::get<RangeCall>(read.call.call).range;
         if (!environment_.wants_answer(read.exchange, range_bytes_expected(range))) return;

@@ -202,8 +202,8 @@ TEST(HttpGuardRefuses, Lengths) {
         {length(" 5a"), 400, "digits"},
         {length(" 00000000000000000005"), 400, "digits"},
         {length(" 18446744073709551621"), 400, "digits"},
-        {length(" 33"), 413, "larger"},
-        {length(" 9999999999999999999"), 413, "larger"},
+        {length(" 33"), 413, "more than 32 bytes"},
+        {length(" 9999999999999999999"), 413, "more than 32 bytes"},
         {put("", ""), 411, "Content-Length"},
         {"PATCH / HTTP/1.1\r\nHost: h\r\n\r\n", 411, "Content-Length"},
         {"PUT / HTTP/1.0\r\n\r\n", 411, "Content-Length"},
@@ -267,10 +267,10 @@ TEST(HttpGuardRefuses, Chunks) {
         {chunked("5;" + std::string(37, 'x') + "\r\nhello\r\n0\r\n\r\n"), 400, "too long"},
         {chunked("1;" + std::string(25, 'x') + "\r\na\r\n1;" + std::string(24, 'x') + "\r\nb\r\n0\r\n\r\n"),
          400, "extensions"},
-        {chunked("21\r\n"), 413, "larger"},
-        {chunked("ffffffffffffffff\r\n"), 413, "larger"},
-        {chunked("20\r\n" + std::string(32, 'x') + "\r\n1\r\nx\r\n0\r\n\r\n"), 413, "larger"},
-        {chunked("1\r\nx\r\nffffffffffffffff\r\n"), 413, "larger"},
+        {chunked("21\r\n"), 413, "more than 32 bytes"},
+        {chunked("ffffffffffffffff\r\n"), 413, "more than 32 bytes"},
+        {chunked("20\r\n" + std::string(32, 'x') + "\r\n1\r\nx\r\n0\r\n\r\n"), 413, "more than 32 bytes"},
+        {chunked("1\r\nx\r\nffffffffffffffff\r\n"), 413, "more than 32 bytes"},
     });
 }
 
@@ -291,11 +291,12 @@ TEST(HttpGuardRefuses, Trailers) {
 
 TEST(HttpGuardRefuses, HeadsThatAreTooLarge) {
     expect_refused({
-        {"GET /" + std::string(50, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414, "too long"},
-        {std::string(65, 'x'), 414, "too long"},
-        {get("X: " + std::string(130, 'x') + "\r\n"), 431, "too large"},
-        {get("X: " + std::string(62, 'x') + "\r\nY: " + std::string(62, 'x') + "\r\n"), 431, "too large"},
-        {get("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\n"), 431, "too many"},
+        {"GET /" + std::string(50, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414, "more than 64 bytes"},
+        {std::string(65, 'x'), 414, "more than 64 bytes"},
+        {get("X: " + std::string(130, 'x') + "\r\n"), 431, "more than 160 bytes"},
+        {get("X: " + std::string(62, 'x') + "\r\nY: " + std::string(62, 'x') + "\r\n"), 431,
+         "more than 160 bytes"},
+        {get("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\n"), 431, "more than 6 headers"},
     });
 }
 

@@ -10,7 +10,10 @@
 namespace quorate::server::test {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
+using testing::StartsWith;
 using Json = nlohmann::json;
 
 TEST(Answers, ToWrites) {
@@ -28,12 +31,24 @@ TEST(Answers, ToWrites) {
         (HttpResponse{200,
                       {{"Content-Type", "text/plain"}, {"Quorate-Revision", "7"}, {"Quorate-Deleted", "3"}},
                       "OK\n"}));
-    const HttpResponse failed = condition_failed({7, 0, true, 5});
+    const HttpResponse failed = condition_failed({7, 0, true, 5}, Condition::Kind::RevisionIn);
     EXPECT_EQ(failed.status, 412);
     EXPECT_THAT(failed.headers,
                 ElementsAre(HttpHeader{"Content-Type", "application/problem+json"},
                             HttpHeader{"Quorate-Revision", "7"}, HttpHeader{"ETag", "\"5\""}));
-    EXPECT_EQ(condition_failed({7, 0, true, 0}).headers.size(), 2U) << "an absent key has no tag";
+    EXPECT_EQ(Json::parse(failed.body).at("detail"),
+              R"(If-Match did not hold, since the key has the ETag "5"; nothing was written)");
+    const HttpResponse absent = condition_failed({7, 0, true, 0}, Condition::Kind::Exists);
+    EXPECT_EQ(absent.headers.size(), 2U) << "an absent key has no tag";
+    EXPECT_EQ(Json::parse(absent.body).at("detail"),
+              "If-Match: * did not hold, since the key does not exist; nothing was written");
+    const auto text = [](Condition::Kind kind) {
+        return std::string(Json::parse(condition_failed({7, 0, true, 5}, kind).body).at("detail"));
+    };
+    EXPECT_THAT(text(Condition::Kind::Absent),
+                StartsWith("If-None-Match: * did not hold, since the key has"));
+    EXPECT_THAT(text(Condition::Kind::RevisionNotIn),
+                StartsWith("If-None-Match did not hold, since the key has"));
 }
 
 TEST(Answers, ToReads) {
@@ -43,8 +58,11 @@ TEST(Answers, ToReads) {
             200,
             {{"Content-Type", "application/octet-stream"}, {"ETag", "\"4\""}, {"Quorate-Revision", "9"}},
             "v\xff"}));
-    const HttpResponse missing = key_not_found(9);
+    const HttpResponse missing = key_not_found("a b\"" + std::string(4000, '\n'), 9);
     EXPECT_EQ(missing.status, 404);
+    EXPECT_THAT(std::string(Json::parse(missing.body).at("detail")),
+                AllOf(StartsWith("there is no key 'a%20b%22%0A"), EndsWith("%0A...'")));
+    EXPECT_LT(missing.body.size(), 400U);
     EXPECT_EQ(missing.headers.back(), (HttpHeader{"Quorate-Revision", "9"}));
 }
 
@@ -156,8 +174,8 @@ TEST(Answers, ProblemsHaveAllTheirMembers) {
         {outcome_unknown(), 503, "outcome_unknown", true},
         {disk_full(), 507, "disk_full", false},
         {not_leader({}), 409, "not_leader", false},
-        {key_not_found(1), 404, "key_not_found", false},
-        {condition_failed({}), 412, "condition_failed", false},
+        {key_not_found("k", 1), 404, "key_not_found", false},
+        {condition_failed({}, Condition::Kind::Absent), 412, "condition_failed", false},
     };
     for (const Row& row : rows) {
         EXPECT_EQ(row.response.status, row.status);

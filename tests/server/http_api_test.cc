@@ -163,6 +163,8 @@ TEST(Routes, RefuseOtherPathsAndMethods) {
         SCOPED_TRACE(target);
         expect_refusal(parse("GET", target), 400, "invalid_target");
     }
+    EXPECT_THAT(parse("GET", "/kv/k#part").error().body, testing::HasSubstr("%23"));
+    EXPECT_THAT(parse("OPTIONS", "*").error().body, testing::HasSubstr("the server as a whole"));
     const std::vector<std::array<const char*, 3>> rows{
         {"POST", "/kv/k", "GET, HEAD, PUT, DELETE"},
         {"PATCH", "/kv/k", "GET, HEAD, PUT, DELETE"},
@@ -268,8 +270,14 @@ TEST(Writes, RefuseWhatTheyWouldHaveToIgnore) {
 TEST(Writes, HaveLimits) {
     const std::size_t max = ApiLimits().value_bytes_max;
     EXPECT_TRUE(parse("PUT", "/kv/k", {}, std::string(max, 'v')));
-    expect_refusal(parse("PUT", "/kv/k", {}, std::string(max + 1, 'v')), 413, "value_too_large");
-    expect_refusal(parse("POST", "/kv/batch", {}, "PUT k " + std::string(max, 'v')), 413, "batch_too_large");
+    const auto too_large = parse("PUT", "/kv/k", {}, std::string(max + 1, 'v'));
+    expect_refusal(too_large, 413, "value_too_large");
+    EXPECT_THAT(too_large.error().body,
+                testing::HasSubstr("4194305 bytes, at most 4194304 (--value-bytes-max)"));
+    const auto batch_too_large = parse("POST", "/kv/batch", {}, "PUT k " + std::string(max, 'v'));
+    expect_refusal(batch_too_large, 413, "batch_too_large");
+    EXPECT_THAT(batch_too_large.error().body,
+                testing::HasSubstr("the batch has 4194310 bytes, at most 4194304"));
     std::string lines;
     for (int i = 0; i < 10'000; ++i) lines += "DEL k\n";
     EXPECT_TRUE(parse("POST", "/kv/batch", {}, lines));
