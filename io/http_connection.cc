@@ -83,7 +83,7 @@ void HttpConnection::begin_request() {
     are_headers_complete_ = false;
     has_parser_ended_ = false;
     owes_continue_ = false;
-    phase_began_ms_ = server_.loop_.now_ms();
+    phase_began_ms_ = server_.running_ms();
     phase_bytes_ = 0;
 }
 
@@ -130,7 +130,7 @@ void HttpConnection::received(std::string_view bytes) {
     if (is_peer_) return server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), bytes);
     if (is_finishing_) return;
     if (input_.empty() && guard_.is_between_messages() && !is_in_reserve_)
-        phase_began_ms_ = server_.loop_.now_ms();
+        phase_began_ms_ = server_.running_ms();
     input_.append(bytes);
     process();
 }
@@ -148,7 +148,7 @@ void HttpConnection::process() {
             break;
         }
         if (progress.head_ended && !progress.message_ended) {
-            phase_began_ms_ = server_.loop_.now_ms();
+            phase_began_ms_ = server_.running_ms();
             body_pace_.begin(phase_began_ms_);
             phase_bytes_ = 0;
             // The length has been found good already: the body may come, once it is its turn.
@@ -375,7 +375,7 @@ void HttpConnection::write_output() {
         connection->touch();
     });
     if (error != 0) return close();
-    write_pace_.begin(server_.loop_.now_ms());
+    write_pace_.begin(server_.running_ms());
     untaken_bytes_ = uv_stream_get_write_queue_size(tcp_.as<uv_stream_t>()) + unacknowledged_bytes();
 }
 
@@ -384,7 +384,7 @@ void HttpConnection::write_output() {
 void HttpConnection::end() {
     if (has_input_ended_) return close();
     if (std::exchange(is_lingering_, true)) return;
-    phase_began_ms_ = server_.loop_.now_ms();
+    phase_began_ms_ = server_.running_ms();
     input_.clear();
     uv_os_fd_t fd = -1;
     if (uv_fileno(tcp_.as<uv_handle_t>(), &fd) != 0 || ::shutdown(fd, SHUT_WR) != 0) return close();
@@ -439,14 +439,12 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
         if (now_ms - phase_began_ms_ > kLingerMsMax) close();
         return;
     }
-    if (writing_bytes_ > 0) {
+    if (writing_bytes_ > 0 || !slots_.empty()) {  // our turn; of what comes next it may not be read a byte
+        phase_began_ms_ = now_ms;
+        body_pace_.begin(now_ms);
+        if (writing_bytes_ == 0) return check_starvation(now_ms);
         if (is_writing_too_slowly(now_ms)) close();
         return;
-    }
-    if (!slots_.empty()) {
-        phase_began_ms_ = now_ms;  // our turn
-        body_pace_.begin(now_ms);
-        return check_starvation(now_ms);
     }
     if (is_in_reserve_) {
         if (!is_finishing_ && now_ms - phase_began_ms_ > limits.head_ms_max) refuse_one_too_many();

@@ -67,7 +67,7 @@ std::size_t HttpConnection::bytes_to_wait_for() const {
 }
 
 void HttpConnection::wait_for_server_room() {
-    if (starved_since_ms_ == 0) starved_since_ms_ = server_.loop_.now_ms();
+    if (starved_since_ms_ == 0) starved_since_ms_ = server_.running_ms();
     if (std::exchange(waits_for_server_room_, true)) return;
     server_.waiting_.push_back(number_);
     server_.loop_.request_turn();

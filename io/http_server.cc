@@ -11,7 +11,6 @@ namespace quorate::io {
 
 namespace {
 
-constexpr std::uint64_t kDeadlineScanMs = 500;
 constexpr std::uint64_t kAcceptPauseMs = 100;
 
 std::uint32_t connection_number(std::uint64_t id) { return static_cast<std::uint32_t>(id >> 32); }
@@ -19,8 +18,13 @@ std::uint32_t connection_number(std::uint64_t id) { return static_cast<std::uint
 }  // namespace
 
 HttpServer::HttpServer(Loop& loop, const HttpLimits& limits, HttpHandler& handler)
-    : loop_(loop), limits_(limits), handler_(handler), deadline_timer_(loop), accept_timer_(loop) {
-    deadline_timer_.start(kDeadlineScanMs, kDeadlineScanMs, [this] { check_deadlines(); });
+    : loop_(loop),
+      limits_(limits),
+      handler_(handler),
+      deadline_timer_(loop),
+      running_time_(loop.now_ms(), limits.scan_ms),
+      accept_timer_(loop) {
+    deadline_timer_.start(limits.scan_ms, limits.scan_ms, [this] { check_deadlines(); });
 }
 
 HttpServer::~HttpServer() = default;
@@ -179,7 +183,8 @@ void HttpServer::flush() {
 }
 
 void HttpServer::check_deadlines() {
-    for (const auto& [number, connection] : connections_) connection->check_deadlines(loop_.now_ms());
+    running_time_.look(loop_.now_ms());
+    for (const auto& [number, connection] : connections_) connection->check_deadlines(running_ms());
 }
 
 void HttpServer::stop() {

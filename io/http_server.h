@@ -18,6 +18,7 @@
 #include "io/http_date.h"
 #include "io/http_guard.h"
 #include "io/loop.h"
+#include "io/running_time.h"
 #include "io/timer.h"
 #include "server/http_message.h"
 
@@ -87,6 +88,7 @@ class HttpServer {
     void make_room_in_reserve();
     void pause_accepting(int error);
     void check_deadlines();
+    [[nodiscard]] std::uint64_t running_ms() const { return running_time_.at(loop_.now_ms()); }
     void tell_of_too_many(const HttpConnection& connection);
     [[nodiscard]] HttpConnection* find(std::uint64_t exchange);
     [[nodiscard]] bool has_room(std::size_t bytes, bool is_first) const;
@@ -98,6 +100,7 @@ class HttpServer {
     HttpHandler& handler_;
     Handle<uv_tcp_t> listener_;
     Timer deadline_timer_;
+    RunningTime running_time_;
     Timer accept_timer_;
     std::map<std::uint32_t, std::unique_ptr<HttpConnection>> connections_;
     std::map<std::string, std::size_t> connections_by_address_;  ///< how many, of each that has any

@@ -162,6 +162,54 @@ TEST_F(HttpLimitsTest, WaitingForOurAnswerCostsAClientNothing) {
     EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 "));
 }
 
+// As that of a node that is stopped (SIGSTOP), or whose machine is.
+TEST_F(HttpLimitsTest, APauseOfTheServerCostsAClientNothing) {
+    restart({.head_ms_max = 50, .slow_after_ms = 50, .idle_ms_max = 50, .scan_ms = 1});
+    answer_each_with_its_target();
+    TestClient& in_head = connect();
+    TestClient& in_body = connect();
+    in_head.send("GET /head HT");
+    in_body.send("PUT /body HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n1");
+    int turns = 0;
+    run_until([&] { return ++turns > 5; });
+    // No wait for anything: it is the pause.
+    ::usleep(100'000);
+    turns = 0;
+    run_until([&] { return ++turns > 5; });
+    in_head.send("TP/1.1\r\nHost: h\r\n\r\n");
+    in_body.send("23456789");
+    run_until([&] { return in_head.answers() == 1 && in_body.answers() == 1; });
+    EXPECT_THAT(in_head.received, StartsWith("HTTP/1.1 200 "));
+    EXPECT_THAT(in_body.received, StartsWith("HTTP/1.1 200 "));
+}
+
+// It was read nothing of while it took the answer, and begins to be idle only then.
+TEST_F(HttpLimitsTest, ALongAnswerLeavesItsClientAllOfItsTime) {
+    constexpr std::uint64_t kIdleMs = 200;
+    restart({.idle_ms_max = kIdleMs, .scan_ms = 1});
+    handler_.answer = [&](const TestHandler::Request& request) {
+        server_->respond(request.exchange, {200, {}, std::string(32U << 20, 'x')});
+    };
+    TestClient& client = connect(4096);
+    client.is_reading = false;
+    client.send(get("/large"));
+    run_until([&] { return handler_.requests.size() == 1; });
+    for (int i = 0; i < 2; ++i) {
+        TestClient& idle = connect();
+        run_until([&] { return idle.is_ended; });
+    }
+    client.is_reading = true;
+    run_until([&] { return client.received.size() > 32U << 20; });
+    // Each counts for a millisecond at the most.
+    int turns = 0;
+    run_until([&] { return ++turns > 50; });
+    EXPECT_FALSE(client.is_ended);
+    answer_each_with_its_target();
+    client.send(get("/next"));
+    run_until([&] { return client.is_ended || client.received.ends_with("/next"); });
+    EXPECT_THAT(client.received.substr(client.received.size() - 5), "/next");
+}
+
 // Large answers: the handler asks whether each is wanted, as a node does.
 class LargeAnswers : public HttpLimitsTest {
  protected:
