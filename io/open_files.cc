@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -21,12 +22,22 @@ constexpr std::size_t kReadMax = 4;
 
 Descriptor::~Descriptor() { ::close(fd_); }
 
+OpenFiles::~OpenFiles() {
+    if (spare_fd_ >= 0) ::close(spare_fd_);
+}
+
+void OpenFiles::set_directory(int directory_fd) {
+    const std::scoped_lock guard(mutex_);
+    directory_fd_ = directory_fd;
+    keep_spare();
+}
+
 OpenFiles::Opened OpenFiles::to_read(std::string_view file) {
     const std::scoped_lock guard(mutex_);
     if (const auto found = std::ranges::find(written_, file, &File::name); found != written_.end())
         return found->descriptor;
     Opened opened = take(read_, file);
-    if (*opened == nullptr) opened = open(file, O_RDWR | O_CLOEXEC);
+    if (*opened == nullptr) opened = open_at_any_price(file);
     if (opened) keep_read(file, *opened);
     return opened;
 }
@@ -35,7 +46,7 @@ OpenFiles::Opened OpenFiles::to_write(std::string_view file) {
     const std::scoped_lock guard(mutex_);
     Opened opened = take(written_, file);
     if (*opened == nullptr) opened = take(read_, file);
-    if (*opened == nullptr) opened = open(file, O_RDWR | O_CLOEXEC);
+    if (*opened == nullptr) opened = open_at_any_price(file);
     if (opened) keep_written(file, *opened);
     return opened;
 }
@@ -60,6 +71,7 @@ void OpenFiles::renamed(std::string_view from, std::string_view to) {
 void OpenFiles::close(std::string_view file) {
     const std::scoped_lock guard(mutex_);
     for (Files* files : {&written_, &read_}) (void)take(*files, file);
+    keep_spare();
 }
 
 OpenFiles::Held OpenFiles::take(Files& files, std::string_view name) {
@@ -80,6 +92,19 @@ OpenFiles::Opened OpenFiles::open(std::string_view file, int flags) {
         if ((error != EMFILE && error != ENFILE) || read_.empty()) return std::unexpected(error);
         read_.erase(read_.begin());
     }
+}
+
+// A failure here would end the process, over a lack that passes.
+OpenFiles::Opened OpenFiles::open_at_any_price(std::string_view file) {
+    Opened opened = open(file, O_RDWR | O_CLOEXEC);
+    if (opened || (opened.error() != EMFILE && opened.error() != ENFILE) || spare_fd_ < 0) return opened;
+    ::close(std::exchange(spare_fd_, -1));
+    return open(file, O_RDWR | O_CLOEXEC);
+}
+
+// A file of the system's own, since a duplicate would be of no use when it is the system that has none left.
+void OpenFiles::keep_spare() {
+    if (spare_fd_ < 0) spare_fd_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 void OpenFiles::keep_written(std::string_view file, const Held& descriptor) {

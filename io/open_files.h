@@ -27,15 +27,21 @@ class Descriptor {
 };
 
 /// Thread-safe. Files that were written to stay open, so that writing the log and the vote goes on when the
-/// process can have no further descriptor. An error is an errno.
+/// process can have no further descriptor; and one descriptor is kept, or a file that was read open, so that
+/// there is always one for a file that is there. An error is an errno.
 class OpenFiles {
  public:
     /// Stays open while it is held, also when its file has been closed, replaced or removed here.
     using Held = std::shared_ptr<const Descriptor>;
     using Opened = std::expected<Held, int>;
 
+    OpenFiles() = default;
+    OpenFiles(const OpenFiles&) = delete;
+    OpenFiles& operator=(const OpenFiles&) = delete;
+    ~OpenFiles();
+
     /// Before anything else. Not owned.
-    void set_directory(int directory_fd) { directory_fd_ = directory_fd; }
+    void set_directory(int directory_fd);
 
     [[nodiscard]] Opened to_read(std::string_view file);
     [[nodiscard]] Opened to_write(std::string_view file);
@@ -53,10 +59,13 @@ class OpenFiles {
 
     [[nodiscard]] static Held take(Files& files, std::string_view name);
     [[nodiscard]] Opened open(std::string_view file, int flags);
+    [[nodiscard]] Opened open_at_any_price(std::string_view file);
+    void keep_spare();
     void keep_written(std::string_view file, const Held& descriptor);
     void keep_read(std::string_view file, const Held& descriptor);
 
     int directory_fd_ = -1;
+    int spare_fd_ = -1;  ///< of nothing: given up for a file that must be opened
     std::mutex mutex_;
     Files written_;
     Files read_;

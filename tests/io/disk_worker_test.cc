@@ -273,6 +273,24 @@ TEST_F(Disk, WithoutDescriptorsTheLogAndTheVoteAreWrittenAndTheLogIsRead) {
     EXPECT_EQ(content("log-100", 2), "zz");
 }
 
+// As when a node that has just become the leader reads, for a peer that is behind, what nobody has read here.
+TEST_F(Disk, ThereIsADescriptorForTheFirstFileThatIsRead) {
+    ASSERT_TRUE(disk_->lock());
+    for (const auto* file : {"log-1", "log-2", "log-3"})
+        run({CreateZeroed{file, 16}, WriteAt{file, 0, file}});
+    for (int round = 0; round < 2; ++round) {
+        disk_.reset();
+        disk_ = make();
+        ASSERT_TRUE(disk_->lock());
+        const NoDescriptors none;
+        EXPECT_EQ(content("log-1", 5), "log-1");
+        EXPECT_EQ(content("log-2", 5), "log-2");
+        run({RemoveFile{"log-2"}});
+        EXPECT_EQ(content("log-3", 5), "log-3");
+        run({CreateZeroed{"log-2", 16}, WriteAt{"log-2", 0, "log-2"}});
+    }
+}
+
 TEST_F(Disk, JobsOfALaneEndInTheirOrder) {
     ASSERT_TRUE(disk_->lock());
     run({CreateZeroed{"log", 1000}, CreateZeroed{"spare", 1000}});
