@@ -4,6 +4,8 @@
 #include <csignal>
 #include <utility>
 
+#include <unistd.h>
+
 #include "engine/check.h"
 
 namespace quorate::io {
@@ -14,6 +16,7 @@ constexpr std::array kSignals{SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 
 struct Installed {
     std::function<void()> hook;
+    pid_t thread = 0;
     std::array<struct sigaction, kSignals.size()> before{};
 };
 
@@ -32,7 +35,7 @@ void handle(int number) {
     // Whoever handled these before, a sanitizer perhaps, has the last word; and what the hook breaks is
     // final.
     restore();
-    installed().hook();
+    if (::gettid() == installed().thread) installed().hook();
     ::raise(number);
 }
 
@@ -42,6 +45,7 @@ CrashHook::CrashHook(std::function<void()> hook) {
     Installed& all = installed();
     ENGINE_CHECK(!all.hook);
     all.hook = std::move(hook);
+    all.thread = ::gettid();
     struct sigaction action{};
     action.sa_handler = handle;
     for (std::size_t i = 0; i < kSignals.size(); ++i) ::sigaction(kSignals[i], &action, &all.before[i]);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace quorate::io {
 
@@ -21,17 +22,26 @@ class RecordingFile {
     ~RecordingFile();
 
     /// Makes the file anew, mode 0600. A recording that is there becomes PATH.1, PATH.1 becomes PATH.2, and
-    /// so on; the oldest goes. What does not begin with `magic` is not touched, nor what another process
-    /// records into. An error is a sentence for a person.
+    /// so on; the oldest goes. When a file of one of these names does not begin with `magic`, or another
+    /// process records into it, nothing is touched. An error is a sentence for a person.
     [[nodiscard]] static std::expected<std::unique_ptr<RecordingFile>, std::string> create(
         const std::string& path, std::string_view magic);
 
     /// Behind what was written before. When it cannot be done, nothing of `bytes` is left in the file. Not
-    /// synced: it outlives the process, not the machine. Calls nothing but the system, unless it fails.
+    /// synced: it outlives the process, not the machine.
     [[nodiscard]] std::expected<void, std::string> write(std::string_view bytes);
+    /// The same in a signal's handler: calls nothing but the system, takes no memory, and what cannot be
+    /// written is lost without a word.
+    void write_last(std::string_view bytes) { std::ignore = put(bytes); }
 
  private:
     RecordingFile(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+
+    struct Failure {
+        const char* call;
+        int error;
+    };
+    [[nodiscard]] std::expected<void, Failure> put(std::string_view bytes);
 
     std::string path_;
     int fd_;

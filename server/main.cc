@@ -225,7 +225,7 @@ class Process final : public Environment, public io::HttpHandler {
             !begun)
             return begun;
         // The turn in which a check fails is the one that its reader wants most.
-        crash_hook_.emplace([this] { recorder_->flush(); });
+        crash_hook_.emplace([this] { recording_->write_last(recorder_->last_block()); });
         spdlog::info("recording into {}, at most {} bytes", options_.record, options_.record_bytes_max);
         return {};
     }

@@ -42,6 +42,8 @@ class Recorder final : public Environment, public wal::Disk {
 
     /// Hands on what is buffered. Does not take memory, so that a signal's handler may call it.
     void flush() { writer_.flush(); }
+    /// RecordingWriter::last_block().
+    [[nodiscard]] std::string_view last_block() { return writer_.last_block(); }
     /// The process stops, or the node's life is over. Nothing is recorded any more.
     void finish(const Node& node);
 

@@ -51,8 +51,8 @@ void RecordingWriter::end(EndReason reason) {
                      reason == EndReason::SizeReached ? "it has reached its size" : "its node has stopped"};
 }
 
-void RecordingWriter::flush() {
-    if (stop_ || complete_ == kBlockHeadBytes) return;
+// Calls nothing that takes memory.
+std::string_view RecordingWriter::seal() {
     const auto put = [this](std::size_t at, std::uint32_t number) {
         std::string bytes;  // so short that it takes no memory
         ByteWriter(bytes).u32(number);
@@ -63,12 +63,24 @@ void RecordingWriter::flush() {
     put(8, block_number_);
     put(12, wal::crc32c(bytes.substr(kBlockHeadBytes)));
     put(0, wal::crc32c(bytes.substr(4, kBlockHeadBytes - 4)));
+    return bytes;
+}
+
+std::string_view RecordingWriter::last_block() {
+    return stop_ || is_handing_on_ || complete_ == kBlockHeadBytes ? std::string_view() : seal();
+}
+
+void RecordingWriter::flush() {
+    if (stop_ || complete_ == kBlockHeadBytes) return;
+    is_handing_on_ = true;
+    const std::string_view bytes = seal();
     if (auto written = sink_(bytes); !written) stop_ = Stop{true, std::move(written.error())};
     written_bytes_ += bytes.size();
     ++block_number_;
     if (block_.capacity() > kBlockBytesKept) std::string().swap(block_);
     block_.resize(kBlockHeadBytes);
     complete_ = kBlockHeadBytes;
+    is_handing_on_ = false;
 }
 
 }  // namespace quorate::server

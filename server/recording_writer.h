@@ -40,8 +40,11 @@ class RecordingWriter {
     }
     /// Records the end and hands it on. Nothing once it has stopped, and it has then.
     void end(EndReason reason);
-    /// Hands on what is complete. After a crash too, from a signal's handler: it takes no memory.
+    /// Hands on what is complete.
     void flush();
+    /// The block that flush() would hand on, for who can call it no more, in a signal's handler: takes no
+    /// memory. Empty while a block is handed on, of which nobody knows how much has been kept.
+    [[nodiscard]] std::string_view last_block();
 
     /// Set for good once it has stopped.
     [[nodiscard]] const std::optional<Stop>& stop() const { return stop_; }
@@ -49,6 +52,7 @@ class RecordingWriter {
 
  private:
     void added();
+    [[nodiscard]] std::string_view seal();
 
     Sink sink_;
     std::uint64_t bytes_max_;
@@ -57,6 +61,7 @@ class RecordingWriter {
     std::uint32_t block_number_ = 0;
     std::uint64_t written_bytes_ = 0;
     std::optional<Stop> stop_;
+    bool is_handing_on_ = false;
 };
 
 }  // namespace quorate::server

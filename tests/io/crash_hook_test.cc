@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -32,6 +33,15 @@ TEST(CrashHookDeathTest, WhatBreaksInTheHookIsFinal) {
         std::abort();
     };
     EXPECT_EXIT(die(), testing::KilledBySignal(SIGABRT), "^last words\n$");
+}
+
+// What it looks at may be in the middle of a change.
+TEST(CrashHookDeathTest, IsNotCalledOnAnotherThread) {
+    const auto die = [] {
+        const CrashHook hook([] { say("last words\n"); });
+        std::thread([] { std::abort(); }).join();
+    };
+    EXPECT_EXIT(die(), testing::KilledBySignal(SIGABRT), "^$");
 }
 
 TEST(CrashHookDeathTest, IsNotCalledOnceItIsGone) {

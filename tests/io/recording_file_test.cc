@@ -34,7 +34,9 @@ class RecordingFiles : public testing::Test {
         std::ifstream file(path_ + suffix, std::ios::binary);
         return file ? std::string(std::istreambuf_iterator<char>(file), {}) : std::string("absent");
     }
-    void make(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
+    void make(const std::string& bytes, const std::string& suffix = "") const {
+        std::ofstream(path_ + suffix, std::ios::binary) << bytes;
+    }
     /// Begins a recording and ends it.
     void record(const std::string& bytes) const {
         const auto file = RecordingFile::create(path_, kMagic);
@@ -54,7 +56,7 @@ TEST_F(RecordingFiles, AreTheOwnersAloneAndGrowAtTheirEnd) {
     const auto file = RecordingFile::create(path_, kMagic);
     ASSERT_TRUE(file) << file.error();
     EXPECT_TRUE((*file)->write("MAGIC one"));
-    EXPECT_TRUE((*file)->write(" two"));
+    (*file)->write_last(" two");
     EXPECT_EQ(content(), "MAGIC one two");
     struct stat status{};
     ASSERT_EQ(::stat(path_.c_str(), &status), 0);
@@ -85,6 +87,20 @@ TEST_F(RecordingFiles, LeaveWhatIsNoRecording) {
     EXPECT_EQ(content(".1"), "absent");
 }
 
+// Which has the name that an earlier recording would be kept under, or that of the oldest, which goes.
+TEST_F(RecordingFiles, LeaveWhatIsNoRecordingUnderANumber) {
+    for (const std::string suffix : {".1", ".2", ".3"}) {
+        SCOPED_TRACE(suffix);
+        record("MAGIC a");
+        make("somebody's letters", suffix);
+        EXPECT_THAT(refusal(), HasSubstr("node.rec" + suffix + ": is there, and is no recording"));
+        EXPECT_EQ(content(suffix), "somebody's letters");
+        EXPECT_EQ(content(), "MAGIC a");
+        std::filesystem::remove(path_ + suffix);
+        std::filesystem::remove(path_);
+    }
+}
+
 TEST_F(RecordingFiles, LeaveWhatAnotherProcessRecordsInto) {
     const auto file = RecordingFile::create(path_, kMagic);
     ASSERT_TRUE(file && (*file)->write("MAGIC one"));
@@ -112,6 +128,7 @@ TEST_F(RecordingFiles, HoldNoPartOfWhatDidNotFit) {
     const auto handler = std::signal(SIGXFSZ, SIG_IGN);
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
     const auto written = (*file)->write(std::string(100, 'x'));
+    (*file)->write_last(std::string(100, 'x'));
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
     std::signal(SIGXFSZ, handler);
     ASSERT_FALSE(written);

@@ -343,6 +343,34 @@ TEST(Recording, EndsWithAMarkBeforeItPassesItsSize) {
     }
 }
 
+// What a signal's handler writes when the process breaks.
+TEST(Recording, TheLastBlockIsWhatHasNotBeenHandedOn) {
+    std::string bytes;
+    std::string seen = "nothing asked";
+    RecordingWriter* self = nullptr;
+    RecordingWriter writer(
+        [&](std::string_view more) -> std::expected<void, std::string> {
+            // It breaks in here: nobody knows how much of the block has been kept.
+            if (self != nullptr) seen = self->last_block();
+            bytes += more;
+            return {};
+        },
+        kBytesMax);
+    ASSERT_TRUE(writer.begin(some_header()));
+    EXPECT_EQ(writer.last_block(), "");
+    self = &writer;
+    writer.add([](RecordEncoder& to) { to.tick(1); });
+    writer.flush();
+    EXPECT_EQ(seen, "");
+    EXPECT_EQ(writer.last_block(), "");
+    writer.add([](RecordEncoder& to) { to.tick(2); });
+    writer.add([](RecordEncoder& to) { to.tick(3); });
+    bytes += writer.last_block();
+    const ReadBack back = read_back(bytes);
+    EXPECT_FALSE(back.problem);
+    EXPECT_EQ(back.records.size(), 3U);
+}
+
 TEST(Recording, ASinkThatFailsEndsIt) {
     int calls = 0;
     RecordingWriter writer(
