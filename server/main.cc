@@ -255,9 +255,21 @@ class Process final : public Environment, public io::HttpHandler {
 
     void end_turn() {
         driver_->turn_ended();
+        tell_of_room();
         for (const auto& [id, link] : links_) link->flush();
         http_.flush();
         if (is_stopping_ && node().is_quiet() && http_.is_drained()) loop_.stop();
+    }
+
+    // The node knows no directory, and says nothing when there is room again.
+    void tell_of_room() {
+        if (std::exchange(lacks_room_, node().lacks_room()) == node().lacks_room()) return;
+        if (lacks_room_)
+            return spdlog::error(
+                "data directory {}: no room on the disk: as the leader this node takes no writes until there "
+                "is",
+                options_.data_dir);
+        spdlog::info("data directory {}: there is room on the disk again", options_.data_dir);
     }
 
     void begin_stop() {
@@ -290,6 +302,7 @@ class Process final : public Environment, public io::HttpHandler {
     std::map<io::PeerConnection, Inbound> inbound_;
     /// A node that is refused tries again for ever, and anybody can greet.
     Seldom refused_peers_{kRefusedPeerMs, kRefusedPeersMax};
+    bool lacks_room_ = false;
     bool is_stopping_ = false;
 };
 

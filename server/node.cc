@@ -33,6 +33,15 @@ wal::LogEntry membership_entry(const ClusterMembers& members) {
     return {kFirstHardState.current_term, engine::EntryKind::Membership, encode_members(members)};
 }
 
+std::string began_empty(const NodeConfig& config) {
+    return fmt::format(
+        "the data directory was empty: it is now that of '{}', a member of a new cluster of {}. If '{}' was "
+        "a "
+        "member of this cluster before, stop it: it has forgotten its votes and what it acknowledged; see "
+        "docs/operations.md, A node of a cluster",
+        config.self.name, config.members.members.size(), config.self.name);
+}
+
 wal::Refusal unreadable_entry(LogIndex index, std::string_view what) {
     return {wal::RefusalCode::UnknownFormat,
             fmt::format(
@@ -61,6 +70,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         const wal::LogEntry first = membership_entry(config.members);
         if (auto written = opened->log->bootstrap(kFirstHardState, first); !written)
             return std::unexpected(written.error());
+        if (config.members.members.size() > 1) environment.log(LogLevel::Warning, began_empty(config));
         recovered.hard_state = kFirstHardState;
         recovered.entries.push_back(first.shape());
         recovered.memberships.emplace_back(1);

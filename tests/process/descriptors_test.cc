@@ -69,6 +69,22 @@ TEST_F(LimitedNode, WritesOnWhenClientsHoldAllDescriptors) {
     EXPECT_TRUE(exists(directory_.path() / "data" / "log-0000000000000003"));
 }
 
+// A limit on the size of files stands for a full disk: no further segment can be made.
+TEST_F(LimitedNode, SaysWhenThereIsNoRoomAndWhenThereIsAgain) {
+    start("true");
+    const std::string told = "data directory " + (directory_.path() / "data").string() + ": ";
+    ASSERT_TRUE(process_->limit_file_bytes((64U << 20) - 1));
+    const std::string value(4U << 20, 'v');
+    ASSERT_TRUE(eventually([&] {
+        (void)client_.put(address_, "/kv/k", value);
+        return log().contains(told + "no room on the disk");
+    })) << log();
+    ASSERT_TRUE(process_->limit_file_bytes(RLIM_INFINITY));
+    EXPECT_TRUE(eventually([&] { return client_.put(address_, "/kv/k", value).status == 200; }));
+    EXPECT_TRUE(eventually([&] { return log().contains(told + "there is room on the disk again"); }))
+        << log();
+}
+
 // The kernel sends a signal besides the error, and would end the process by it.
 TEST_F(LimitedNode, WithSmallFilesOnlyItSaysThatThereIsNoRoom) {
     run("ulimit -f 1000");

@@ -76,6 +76,21 @@ TEST(NodeMembers, ADirectoryOfAnotherListJoinsNoCluster) {
     }
 }
 
+// It may have been a member before, and have forgotten it.
+TEST(NodeMembers, AnEmptyDirectoryIsToldOfInACluster) {
+    NodeHost node = host_of(members_of({1, 2, 3}));
+    node.start();
+    EXPECT_THAT(node.lines, ElementsAre(AllOf(HasSubstr("the data directory was empty"), HasSubstr("'1'"),
+                                              HasSubstr("docs/operations.md, A node of a cluster"))));
+    node.lines.clear();
+    node.crash();
+    node.start();
+    EXPECT_THAT(node.lines, IsEmpty());
+    NodeHost lone = host_of(members_of({1}));
+    lone.start();
+    EXPECT_THAT(lone.lines, IsEmpty());
+}
+
 TEST(NodeMembers, WithoutAListTheLogDecides) {
     Restart node(members_of({1, 2, 3}), members_of({1}));
     ASSERT_TRUE(node->is_up());

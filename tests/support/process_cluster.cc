@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -130,6 +131,13 @@ bool Process::has_children() const {
     const std::string id = std::to_string(pid_);
     std::ifstream children("/proc/" + id + "/task/" + id + "/children");
     return children.get() != std::ifstream::traits_type::eof();
+}
+
+bool Process::limit_file_bytes(std::uint64_t bytes) const {
+    rlimit limit{};
+    if (ending_ || ::prlimit(pid_, RLIMIT_FSIZE, nullptr, &limit) != 0) return false;
+    limit.rlim_cur = bytes;
+    return ::prlimit(pid_, RLIMIT_FSIZE, &limit, nullptr) == 0;
 }
 
 bool Process::running() {

@@ -65,6 +65,8 @@ class Process {
     void signal(int number) const;
     /// Whether it has started a process that goes on.
     [[nodiscard]] bool has_children() const;
+    /// From now on; false: the system refuses it.
+    [[nodiscard]] bool limit_file_bytes(std::uint64_t bytes) const;
     [[nodiscard]] bool running();
     /// Waits for its end; nothing when it goes on beyond kPatience.
     std::optional<Ending> wait();
