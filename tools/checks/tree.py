@@ -1,5 +1,5 @@
 """Rules about the source tree that need no compiler: who may include whom, file lengths, words that must not be committed,
-links between pages, and docs/thesis_map.md, which must name what exists.
+links between pages, docs/thesis_map.md, which must name what exists, and the codes of refusals in docs/http.md.
 
 Prints one line for each breach and exits 1 if there is any. Run from the repository's root.
 """
@@ -68,6 +68,8 @@ FORBIDDEN_WORDS = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" *
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 THESIS_MAP = "docs/thesis_map.md"
+HTTP_PAGE = "docs/http.md"
+GREETING = "server/node_peers.cc"  # whose refusals are all 421
 THESIS_TEST = re.compile(r"^TEST\(Thesis, (\w+)\)", re.MULTILINE)
 BINARY = {".png", ".ico", ".bin"}
 
@@ -148,12 +150,30 @@ def map_breaches(paths):
         yield f"{THESIS_MAP}: {name}: this test is missing here"
 
 
+def code_breaches(paths):
+    """Codes of refusals that the page for clients does not list with their status, or lists and nobody gives."""
+    given = set()
+    for path in paths:
+        if path.endswith(".cc") and path.startswith(("server/", "io/")):
+            text = pathlib.Path(path).read_text(encoding="utf-8")
+            given.update(re.findall(r'\b([45]\d\d),\s*"([a-z_]+)"', text))
+            if path == GREETING:
+                given.update(("421", code) for code in re.findall(r'\brefuse\(\s*"([a-z_]+)"', text))
+    listed = set(re.findall(r"^\| (\d{3}) \| `([a-z_]+)`", pathlib.Path(HTTP_PAGE).read_text(encoding="utf-8"), re.MULTILINE))
+    for status, code in sorted(given - listed):
+        yield f"{HTTP_PAGE}: {status} {code}: this refusal is missing here"
+    for status, code in sorted(listed - given):
+        yield f"{HTTP_PAGE}: {status} {code}: nobody refuses so"
+
+
 def main():
     paths = [path for path in tracked_files() if pathlib.Path(path).suffix not in BINARY and "/corpus/" not in path]
     found = [breach for path in paths for breach in breaches(path)]
     found += [breach for path in paths if path.endswith(".md") for breach in link_breaches(path)]
     if THESIS_MAP in paths:
         found += map_breaches(paths)
+    if HTTP_PAGE in paths:
+        found += code_breaches(paths)
     print("\n".join(found) if found else f"{len(paths)} files keep the rules of the tree")
     sys.exit(1 if found else 0)
 
