@@ -8,6 +8,7 @@ namespace quorate::server {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kForgetVersion = 2;
 constexpr std::size_t kAnyBytes = UINT32_MAX;          // bounded by what there is to read
 constexpr std::size_t kOperationBytesMin = 1 + 4 + 1;  // a Delete of a key of one byte
 
@@ -43,6 +44,11 @@ std::string encode_command(const Command& command) {
     bytes.reserve(size);
 
     ByteWriter writer(bytes);
+    if (command.forget_through > 0) {
+        ENGINE_CHECK(command.operations.empty());
+        writer.u8(kForgetVersion).u64(command.forget_through);
+        return bytes;
+    }
     writer.u8(kVersion).u8(static_cast<std::uint8_t>(command.condition.kind));
     writer.u8(static_cast<std::uint8_t>(command.condition.revisions.size()));
     for (const std::uint64_t revision : command.condition.revisions) writer.u64(revision);
@@ -56,8 +62,14 @@ std::string encode_command(const Command& command) {
 
 std::optional<Command> decode_command(std::string_view bytes) {
     ByteReader reader(bytes);
-    if (reader.u8() != kVersion) return std::nullopt;
+    const std::uint8_t version = reader.u8();
     Command command;
+    if (version == kForgetVersion) {
+        command.forget_through = reader.u64();
+        if (!reader.finished() || command.forget_through == 0) return std::nullopt;
+        return command;
+    }
+    if (version != kVersion) return std::nullopt;
     command.condition = read_condition(reader);
     const std::uint32_t count = reader.count(kOperationBytesMin);
     if (count == 0 || (count != 1 && command.condition.kind != Condition::Kind::None)) return std::nullopt;

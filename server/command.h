@@ -5,6 +5,7 @@
 // Encoding, little-endian:
 //   u8 version = 1 | u8 condition kind | u8 count of revisions | u64 each revision
 //   u32 count of operations | each: u8 kind | u32 key bytes | key | Put only: u32 value bytes | value
+// or, for history alone: u8 version = 2 | u64 forget_through
 
 #include <cstddef>
 #include <cstdint>
@@ -49,6 +50,9 @@ inline constexpr std::size_t kConditionRevisionsMax = 16;
 struct Command {
     std::vector<Operation> operations;
     Condition condition;
+    /// Not zero: the command has nothing else in it, and what the store held before this revision is
+    /// forgotten. A command, so that all servers forget the same at the same place of the log.
+    std::uint64_t forget_through = 0;
 
     bool operator==(const Command&) const = default;
 };

@@ -56,6 +56,7 @@ std::string encode_health(const NodeHealth& health) {
         .u64(health.applied_index)
         .u64(health.snapshot_index)
         .u64(health.revision)
+        .u64(health.oldest_revision)
         .u64(health.keys)
         .u64(health.bytes)
         .u8(static_cast<std::uint8_t>(health.storage))
@@ -80,6 +81,7 @@ std::optional<NodeHealth> decode_health(std::string_view bytes) {
     health.applied_index = reader.u64();
     health.snapshot_index = reader.u64();
     health.revision = reader.u64();
+    health.oldest_revision = reader.u64();
     health.keys = reader.u64();
     health.bytes = reader.u64();
     health.storage = reader.enumerator(StorageState::Ok, StorageState::Full);

@@ -31,7 +31,8 @@ struct NodeHealth {
     std::uint64_t durable_index = 0;  ///< on its own disk
     std::uint64_t applied_index = 0;
     std::uint64_t snapshot_index = 0;
-    std::uint64_t revision = 0;  ///< of the store
+    std::uint64_t revision = 0;         ///< of the store
+    std::uint64_t oldest_revision = 0;  ///< that can still be read
     std::uint64_t keys = 0;
     std::uint64_t bytes = 0;  ///< of keys and values
     StorageState storage = StorageState::Ok;

@@ -45,6 +45,7 @@ Json to_json(const NodeHealth& health) {
         {"appliedIndex", health.applied_index},
         {"snapshotIndex", health.snapshot_index},
         {"revision", health.revision},
+        {"oldestRevision", health.oldest_revision},
         {"keys", health.keys},
         {"bytes", health.bytes},
         {"storage", storage_text(health.storage)},
@@ -103,6 +104,16 @@ HttpResponse key_not_found(std::string_view key, std::uint64_t revision) {
         problem(404, "key_not_found", fmt::format("there is no key '{}'", percent_encode_shortened(key)));
     response.headers.push_back(revision_header(revision));
     return response;
+}
+
+HttpResponse revision_compacted(std::uint64_t asked, std::uint64_t oldest) {
+    return problem(410, "revision_compacted",
+                   fmt::format("revision {} is forgotten: the oldest that can be read is {}", asked, oldest));
+}
+
+HttpResponse revision_not_reached(std::uint64_t asked, std::uint64_t revision) {
+    return problem(400, "revision_not_reached",
+                   fmt::format("revision {} has not been reached: the newest here is {}", asked, revision));
 }
 
 HttpResponse render_range(const RangePage& page, std::uint64_t revision) {

@@ -21,6 +21,10 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse condition_failed(const ApplyResult& result, Condition::Kind condition);
 [[nodiscard]] HttpResponse get_found(const Record& record, std::uint64_t revision);
 [[nodiscard]] HttpResponse key_not_found(std::string_view key, std::uint64_t revision);
+/// 410: what the store held at `asked` is forgotten.
+[[nodiscard]] HttpResponse revision_compacted(std::uint64_t asked, std::uint64_t oldest);
+/// 400: the store has not been at `asked` yet.
+[[nodiscard]] HttpResponse revision_not_reached(std::uint64_t asked, std::uint64_t revision);
 /// A line of JSON for each entry. Quorate-Next is the last key, percent-encoded (percent.h) so that it can be
 /// pasted behind "after=", and is there only when the range goes on.
 [[nodiscard]] HttpResponse render_range(const RangePage& page, std::uint64_t revision);

@@ -98,6 +98,24 @@ CallOrRefusal with_options(ApiCall call, const Query& query) {
     return call;
 }
 
+std::optional<std::uint64_t> parse_number(const std::string& text, std::uint64_t min, std::uint64_t max) {
+    std::uint64_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || stop != end || number < min || number > max) return std::nullopt;
+    return number;
+}
+
+// Of the past at which a read looks, if any.
+std::expected<std::optional<std::uint64_t>, HttpResponse> parse_revision(const Query& query) {
+    const std::string* text = query.find("revision");
+    if (text == nullptr) return std::nullopt;
+    const auto revision = parse_number(*text, 0, UINT64_MAX);
+    if (!revision)
+        return refuse(400, "invalid_parameter", "revision is a number, as Quorate-Revision tells it");
+    return revision;
+}
+
 std::expected<std::string, HttpResponse> parse_key(std::string_view encoded, const ApiLimits& limits) {
     auto key = percent_decode(encoded);
     if (!key) return refuse(400, "invalid_key", "the key has a '%' that two hex digits do not follow");
@@ -145,12 +163,14 @@ CallOrRefusal parse_key_call(const HttpRequest& request, const Target& target, c
             request.method, is_batch_path ? "GET, HEAD, PUT, DELETE, POST" : "GET, HEAD, PUT, DELETE"));
     }
     auto query = is_write ? parse_query(target.query, {"forward"})
-                          : parse_query(target.query, {"consistency", "forward"});
+                          : parse_query(target.query, {"revision", "consistency", "forward"});
     if (!query) return std::unexpected(std::move(query.error()));
     auto key = parse_key(target.path.substr(kKeyPrefix.size()), limits);
     if (!key) return std::unexpected(std::move(key.error()));
     if (is_write) return parse_write(request, std::move(*key), *query, limits);
-    return with_options({GetCall{std::move(*key)}}, *query);
+    const auto revision = parse_revision(*query);
+    if (!revision) return std::unexpected(revision.error());
+    return with_options({GetCall{std::move(*key), *revision}}, *query);
 }
 
 // An empty bound is no bound: no key is empty.
@@ -161,18 +181,18 @@ std::optional<std::string> parse_bound(const Query& query, std::string_view name
 
 CallOrRefusal parse_range_call(const Target& target, const ApiLimits& limits) {
     const auto query =
-        parse_query(target.query, {"start", "end", "after", "limit", "consistency", "forward"});
+        parse_query(target.query, {"start", "end", "after", "limit", "revision", "consistency", "forward"});
     if (!query) return std::unexpected(query.error());
+    const auto revision = parse_revision(*query);
+    if (!revision) return std::unexpected(revision.error());
     RangeCall call{{parse_bound(*query, "start"), parse_bound(*query, "end"), parse_bound(*query, "after"),
-                    kRangeLimitDefault, limits.range_bytes_max}};
-    if (const std::string* limit = query->find("limit")) {
-        const char* end = limit->data() + limit->size();
-        const auto [stop, error] = std::from_chars(limit->data(), end, call.range.limit);
-        const bool in_range = call.range.limit >= 1 && call.range.limit <= kRangeLimitMax;
-        if (error != std::errc() || stop != end || !in_range) {
+                    kRangeLimitDefault, limits.range_bytes_max, *revision}};
+    if (const std::string* text = query->find("limit")) {
+        const auto limit = parse_number(*text, 1, kRangeLimitMax);
+        if (!limit)
             return refuse(400, "invalid_limit",
                           fmt::format("limit is a number from 1 to {}", kRangeLimitMax));
-        }
+        call.range.limit = static_cast<std::size_t>(*limit);
     }
     return with_options({std::move(call)}, *query);
 }

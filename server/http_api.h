@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -57,6 +58,7 @@ struct BatchCall {
 /// GET and HEAD /kv/<key>.
 struct GetCall {
     std::string key;
+    std::optional<std::uint64_t> revision{};  ///< of the past; absent: the present
 
     bool operator==(const GetCall&) const = default;
 };

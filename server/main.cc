@@ -61,6 +61,7 @@ NodeConfig node_config(const Options& options) {
     config.self = options.self;
     config.members = options.members;
     config.limits = options.limits;
+    config.history = options.history;
     config.incarnation = draw();
     config.log_salt = draw();
     config.raft.self = options.self.id;

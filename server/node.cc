@@ -105,7 +105,9 @@ Node::Node(const NodeConfig& config, Environment& environment, wal::Opened opene
       first_members_digest_(first_members.digest()),
       operations_(config.incarnation, config.operation_timeout_ms),
       nodes_queries_(config.incarnation, config.health_timeout_ms),
-      next_request_(config.incarnation) {
+      next_request_(config.incarnation),
+      history_window_(config.history) {
+    ENGINE_CHECK(config.incarnation > kNobodysOperation);
     adopt_members();
     for (const std::string& line : other_addresses(config_.members, members_))
         environment_.log(LogLevel::Warning, line);
@@ -123,6 +125,7 @@ void Node::tick(std::uint64_t now_ms) {
     expire_operations();
     hand_over_to_stop();
     yield_for_space();
+    forget_history();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
     // taken for a torn write.
     if (!idle_told_ && log_->idle() && now_ms_ - last_write_ms_ >= 50) {
@@ -378,6 +381,7 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
             fail(unreadable_entry(index, "command"));
             return false;
         }
+        if (command->forget_through > 0) environment_.met(Situation::HistoryForgotten);
         result = store_.apply(*command);
         if (result->condition_failed) environment_.met(Situation::ConditionFailed);
     }
@@ -418,6 +422,21 @@ void Node::adopt_members() {
         if (m.id != config_.self.id) peers.push_back({m.id, m.name, m.address});
     }
     environment_.set_peers(peers);
+}
+
+// One of the members decides what all of them forget, and says so in the log. Should that entry be lost, with
+// a change of leaders, it says so again.
+void Node::forget_history() {
+    constexpr std::uint64_t kAskAgainMs = 1000;
+    history_window_.note_time(now_ms_, store_.revision());
+    if (raft_.role() != engine::RoleName::Leader || is_stopping_ || log_->out_of_space()) return;
+    const std::uint64_t through =
+        std::min(history_window_.forget_through(store_.history()), store_.revision());
+    const bool is_asked = through <= forget_asked_ && now_ms_ - forget_asked_ms_ < kAskAgainMs;
+    if (through <= store_.oldest_revision() || is_asked) return;
+    forget_asked_ = through;
+    forget_asked_ms_ = now_ms_;
+    queue_write(kNobodysOperation, encode_command({{}, {}, through}));
 }
 
 // A leader without room for the log cannot lead: another one may have room. Each of the others is asked in

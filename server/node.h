@@ -18,6 +18,7 @@
 #include "engine/raft.h"
 #include "server/entry_cache.h"
 #include "server/environment.h"
+#include "server/history_window.h"
 #include "server/http_api.h"
 #include "server/http_message.h"
 #include "server/members.h"
@@ -39,6 +40,7 @@ struct NodeConfig {
     std::uint32_t operation_timeout_ms = 5000;  ///< a client's request is answered within it
     std::uint32_t health_timeout_ms = 500;      ///< how long /cluster/nodes waits for other members
     ApiLimits limits;
+    HistoryLimits history;
     std::uint64_t segment_bytes = 64U << 20;
     /// Unique among all lives of this node: where its request numbers begin, so that no late answer to an
     /// earlier life is taken for one to this.
@@ -169,6 +171,7 @@ class Node {
     void apply_committed();
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
     void adopt_members();
+    void forget_history();
     void note_currency();
     void hand_over_to_stop();
     [[nodiscard]] bool owes_hand_over() const;
@@ -234,6 +237,9 @@ class Node {
     std::multimap<engine::LogIndex, OperationId> unapplied_reads_;             ///< by the index to wait for
     std::map<engine::LogIndex, Undecided> undecided_;
     std::uint64_t next_request_;
+    HistoryWindow history_window_;
+    std::uint64_t forget_asked_ = 0;     ///< the last revision through which this node wanted to forget,
+    std::uint64_t forget_asked_ms_ = 0;  ///< and when
     std::optional<std::uint64_t> current_ms_;  ///< when the store last held all that was committed
     std::uint64_t last_write_ms_ = 0;
     std::uint64_t last_yield_ms_ = 0;

@@ -136,8 +136,19 @@ std::size_t Node::range_bytes_expected(const RangeQuery& range) const {
 
 void Node::serve_read(const ClientCall& read) {
     HttpResponse response;
-    if (const auto* get = std::get_if<GetCall>(&read.call.call)) {
-        const auto* found = store_.get(get->key);
+    const auto* get = std::get_if<GetCall>(&read.call.call);
+    const std::uint64_t revision =
+        (get != nullptr ? get->revision : std::get<RangeCall>(read.call.call).range.revision)
+            .value_or(store_.revision());
+    if (revision > store_.revision())
+        return environment_.respond(read.exchange, revision_not_reached(revision, store_.revision()));
+    if (revision < store_.oldest_revision()) {
+        environment_.met(Situation::PastForgotten);
+        return environment_.respond(read.exchange, revision_compacted(revision, store_.oldest_revision()));
+    }
+    if (revision < store_.revision()) environment_.met(Situation::PastRead);
+    if (get != nullptr) {
+        const auto* found = store_.get_at(get->key, revision);
         if (!environment_.wants_answer(read.exchange, found != nullptr ? found->value.size() : 0)) return;
         response = found != nullptr ? get_found(*found, store_.revision())
                                     : key_not_found(get->key, store_.revision());
@@ -155,6 +166,7 @@ void Node::serve_read(const ClientCall& read) {
 }
 
 void Node::decide_write(OperationId id, const WriteOutcome& outcome) {
+    if (id == kNobodysOperation) return;
     const auto operation = operations_.take(id);
     if (!operation) return environment_.met(Situation::WriteDecidedLate);  // it was answered: outcome_unknown
     if (const auto* peer = std::get_if<PeerWrite>(&*operation)) {

@@ -190,6 +190,7 @@ NodeHealth Node::health() const {
     health.applied_index = applied_index_.value;
     health.snapshot_index = raft_.log().base().index.value;
     health.revision = store_.revision();
+    health.oldest_revision = store_.oldest_revision();
     health.keys = store_.size();
     health.storage = log_->out_of_space() ? StorageState::Full : StorageState::Ok;
     health.bytes = store_.bytes();

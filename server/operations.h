@@ -11,13 +11,15 @@
 namespace quorate::server {
 
 using OperationId = std::uint64_t;
+/// Of what the node writes of itself: nobody waits for it.
+inline constexpr OperationId kNobodysOperation = 0;
 
 /// Operations in flight, by id, in the order of their beginning. Every operation has the same time, so the
 /// oldest is always the next to expire.
 template <class Operation>
 class Operations {
  public:
-    /// Ids count up from `first_id`, and are never reused.
+    /// Ids count up from `first_id`, at least 1, and are never reused.
     Operations(OperationId first_id, std::uint64_t timeout_ms)
         : next_id_(first_id), timeout_ms_(timeout_ms) {}
 

@@ -46,6 +46,9 @@ enum Index : std::uint8_t {
     ElectionMaxMs,
     KeyBytesMax,
     ValueBytesMax,
+    HistoryChangesMax,
+    HistoryMbMax,
+    HistoryAgeSMax,
     LogLevelName,
     RecordFile,
     RecordMbMax,
@@ -77,6 +80,11 @@ Settings defaults() {
          "... and this stands for election (at least 10 more than --election-min-ms)", "1000"},
         {"--key-bytes-max", "KEY_BYTES_MAX", "BYTES", "Longest key", "4096"},
         {"--value-bytes-max", "VALUE_BYTES_MAX", "BYTES", "Longest value", "4194304"},
+        {"--history-changes", "HISTORY_CHANGES", "COUNT", "Past values that ?revision= can read: so many,",
+         "10000"},
+        {"--history-mb", "HISTORY_MB", "MIB", "... of together so many MiB,", "64"},
+        {"--history-age-s", "HISTORY_AGE_S", "SECONDS", "... and for so long; the leader's flags count",
+         "600"},
         {"--log-level", "LOG_LEVEL", "LEVEL", "debug, info, warning or error", "info"},
         {"--record", "RECORD", "FILE",
          "Record all that happens to this node, for quorate-sim replay-node; nothing unless given", ""},
@@ -236,6 +244,17 @@ std::expected<void, OptionsExit> read_recording(const Settings& settings, Option
     return read;
 }
 
+std::expected<void, OptionsExit> read_history(const Settings& settings, HistoryLimits& history) {
+    std::uint64_t mib = 0;
+    std::uint64_t seconds = 0;
+    auto read = read_number(settings[HistoryChangesMax], 0, 100'000'000, history.changes_max);
+    if (read) read = read_number(settings[HistoryMbMax], 0, 1U << 20, mib);
+    if (read) read = read_number(settings[HistoryAgeSMax], 1, std::uint64_t{366} * 86'400, seconds);
+    history.bytes_max = mib << 20;
+    history.age_ms_max = seconds * 1000;
+    return read;
+}
+
 std::expected<void, OptionsExit> read_cluster(const Settings& settings, const std::string& advertised,
                                               Options& options) {
     const Setting& cluster_id = settings[ClusterId];
@@ -278,6 +297,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
     if (read)
         read =
             read_number(settings[ValueBytesMax], 1, std::uint64_t{4} << 20, options.limits.value_bytes_max);
+    if (read) read = read_history(settings, options.history);
     if (read) read = read_level(settings[LogLevelName], options.log_level);
     if (read) read = read_recording(settings, options);
     if (!read) return std::unexpected(std::move(read.error()));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "server/environment.h"
+#include "server/history_window.h"
 #include "server/http_api.h"
 #include "server/members.h"
 
@@ -24,6 +25,7 @@ struct Options {
     std::uint32_t election_min_ms = 500;
     std::uint32_t election_max_ms = 1000;
     ApiLimits limits;
+    HistoryLimits history;
     LogLevel log_level = LogLevel::Info;
     std::string record;  ///< file for the flight recorder; empty: it does not record
     std::uint64_t record_bytes_max = std::uint64_t{1024} << 20;

@@ -21,6 +21,9 @@ namespace quorate::server {
     X(ConditionFailed)                                                    \
     /* reads */                                                           \
     X(StaleReadServed)                                                    \
+    X(PastRead)                                                           \
+    X(PastForgotten)                                                      \
+    X(HistoryForgotten)                                                   \
     X(ReadWaitedForApply)                                                 \
     X(ReadAskedAgain) /* of a new leader */                               \
     X(ReadLeaderUnreachable)                                              \

@@ -11,6 +11,10 @@ namespace quorate::server {
 
 ApplyResult StateMachine::apply(const Command& command) {
     ApplyResult result;
+    if (command.forget_through > oldest_revision_) {
+        oldest_revision_ = std::min(command.forget_through, revision_);
+        history_.forget_through(oldest_revision_);
+    }
     if (command.condition.kind != Condition::Kind::None &&
         !holds(command.condition, command.operations.front().key)) {
         result.condition_failed = true;
@@ -24,7 +28,7 @@ ApplyResult StateMachine::apply(const Command& command) {
                     changed = true;
                     break;
                 case Operation::Kind::Delete:
-                    if (!remove(operation.key)) break;
+                    if (!remove(operation.key, next)) break;
                     ++result.deleted;
                     changed = true;
                     break;
@@ -44,22 +48,28 @@ void StateMachine::put(const Operation& operation, std::uint64_t revision) {
     const auto [entry, is_new] = records_.try_emplace(operation.key);
     Record& record = entry->second;
     if (is_new) {
+        history_.add(revision, operation.key, std::nullopt);
         record.create_revision = revision;
         bytes_ += operation.key.size();
+    } else {
+        bytes_ -= record.value.size();
+        history_.add(
+            revision, operation.key,
+            Record{std::move(record.value), record.create_revision, record.mod_revision, record.version});
     }
     bytes_ += operation.value.size();
-    bytes_ -= record.value.size();
     record.value = operation.value;
     record.mod_revision = revision;
     ++record.version;
 }
 
-bool StateMachine::remove(const std::string& key) {
+bool StateMachine::remove(const std::string& key, std::uint64_t revision) {
     const auto found = records_.find(key);
     if (found == records_.end()) return false;
     const std::uint64_t bytes = found->first.size() + found->second.value.size();
     ENGINE_CHECK(bytes_ >= bytes);
     bytes_ -= bytes;
+    history_.add(revision, key, std::move(found->second));
     records_.erase(found);
     return true;
 }
@@ -84,33 +94,72 @@ const Record* StateMachine::get(std::string_view key) const {
     return found == records_.end() ? nullptr : &found->second;
 }
 
+const Record* StateMachine::get_at(std::string_view key, std::uint64_t revision) const {
+    ENGINE_CHECK(oldest_revision_ <= revision && revision <= revision_);
+    const PastRecord* change = history_.first_change_after(key, revision);
+    return change != nullptr ? change->record() : get(key);
+}
+
 RangePage StateMachine::range(const RangeQuery& query) const {
     RangePage page;
     // From whichever of the two bounds lies further on.
     const bool from_after = query.after && (!query.start || *query.after >= *query.start);
-    auto entry = from_after    ? records_.upper_bound(*query.after)
-                 : query.start ? records_.lower_bound(*query.start)
-                               : records_.begin();
+    const auto begin = from_after    ? records_.upper_bound(*query.after)
+                       : query.start ? records_.lower_bound(*query.start)
+                                     : records_.begin();
+    const bool in_the_past = query.revision && *query.revision != revision_;
     std::size_t bytes = 0;
-    for (; entry != records_.end() && (!query.end || entry->first <= *query.end); ++entry) {
-        bytes += entry->first.size() + entry->second.value.size();
+    // False: the page is full.
+    const auto add = [&](std::string_view key, const Record& record) {
+        bytes += key.size() + record.value.size();
         const bool is_full =
             page.entries.size() == query.limit || (bytes > query.bytes_max && !page.entries.empty());
         if (is_full) {
             page.more = true;
-            break;
+            return false;
         }
-        page.entries.push_back({entry->first, &entry->second});
+        page.entries.push_back({key, &record});
+        return true;
+    };
+    if (!in_the_past) {
+        for (auto entry = begin; entry != records_.end() && (!query.end || entry->first <= *query.end);
+             ++entry) {
+            if (!add(entry->first, entry->second)) break;
+        }
+        return page;
+    }
+    // A key of the past may be absent today: both orders are followed, side by side.
+    ENGINE_CHECK(oldest_revision_ <= *query.revision && *query.revision <= revision_);
+    auto entry = begin;
+    auto change = history_.from(from_after ? *query.after : query.start.value_or(""));
+    while (from_after && !change.at_end() && change.key() == *query.after) change.next();
+    while (entry != records_.end() || !change.at_end()) {
+        const bool is_live = change.at_end() || (entry != records_.end() && entry->first <= change.key());
+        const std::string& key = is_live ? entry->first : change.key();
+        if (query.end && key > *query.end) break;
+        const Record* record = is_live ? &entry->second : nullptr;
+        for (bool is_decided = false; !change.at_end() && change.key() == key; change.next()) {
+            if (is_decided || change.change().revision <= *query.revision) continue;
+            is_decided = true;
+            record = change.change().record();
+        }
+        if (record != nullptr && !add(key, *record)) break;
+        if (is_live) ++entry;
     }
     return page;
 }
 
 std::uint64_t StateMachine::digest() const {
     engine::Digest digest;
-    digest.add(revision_).add(records_.size());
-    for (const auto& [key, record] : records_) {
+    const auto add = [&digest](const std::string& key, const Record& record) {
         digest.add(hash64(key)).add(hash64(record.value));
         digest.add(record.create_revision).add(record.mod_revision).add(record.version);
+    };
+    digest.add(revision_).add(oldest_revision_).add(records_.size());
+    for (const auto& [key, record] : records_) add(key, record);
+    for (auto change = history_.from(""); !change.at_end(); change.next()) {
+        digest.add(change.change().revision);
+        add(change.key(), change.change().before.value_or(Record{}));
     }
     return digest.value();
 }

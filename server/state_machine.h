@@ -11,18 +11,10 @@
 #include <vector>
 
 #include "server/command.h"
+#include "server/key_history.h"
+#include "server/record.h"
 
 namespace quorate::server {
-
-/// A key's value and where in the history it stands.
-struct Record {
-    std::string value;
-    std::uint64_t create_revision = 0;  ///< of the write that made the key, after it was absent
-    std::uint64_t mod_revision = 0;     ///< of its last write: the ETag
-    std::uint64_t version = 0;          ///< writes since it was made, 1 for the first
-
-    bool operator==(const Record&) const = default;
-};
 
 struct ApplyResult {
     std::uint64_t revision = 0;  ///< of the store, after the command
@@ -41,6 +33,7 @@ struct RangeQuery {
     std::size_t limit = 1000;          ///< entries, at least 1
     /// Of keys and values: the page ends where one more entry would pass it, but never before the first.
     std::size_t bytes_max = std::size_t{8} << 20;
+    std::optional<std::uint64_t> revision{};  ///< of the past; absent: the present
 
     bool operator==(const RangeQuery&) const = default;
 };
@@ -60,27 +53,36 @@ struct RangePage {
 class StateMachine {
  public:
     /// A command that changes something takes the next revision, all of its operations the same one. A
-    /// condition that does not hold, or deletes of absent keys alone, change nothing.
+    /// condition that does not hold, or deletes of absent keys alone, change nothing; nor does the history
+    /// that a command forgets.
     ApplyResult apply(const Command& command);
 
     /// Of the last write that changed something; 0 in the beginning.
     [[nodiscard]] std::uint64_t revision() const { return revision_; }
     /// Null when absent. Valid until the next apply().
     [[nodiscard]] const Record* get(std::string_view key) const;
+    /// At a revision from oldest_revision() through revision(). Valid until the next apply().
+    [[nodiscard]] const Record* get_at(std::string_view key, std::uint64_t revision) const;
+    /// `query.revision`, if any, as in get_at().
     [[nodiscard]] RangePage range(const RangeQuery& query) const;
+
+    /// What was there before it is forgotten.
+    [[nodiscard]] std::uint64_t oldest_revision() const { return oldest_revision_; }
+    [[nodiscard]] const KeyHistory& history() const { return history_; }
 
     /// Keys.
     [[nodiscard]] std::size_t size() const { return records_.size(); }
-    /// Of all keys and values, without what the map adds.
+    /// Of all keys and values of the present, without what the map adds.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
-    /// Of the whole content and the revision; equal on every platform. Costs a pass over everything.
+    /// Of the whole content, the history and the revision; equal on every platform. Costs a pass over
+    /// everything.
     [[nodiscard]] std::uint64_t digest() const;
 
     bool operator==(const StateMachine&) const = default;
 
  private:
     void put(const Operation& operation, std::uint64_t revision);
-    [[nodiscard]] bool remove(const std::string& key);
+    [[nodiscard]] bool remove(const std::string& key, std::uint64_t revision);
     [[nodiscard]] bool holds(const Condition& condition, const std::string& key) const;
 
     // Measured at a million keys of 25 bytes with values of 256 (tests/server/state_machine_bench.cc, g++ 12
@@ -91,7 +93,9 @@ class StateMachine {
     // busy: runs differed by more than a factor of two, and in one of them overwriting was faster in the
     // B-tree.
     std::map<std::string, Record, std::less<>> records_;
+    KeyHistory history_;
     std::uint64_t revision_ = 0;
+    std::uint64_t oldest_revision_ = 0;
     std::uint64_t bytes_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "sim/client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -30,6 +31,10 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
         attempt.writes.push_back({server::Operation::Kind::Put, to, value_of(number, line.bytes)});
         return attempt.writes.back().value;
     };
+    const auto past = [&] {
+        attempt.past_revision = attempt.floor_revision - std::min(attempt.floor_revision, line.bytes);
+        return fmt::format("revision={}", *attempt.past_revision);
+    };
     request.target = "/kv/" + key;
     switch (line.kind) {
         case RequestKind::Put:
@@ -59,10 +64,12 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             break;
         case RequestKind::Get:
         case RequestKind::StaleGet:
+        case RequestKind::PastGet:
             request.method = "GET";
             attempt.reads.push_back(key);
             attempt.is_stale_read = line.kind == RequestKind::StaleGet;
             if (attempt.is_stale_read) request.target += "?consistency=stale";
+            if (line.kind == RequestKind::PastGet) request.target += "?" + past();
             break;
         case RequestKind::Transfer:
             request.method = "POST";
@@ -71,9 +78,11 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             attempt.is_transfer = true;
             break;
         case RequestKind::Range:
+        case RequestKind::PastRange:
             request.method = "GET";
             attempt.is_range = true;
             request.target = fmt::format("/kv/range?start={}&end={}", key, key_name(line.last_key));
+            if (line.kind == RequestKind::PastRange) request.target += "&" + past();
             for (std::uint64_t k = line.key; k <= line.last_key; ++k) attempt.reads.push_back(key_name(k));
             break;
     }

@@ -43,6 +43,7 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     config_.segment_bytes = s.segment_bytes;
     config_.operations_max = static_cast<std::uint32_t>(s.operations_max);
     config_.cache_bytes_max = s.cache_bytes_max;
+    config_.history = {s.history_changes_max, s.history_bytes_max, s.history_age_ms_max};
     config_.apply_bytes_max = s.apply_bytes_max;
 }
 

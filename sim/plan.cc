@@ -125,6 +125,8 @@ std::string_view to_string(RequestKind kind) {
         case RequestKind::StaleGet: return "StaleGet";
         case RequestKind::PutIf: return "PutIf";
         case RequestKind::Transfer: return "Transfer";
+        case RequestKind::PastGet: return "PastGet";
+        case RequestKind::PastRange: return "PastRange";
     }
     std::unreachable();
 }

@@ -66,8 +66,19 @@ struct FaultLine {
     bool operator==(const FaultLine&) const = default;
 };
 
-enum class RequestKind : std::uint8_t { Put, Get, Delete, Range, Batch, StaleGet, PutIf, Transfer };
-inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Transfer) + 1;
+enum class RequestKind : std::uint8_t {
+    Put,
+    Get,
+    Delete,
+    Range,
+    Batch,
+    StaleGet,
+    PutIf,
+    Transfer,
+    PastGet,
+    PastRange,
+};
+inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::PastRange) + 1;
 
 [[nodiscard]] std::string_view to_string(RequestKind kind);
 
@@ -78,7 +89,7 @@ struct OperationLine {
     std::uint64_t key = 0;       ///< Transfer: the node that shall lead, from 1; 0: any
     std::uint64_t last_key = 0;  ///< Range: inclusive; Batch: every key from `key` on is written
     std::uint64_t node = 0;      ///< whom it asks first
-    std::uint64_t bytes = 0;     ///< of a value written
+    std::uint64_t bytes = 0;     ///< of a value written; of the past: so many revisions back
     std::uint64_t pause_us = 0;  ///< before it begins, after the one before has ended
 
     bool operator==(const OperationLine&) const = default;
@@ -120,6 +131,9 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(operations_max, 16384, 1, kBoundless)                                                                \
     X(cache_bytes_max, 67108864, 0, kBoundless)                                                            \
     X(apply_bytes_max, 4194304, 1, kBoundless)                                                             \
+    X(history_changes_max, 10000, 0, kBoundless)                                                           \
+    X(history_bytes_max, 67108864, 0, kBoundless)                                                          \
+    X(history_age_ms_max, 600000, 1, kBoundless)                                                           \
     X(latency_us_min, 200, 0, 10'000'000) /* of a frame, one way */                                        \
     X(latency_us_max, 1000, 0, 10'000'000)                                                                 \
     X(sync_us_min, 100, 0, 10'000'000) /* of a disk job */                                                 \

@@ -118,6 +118,7 @@ void Referee::apply(const server::Command& command) {
         return mod() != 0 &&
                std::ranges::find(command.condition.revisions, mod()) != command.condition.revisions.end();
     };
+    forgotten_ = std::max(forgotten_, std::min(command.forget_through, revision_));
     bool holds = true;
     switch (command.condition.kind) {
         case Kind::None: break;
@@ -175,6 +176,13 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
         case 200:
         case 404:
         case 412: break;
+        case 410:
+            if (attempt.past_revision.value_or(UINT64_MAX) >= forgotten_)
+                violate("History",
+                        fmt::format("attempt {} is told that revision {} is forgotten: the cluster "
+                                    "has forgotten what was before {}",
+                                    attempt.number, attempt.past_revision.value_or(0), forgotten_));
+            return Fate::Done;
         case 429:
         case 503:
         case 507: {
@@ -214,7 +222,7 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
     if (is_write) {
         check_write(attempt, response, *revision);
     } else {
-        check_reads(attempt, response, *revision);
+        check_reads(attempt, response, attempt.past_revision.value_or(*revision));
     }
     if (!attempt.is_stale_read) highest_answered_ = std::max(highest_answered_, *revision);
     return Fate::Done;

@@ -46,8 +46,9 @@ struct Attempt {
     std::vector<std::string> reads;  ///< keys
     bool is_stale_read = false;
     bool is_range = false;
-    bool is_transfer = false;                  ///< of leadership: neither reads nor writes
-    std::optional<std::uint64_t> if_revision;  ///< If-Match, or If-None-Match: * when 0
+    std::optional<std::uint64_t> past_revision;  ///< of a read: what it looks at
+    bool is_transfer = false;                    ///< of leadership: neither reads nor writes
+    std::optional<std::uint64_t> if_revision;    ///< If-Match, or If-None-Match: * when 0
 };
 
 enum class Fate : std::uint8_t {
@@ -109,6 +110,7 @@ class Referee {
     std::set<std::string, std::less<>> values_applied_;
     std::set<std::string, std::less<>> values_refused_;
     std::uint64_t highest_answered_ = 0;
+    std::uint64_t forgotten_ = 0;  ///< what was there before this revision
 };
 
 /// What makes a write's value known again: the part before the dot.

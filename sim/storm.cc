@@ -60,6 +60,9 @@ class Planner {
         if (dice_.chance(200'000)) s.uncommitted_bytes_max = dice_.skewed(256, 16384);
         if (dice_.chance(100'000)) s.operations_max = dice_.skewed(2, 64);
         if (dice_.flip()) s.cache_bytes_max = dice_.skewed(0, 8192);
+        if (dice_.flip()) s.history_changes_max = dice_.skewed(0, 64);
+        if (dice_.chance(200'000)) s.history_bytes_max = dice_.skewed(0, 8192);
+        if (dice_.chance(200'000)) s.history_age_ms_max = dice_.between(1, 2000);
         if (dice_.chance(300'000)) s.apply_bytes_max = dice_.skewed(1, 2048);
         if (dice_.chance(300'000)) s.operation_timeout_ms = dice_.between(200, 3000);
         if (is_busy_ || dice_.chance(300'000))

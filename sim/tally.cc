@@ -105,6 +105,9 @@ std::vector<std::string> Tally::unreached() const {
     for (std::size_t i = 0; i < kRequestKindCount; ++i) want(static_cast<RequestKind>(i), 200);
     want(RequestKind::Get, 404);
     want(RequestKind::StaleGet, 404);
+    want(RequestKind::PastGet, 404);
+    want(RequestKind::PastGet, 410);
+    want(RequestKind::PastRange, 410);
     want(RequestKind::PutIf, 412);
     want(RequestKind::Transfer, 400);
     for (std::size_t i = 0; i < kMarkCount; ++i) {

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/check.h"
 #include "sim/event_queue.h"
 #include "sim/history.h"
 #include "sim/host.h"
@@ -32,7 +33,7 @@ namespace quorate::sim {
 /// Kinds of operations that were answered for good, by what they found: a workload that never deletes, or
 /// never misses, shows as a zero.
 struct Answers {
-    static constexpr std::array<int, 5> kStatuses{200, 400, 404, 412, 503};
+    static constexpr std::array<int, 6> kStatuses{200, 400, 404, 410, 412, 503};
     std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kRequestKindCount * kStatuses.size());
     void add(RequestKind kind, int status) { ++counts[place(kind, status)]; }
     [[nodiscard]] std::uint64_t of(RequestKind kind, int status) const { return counts[place(kind, status)]; }
@@ -40,6 +41,7 @@ struct Answers {
  private:
     [[nodiscard]] static std::size_t place(RequestKind kind, int status) {
         const auto found = std::ranges::find(kStatuses, status);
+        ENGINE_CHECK(found != kStatuses.end());
         return static_cast<std::size_t>(kind) * kStatuses.size() +
                static_cast<std::size_t>(found - kStatuses.begin());
     }

@@ -119,6 +119,7 @@ TEST(Answers, SayWhoTheNodeIs) {
                             {"appliedIndex", 0},
                             {"snapshotIndex", 0},
                             {"revision", 0},
+                            {"oldestRevision", 0},
                             {"keys", 0},
                             {"bytes", 0},
                             {"storage", "ok"},
@@ -140,7 +141,7 @@ TEST(Answers, ListTheClustersNodes) {
     EXPECT_EQ(json.at("clusterId"), "q");
     EXPECT_EQ(json.at("nodes").at(0).at("up"), true);
     EXPECT_EQ(json.at("nodes").at(0).at("nodeId"), "n1");
-    EXPECT_EQ(json.at("nodes").at(0).size(), 17U);
+    EXPECT_EQ(json.at("nodes").at(0).size(), 18U);
     EXPECT_EQ(json.at("nodes").at(1), (Json{{"up", false}, {"nodeId", "n2"}, {"addr", "h:2"}}));
 }
 

@@ -67,11 +67,31 @@ TEST(Options, ARecordingHasAFileAndABound) {
 }
 
 TEST(Options, ThreeNodesAsInTheReadme) {
-    const auto options =
-        parse({"--node-id", "n2", "--port", "7072", "--peers",
-               "n1=127.0.0.1:7071,n2=127.0.0.1:7072,n3=127.0.0.1:7073", "--data-dir", "/tmp/n2",
-               "--cluster-id=c", "--heartbeat-ms=50", "--election-min-ms=300", "--election-max-ms", "600",
-               "--log-level", "debug", "--value-bytes-max", "1024", "--key-bytes-max", "64"});
+    const auto options = parse({"--node-id",
+                                "n2",
+                                "--port",
+                                "7072",
+                                "--peers",
+                                "n1=127.0.0.1:7071,n2=127.0.0.1:7072,n3=127.0.0.1:7073",
+                                "--data-dir",
+                                "/tmp/n2",
+                                "--cluster-id=c",
+                                "--heartbeat-ms=50",
+                                "--election-min-ms=300",
+                                "--election-max-ms",
+                                "600",
+                                "--log-level",
+                                "debug",
+                                "--value-bytes-max",
+                                "1024",
+                                "--key-bytes-max",
+                                "64",
+                                "--history-changes",
+                                "5",
+                                "--history-mb",
+                                "6",
+                                "--history-age-s",
+                                "7"});
     ASSERT_TRUE(options) << options.error().text;
     EXPECT_EQ(options->self.name, "n2");
     EXPECT_EQ(options->self.address, "127.0.0.1:7072");
@@ -83,6 +103,7 @@ TEST(Options, ThreeNodesAsInTheReadme) {
     EXPECT_EQ(options->election_max_ms, 600U);
     EXPECT_EQ(options->limits.value_bytes_max, 1024U);
     EXPECT_EQ(options->limits.key_bytes_max, 64U);
+    EXPECT_EQ(options->history, (HistoryLimits{5, 6U << 20, 7000}));
     EXPECT_EQ(options->log_level, LogLevel::Debug);
 }
 
@@ -172,6 +193,8 @@ TEST(Options, AMistakeNamesTheFlagTheValueAndWhatIsAllowed) {
          {"quorated: --election-min-ms: '2000'", "--election-max-ms must be at least 10 more than it",
           "from 2010"}},
         {{"--value-bytes-max", "4194305"}, {"--value-bytes-max", "from 1 to 4194304"}},
+        {{"--history-changes", "-1"}, {"--history-changes", "from 0 to 100000000"}},
+        {{"--history-age-s", "0"}, {"--history-age-s", "from 1 to"}},
         {{"--key-bytes-max", "0"}, {"--key-bytes-max", "from 1 to 4096"}},
         {{"--log-level", "loud"}, {"--log-level", "'loud'", "debug, info, warning or error"}},
     };

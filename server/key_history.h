@@ -1,0 +1,93 @@
+#pragma once
+
+// What keys held before they were changed, so that the past can be read.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "server/record.h"
+
+namespace quorate::server {
+
+/// A key's change at `revision`, by what it held until then.
+struct PastRecord {
+    std::uint64_t revision = 0;
+    std::string key;
+    std::optional<Record> before;  ///< nothing: it was absent
+
+    /// What it held; null: it was absent.
+    [[nodiscard]] const Record* record() const { return before ? &*before : nullptr; }
+    /// Of key and value.
+    [[nodiscard]] std::uint64_t bytes() const { return key.size() + (before ? before->value.size() : 0); }
+
+    bool operator==(const PastRecord&) const = default;
+};
+
+/// A regular value. Not thread-safe.
+class KeyHistory {
+    // A key, and the number of one of its changes. Numbers count all changes, so that a key's are in order.
+    using Place = std::pair<std::string, std::uint64_t>;
+    using PlaceView = std::pair<std::string_view, std::uint64_t>;
+    struct Before {
+        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
+        static PlaceView view(const Place& place) { return {place.first, place.second}; }
+        static PlaceView view(const PlaceView& place) { return place; }
+        bool operator()(const auto& one, const auto& other) const { return view(one) < view(other); }
+    };
+    using Index = std::set<Place, Before>;
+
+ public:
+    /// `revision` is that of the change before, or a later one. What a key held between two changes of one
+    /// revision nobody can see: only the first of them is kept.
+    void add(std::uint64_t revision, std::string_view key, std::optional<Record> before);
+    /// Forgets the changes at `revision` and before: what was there earlier than `revision` is unknown then.
+    void forget_through(std::uint64_t revision);
+
+    /// The first change of the key behind `revision`: it tells what the key held at `revision`. Null: it has
+    /// not changed since. Valid until the next call that is not const.
+    [[nodiscard]] const PastRecord* first_change_after(std::string_view key, std::uint64_t revision) const;
+    /// Oldest first.
+    [[nodiscard]] const std::deque<PastRecord>& changes() const { return changes_; }
+    /// Of keys and values.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+    /// The changes by key, and those of a key oldest first.
+    class ByKey {
+     public:
+        [[nodiscard]] bool at_end() const { return place_ == history_->index_.end(); }
+        [[nodiscard]] const PastRecord& change() const { return history_->numbered(place_->second); }
+        [[nodiscard]] const std::string& key() const { return place_->first; }
+        void next() { ++place_; }
+
+     private:
+        friend class KeyHistory;
+        ByKey(const KeyHistory& history, Index::const_iterator place) : history_(&history), place_(place) {}
+        const KeyHistory* history_;
+        Index::const_iterator place_;
+    };
+    /// From `key` on. Valid as long as nothing changes.
+    [[nodiscard]] ByKey from(std::string_view key) const {
+        return {*this, index_.lower_bound(PlaceView(key, 0))};
+    }
+
+    bool operator==(const KeyHistory&) const = default;
+
+ private:
+    [[nodiscard]] const PastRecord& numbered(std::uint64_t number) const {
+        return changes_[static_cast<std::size_t>(number - first_number_)];
+    }
+    [[nodiscard]] std::uint64_t first_number_after(std::uint64_t revision) const;
+
+    std::deque<PastRecord> changes_;
+    Index index_;
+    std::uint64_t first_number_ = 0;
+    std::uint64_t bytes_ = 0;
+};
+
+}  // namespace quorate::server
