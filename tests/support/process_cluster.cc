@@ -1,6 +1,7 @@
 #include "tests/support/process_cluster.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -125,6 +126,12 @@ Process::~Process() {
 
 void Process::signal(int number) const {
     if (!ending_) ::kill(pid_, number);
+}
+
+void Process::pause() const {
+    signal(SIGSTOP);
+    siginfo_t info{};
+    if (!ending_) ::waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT);
 }
 
 bool Process::has_children() const {

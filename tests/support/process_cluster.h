@@ -63,6 +63,8 @@ class Process {
     ~Process();
 
     void signal(int number) const;
+    /// SIGSTOP; returns when all of its threads stand still, also one that was in the middle of a write.
+    void pause() const;
     /// Whether it has started a process that goes on.
     [[nodiscard]] bool has_children() const;
     /// From now on; false: the system refuses it.
@@ -117,7 +119,7 @@ class Cluster {
     void start(std::size_t node);
     /// SIGKILL, and waits for the end.
     void kill(std::size_t node);
-    void pause(std::size_t node) { nodes_[node].process->signal(SIGSTOP); }
+    void pause(std::size_t node) { nodes_[node].process->pause(); }
     void resume(std::size_t node) { nodes_[node].process->signal(SIGCONT); }
     /// SIGTERM; does not wait.
     void terminate(std::size_t node) { nodes_[node].process->signal(SIGTERM); }
