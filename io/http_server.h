@@ -50,7 +50,7 @@ class HttpHandler {
     virtual void on_trouble(std::string_view line) = 0;
 };
 
-inline constexpr std::string_view kPeerProtocol = "quorate-peer/1";
+inline constexpr std::string_view kPeerProtocol = "quorate-peer/2";
 inline constexpr std::string_view kPeerPath = "/raft/peer";
 
 class HttpServer {

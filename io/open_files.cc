@@ -54,7 +54,8 @@ OpenFiles::Opened OpenFiles::to_write(std::string_view file) {
 OpenFiles::Opened OpenFiles::create(std::string_view file) {
     close(file);
     const std::scoped_lock guard(mutex_);
-    Opened opened = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
+    // Without a spare, a file that was read is what a later read relies on: this one can wait for room.
+    Opened opened = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, spare_fd_ < 0 ? 1U : 0U);
     if (opened) keep_written(file, *opened);
     return opened;
 }
@@ -82,24 +83,28 @@ OpenFiles::Held OpenFiles::take(Files& files, std::string_view name) {
     return taken;
 }
 
-// When there is no descriptor left, the file that was read longest ago gives up its own.
-OpenFiles::Opened OpenFiles::open(std::string_view file, int flags) {
+// When there is no descriptor left, the file that was read longest ago gives up its own, while more than
+// `kept` of them are there.
+OpenFiles::Opened OpenFiles::open(std::string_view file, int flags, std::size_t kept) {
     const std::string name(file);
     for (;;) {
         const int fd = ::openat(directory_fd_, name.c_str(), flags, 0600);
-        if (fd >= 0) return std::make_shared<const Descriptor>(fd);
+        if (fd >= 0) {
+            keep_spare();
+            return std::make_shared<const Descriptor>(fd);
+        }
         const int error = errno;
-        if ((error != EMFILE && error != ENFILE) || read_.empty()) return std::unexpected(error);
+        if ((error != EMFILE && error != ENFILE) || read_.size() <= kept) return std::unexpected(error);
         read_.erase(read_.begin());
     }
 }
 
 // A failure here would end the process, over a lack that passes.
 OpenFiles::Opened OpenFiles::open_at_any_price(std::string_view file) {
-    Opened opened = open(file, O_RDWR | O_CLOEXEC);
+    Opened opened = open(file, O_RDWR | O_CLOEXEC, 0);
     if (opened || (opened.error() != EMFILE && opened.error() != ENFILE) || spare_fd_ < 0) return opened;
     ::close(std::exchange(spare_fd_, -1));
-    return open(file, O_RDWR | O_CLOEXEC);
+    return open(file, O_RDWR | O_CLOEXEC, 0);
 }
 
 // A file of the system's own, since a duplicate would be of no use when it is the system that has none left.

@@ -58,7 +58,7 @@ class OpenFiles {
     using Files = std::vector<File>;  ///< the one that was used last stands last
 
     [[nodiscard]] static Held take(Files& files, std::string_view name);
-    [[nodiscard]] Opened open(std::string_view file, int flags);
+    [[nodiscard]] Opened open(std::string_view file, int flags, std::size_t kept);
     [[nodiscard]] Opened open_at_any_price(std::string_view file);
     void keep_spare();
     void keep_written(std::string_view file, const Held& descriptor);

@@ -61,6 +61,10 @@ void append_operation(std::string& out, const Operation& operation, Values value
 }
 
 void append_command(std::string& out, const Command& command, Values values) {
+    if (command.forget_through > 0) {
+        out += fmt::format(R"(,"forget_through":{})", command.forget_through);
+        return;
+    }
     if (command.condition.kind != Condition::Kind::None) {
         out += fmt::format(R"(,"if":"{}")", text_of(command.condition.kind));
         if (!command.condition.revisions.empty()) {

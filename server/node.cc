@@ -429,7 +429,8 @@ void Node::adopt_members() {
 void Node::forget_history() {
     constexpr std::uint64_t kAskAgainMs = 1000;
     history_window_.note_time(now_ms_, store_.revision());
-    if (raft_.role() != engine::RoleName::Leader || is_stopping_ || log_->out_of_space()) return;
+    if (raft_.role() != engine::RoleName::Leader || is_stopping_ || log_->out_of_space() || is_overloaded())
+        return;
     const std::uint64_t through =
         std::min(history_window_.forget_through(store_.history()), store_.revision());
     const bool is_asked = through <= forget_asked_ && now_ms_ - forget_asked_ms_ < kAskAgainMs;

@@ -188,7 +188,6 @@ class Node {
     void start_nodes_query(HttpExchange exchange);
     void finish_nodes_query(OperationId id);
     void serve_read(const ClientCall& read);
-    [[nodiscard]] std::size_t range_bytes_expected(const RangeQuery& range) const;
     void decide_write(OperationId id, const WriteOutcome& outcome);
     void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();

@@ -126,14 +126,6 @@ void Node::start_read(HttpExchange exchange, ApiCall&& call) {
     queued_reads_.push_back(operations_.add(ClientCall{exchange, std::move(call)}, now_ms_));
 }
 
-// A guess: what a page really holds is known when it is made, and counted then.
-std::size_t Node::range_bytes_expected(const RangeQuery& range) const {
-    if (store_.size() == 0) return 0;
-    const std::uint64_t mean = store_.bytes() / store_.size() + 1;
-    return static_cast<std::size_t>(
-        std::min({std::uint64_t{range.bytes_max}, store_.bytes(), std::uint64_t{range.limit} * mean}));
-}
-
 void Node::serve_read(const ClientCall& read) {
     HttpResponse response;
     const auto* get = std::get_if<GetCall>(&read.call.call);
@@ -154,8 +146,9 @@ void Node::serve_read(const ClientCall& read) {
                                     : key_not_found(get->key, store_.revision());
     } else {
         const RangeQuery& range = std::get<RangeCall>(read.call.call).range;
-        if (!environment_.wants_answer(read.exchange, range_bytes_expected(range))) return;
-        response = render_range(store_.range(range), store_.revision());
+        const RangePage page = store_.range(range);
+        if (!environment_.wants_answer(read.exchange, page.bytes)) return;
+        response = render_range(page, store_.revision());
     }
     if (read.call.consistency == Consistency::Stale) {
         environment_.met(Situation::StaleReadServed);

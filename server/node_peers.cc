@@ -84,15 +84,17 @@ void Node::on_frame(ServerId from, ForwardWrite&& frame) {
     if (is_stopping_) return refuse(WriteNotLeader{});
     if (is_overloaded()) return refuse(WriteOverloaded{});
     // What gets into the log must be readable by everyone: a peer's mistake ends here.
-    if (!decode_command(frame.command)) return refuse(WriteNotApplied{});
+    const auto command = decode_command(frame.command);
+    if (!command || command->operations.empty()) return refuse(WriteNotApplied{});
     environment_.met(Situation::ForwardedWriteTaken);
     queue_write(operations_.add(PeerWrite{from, frame.request}, now_ms_), std::move(frame.command));
 }
 
-void Node::on_frame(ServerId, ForwardWriteReply&& frame) {
+// Only of a write that was handed to this peer: numbers are easily guessed.
+void Node::on_frame(ServerId from, ForwardWriteReply&& frame) {
     const Pending* operation = operations_.find(frame.request);
-    if (operation != nullptr && std::holds_alternative<ClientCall>(*operation))
-        decide_write(frame.request, frame.outcome);
+    const auto* client = operation != nullptr ? std::get_if<ClientCall>(operation) : nullptr;
+    if (client != nullptr && client->forwarded_to == from) decide_write(frame.request, frame.outcome);
 }
 
 void Node::on_frame(ServerId from, HealthRequest&& frame) {

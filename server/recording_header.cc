@@ -45,7 +45,8 @@ std::uint32_t count_numbers(Config& config) {
 // What the node itself relies on.
 bool is_usable(const NodeConfig& config) {
     return config.raft.is_valid() && config.raft.self == config.self.id && config.tick_ms > 0 &&
-           config.segment_bytes >= wal::kSegmentBytesMin && config.segment_bytes <= wal::kSegmentBytesMax;
+           config.incarnation > 0 && config.segment_bytes >= wal::kSegmentBytesMin &&
+           config.segment_bytes <= wal::kSegmentBytesMax;
 }
 
 }  // namespace

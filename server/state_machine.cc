@@ -108,16 +108,16 @@ RangePage StateMachine::range(const RangeQuery& query) const {
                        : query.start ? records_.lower_bound(*query.start)
                                      : records_.begin();
     const bool in_the_past = query.revision && *query.revision != revision_;
-    std::size_t bytes = 0;
     // False: the page is full.
     const auto add = [&](std::string_view key, const Record& record) {
-        bytes += key.size() + record.value.size();
+        const std::size_t bytes = page.bytes + key.size() + record.value.size();
         const bool is_full =
             page.entries.size() == query.limit || (bytes > query.bytes_max && !page.entries.empty());
         if (is_full) {
             page.more = true;
             return false;
         }
+        page.bytes = bytes;
         page.entries.push_back({key, &record});
         return true;
     };

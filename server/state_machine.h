@@ -47,6 +47,7 @@ struct RangeEntry {
 struct RangePage {
     std::vector<RangeEntry> entries;  ///< in byte order of the keys
     bool more = false;                ///< the range goes on behind the last entry
+    std::size_t bytes = 0;            ///< of its keys and values
 };
 
 /// A regular value. Not thread-safe.

@@ -142,11 +142,13 @@ class Worker {
 
     bool ended(const std::function<bool(std::uint64_t, RunResult&&)>& on_result) {
         ::close(std::exchange(fd_, -1));
-        if (words_->wait(pid_)) return true;
+        const auto code = words_->wait(pid_);
+        if (code && next_ > campaign_.last_seed) return true;
         // It died in the run of next_: the rest is for another.
         const std::uint64_t seed = std::exchange(next_, next_ + campaign_.jobs);
         RunResult crashed;
-        crashed.violation = words_->crash();
+        crashed.violation = code ? Violation{kCrash, fmt::format("its process ended with code {}", *code), {}}
+                                 : words_->crash();
         const bool goes_on = on_result(seed, std::move(crashed));
         if (goes_on) start();
         return goes_on;
@@ -169,7 +171,9 @@ std::string failure_of(const Plan& plan) {
         if (result.violation) words.say(result.violation->property);
         return 0;
     });
-    if (words.wait(process)) return std::string(words.said());
+    const auto code = words.wait(process);
+    if (code == 0) return std::string(words.said());
+    if (code) return fmt::format("{}: its process ended with code {}", kCrash, *code);
     // One crash is not another: each check, and each signal, is a property of its own.
     const Violation crash = words.crash();
     return crash.property + ": " + crash.text;

@@ -190,5 +190,20 @@ TEST(NodeReads, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
     EXPECT_GE(std::stoi(staleness(follower)), 400);
 }
 
+TEST(NodeReads, ThePastHasItsOwnSize) {
+    NodeCluster cluster(1);
+    (void)cluster.await_leader();
+    ASSERT_EQ(cluster.request(1, "PUT", "/kv/a", std::string(100'000, 'v')).status, 200);
+    ASSERT_EQ(cluster.request(1, "DELETE", "/kv/a").status, 200);
+    for (const char* target : {"/kv/a?revision=1", "/kv/range?revision=1"}) {
+        cluster.host(1).asked_bytes.clear();
+        EXPECT_EQ(cluster.request(1, "GET", target).status, 200);
+        ASSERT_EQ(cluster.host(1).asked_bytes.size(), 1U);
+        EXPECT_GE(cluster.host(1).asked_bytes[0], 100'000U) << target << ": asked before it is made";
+    }
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a?revision=3").status, 400);
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a").status, 404);
+}
+
 }  // namespace
 }  // namespace quorate::test

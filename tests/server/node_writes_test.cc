@@ -1,14 +1,24 @@
 // What becomes of a write whose leader, link or log entry is lost, and what its client is told.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "server/command.h"
 #include "tests/support/node_cluster.h"
 
 namespace quorate::test {
 namespace {
+
+// By which the answer to the write in this frame will name it.
+std::uint64_t forwarded_number(std::string_view frame) {
+    server::FrameReader reader;
+    reader.feed(frame);
+    const auto read = server::next_peer_frame(reader);
+    return std::get<server::ForwardWrite>(read->value()).request;
+}
 
 TEST(NodeWrites, MinorityAnswersWithinItsTimeAndTellsUnknownFromRefused) {
     NodeCluster cluster(3);
@@ -112,6 +122,40 @@ TEST(NodeWrites, AForwardedWriteIsNotTakenInALaterTermThanItWasMeantFor) {
     ASSERT_NE(cluster.answer(follower, first.exchange), nullptr);
     EXPECT_NE(cluster.answer(follower, first.exchange)->body.find("\"no_leader\""), std::string::npos);
     EXPECT_EQ(cluster.request(follower, "GET", "/kv/a").body, "second");
+}
+
+// Numbers are easily guessed: a peer answers what it was handed, and nothing else.
+TEST(NodeWrites, APeerAnswersNothingThatItWasNotHanded) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    const int third = 6 - leader - follower;
+    const auto write = cluster.send_late(follower, "PUT", "/kv/a", "1");
+    const auto read = cluster.send_late(follower, "GET", "/kv/a");
+    const auto pretend = [&](int from, std::uint64_t request) {
+        cluster.node(follower).frame_received(engine::ServerId(static_cast<std::uint64_t>(from)),
+                                              server::ForwardWriteReply{request, server::WriteApplied{}});
+    };
+    const std::uint64_t asked = forwarded_number(write.frames.front().second);
+    pretend(third, asked);
+    EXPECT_EQ(cluster.answer(follower, write.exchange), nullptr);
+    pretend(leader, asked + 1);
+    EXPECT_EQ(cluster.answer(follower, read.exchange), nullptr);
+    pretend(leader, asked);
+    ASSERT_NE(cluster.answer(follower, write.exchange), nullptr);
+    EXPECT_EQ(cluster.answer(follower, write.exchange)->status, 200);
+}
+
+// Like any write: a peer decides nothing for the cluster.
+TEST(NodeWrites, APeerCannotMakeTheClusterForget) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    for (const char* value : {"1", "2"}) (void)cluster.request(leader, "PUT", "/kv/a", value);
+    cluster.node(leader).frame_received(engine::ServerId(static_cast<std::uint64_t>(other_than(leader))),
+                                        server::ForwardWrite{77, cluster.node(leader).raft().current_term(),
+                                                             server::encode_command({{}, {}, 2})});
+    cluster.settle();
+    EXPECT_EQ(cluster.request(leader, "GET", "/kv/a?revision=1").body, "1");
 }
 
 }  // namespace

@@ -315,11 +315,18 @@ TEST(Recording, WhatIsNoRecordingOrOfALaterVersionIsRefused) {
 }
 
 TEST(Recording, AConfigurationThatNoNodeCanHaveIsRefused) {
+    const auto is_refused = [](const RecordingHeader& header) {
+        const std::string bytes = encode_recording_header(header);
+        RecordingReader reader(source_of(bytes));
+        return !reader.header();
+    };
     RecordingHeader header = some_header();
     header.config.raft.heartbeat_ticks = 0;
-    const std::string bytes = encode_recording_header(header);
-    RecordingReader reader(source_of(bytes));
-    EXPECT_FALSE(reader.header());
+    EXPECT_TRUE(is_refused(header));
+    header = some_header();
+    header.config.incarnation = 0;
+    EXPECT_TRUE(is_refused(header));
+    EXPECT_FALSE(is_refused(some_header()));
 }
 
 TEST(Recording, EndsWithAMarkBeforeItPassesItsSize) {

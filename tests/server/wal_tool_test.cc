@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "server/command.h"
+#include "server/log_line.h"
 #include "server/members.h"
 #include "sim/virtual_disk.h"
 #include "wal/log.h"
@@ -34,6 +35,13 @@ void settle(VirtualDisk& disk, wal::Log& log) {
 
 Operation put(std::string key, std::string value) {
     return {Operation::Kind::Put, std::move(key), std::move(value)};
+}
+
+TEST(LogLine, SaysWhatIsForgotten) {
+    EXPECT_EQ(
+        log_line(LogIndex(9), {Term(3), EntryKind::Command, encode_command({{}, {}, 7})}, Values::Shown),
+        R"({"index":9,"term":3,"kind":"command","forget_through":7})"
+        "\n");
 }
 
 // Seven entries, of which the last takes the place of another.
