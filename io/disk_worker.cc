@@ -80,6 +80,8 @@ std::expected<void, DiskFailure> DiskWorker::lock() {
     directory_fd_ = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory_fd_ < 0) return failure(errno, "open", directory_);
     files_.set_directory(directory_fd_);
+    // The directory itself too: its file of that name may have been removed by somebody who thinks it stale.
+    if (::flock(directory_fd_, LOCK_EX | LOCK_NB) != 0) return failure(errno, "flock", directory_);
     const std::string name(kLockFile);
     const std::string path = directory_ + "/" + name;
     lock_fd_ = ::openat(directory_fd_, name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

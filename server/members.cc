@@ -114,7 +114,7 @@ bool is_name(std::string_view text) {
 
 bool is_host(std::string_view text) {
     if (text.starts_with('[')) {
-        return text.size() > 4 && text.size() <= 47 && text.ends_with(']') && text.contains(':') &&
+        return text.size() >= 4 && text.size() <= 47 && text.ends_with(']') && text.contains(':') &&
                std::ranges::all_of(text.substr(1, text.size() - 2), is_ipv6_character);
     }
     return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, is_name_character);

@@ -64,7 +64,8 @@ Settings defaults() {
         {"--host", "HOST", "HOST", "Address to listen on", "127.0.0.1"},
         {"--port", "PORT", "PORT", "Port to listen on, for clients and other nodes", "7070"},
         {"--advertise-addr", "ADVERTISE_ADDR", "HOST:PORT",
-         "Where others reach this node; HOST:PORT of the two above unless given", ""},
+         "Where others reach this node; HOST:PORT of the two above unless given, 127.0.0.1 for all addresses",
+         ""},
         {"--node-id", "NODE_ID", "NAME",
          "This node's name, for the life of its data; the advertised address unless given", ""},
         {"--cluster-id", "CLUSTER_ID", "NAME", "The cluster's name, the same on all of its nodes", "quorate"},
@@ -222,11 +223,16 @@ std::expected<void, OptionsExit> read_address(const Settings& settings, Options&
     if (!is_host(bracketed)) return refuse(host, "a host name or an IP address");
     if (auto read = read_number(settings[Port], 1, 65'535, options.port); !read) return read;
 
+    // Where everybody is reached, nobody is: alone, this machine will do.
+    const auto is_wildcard = [](std::string_view text) { return text == "0.0.0.0" || text == "[::]"; };
+    const std::string reached = bracketed == "0.0.0.0" ? "127.0.0.1"
+                                : bracketed == "[::]"  ? "[::1]"
+                                                       : bracketed;
     const Setting& advertise = settings[AdvertiseAddr];
-    advertised = advertise.is_set ? advertise.text : fmt::format("{}:{}", bracketed, options.port);
-    if (!is_address(advertised)) return refuse(advertise, "HOST:PORT (IPv6 as [ADDRESS]:PORT)");
-    const bool is_wildcard = options.host == "0.0.0.0" || options.host == "::";
-    if (is_wildcard && !advertise.is_set && !settings[PeerList].text.empty()) {
+    advertised = advertise.is_set ? advertise.text : fmt::format("{}:{}", reached, options.port);
+    if (!is_address(advertised) || is_wildcard(std::string_view(advertised).substr(0, advertised.rfind(':'))))
+        return refuse(advertise, "HOST:PORT that others can reach (IPv6 as [ADDRESS]:PORT)");
+    if (is_wildcard(bracketed) && !advertise.is_set && !settings[PeerList].text.empty()) {
         return refuse(host,
                       "listening on every address with --peers needs --advertise-addr HOST:PORT, where the "
                       "others reach this node");

@@ -19,7 +19,7 @@ namespace quorate::wal {
 enum class DiskError : std::uint8_t {
     NotFound,  ///< no such file, or a read past its end
     NoSpace,   ///< ENOSPC, EDQUOT, EFBIG, or no descriptor or memory to create a file: there may be later
-    Denied,    ///< EACCES, EPERM: this process may not, whatever is there
+    Denied,    ///< this process may not: EACCES, EPERM; or it is no file: EISDIR, ESPIPE
     Locked,    ///< another process holds the directory
     Failed,    ///< anything else: the bytes may or may not be there
 };

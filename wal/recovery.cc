@@ -116,6 +116,10 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
         if (sequence > 1) return refuse(segment_name(sequence), "a part of the log");
         const auto bytes = read_file(sequence);
         if (!bytes) return std::unexpected(bytes.error());
+        // It gets its name when its header is durable.
+        const auto header = decode_header(std::string_view(*bytes).substr(0, kBlockBytes));
+        if (!header || header->identity != options_.identity || header->file_bytes != bytes->size())
+            return refuse(segment_name(sequence), "what is no new segment of this node");
         if (bytes->find_first_not_of('\0', kRecordsOffset) != std::string::npos)
             return refuse(segment_name(sequence), "log entries");
     }
@@ -207,9 +211,9 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
         warn(text(
             file, ": offset ", tail.end, ": cut ", used - tail.end, " bytes behind entry ",
             scan.log().last().index.value, " (term ", scan.log().last().term.value,
-            "): the remains of a write that a crash interrupted, which was not acknowledged. If there was no "
-            "crash, the disk has damaged the last write, which may have been acknowledged: compare this "
-            "node's log with the other members'"));
+            "). Either a crash interrupted a write, which then was not acknowledged; or the disk has damaged "
+            "the last write, which may have been: compare this node's log with the other members' if there "
+            "was no crash"));
     }
     if (tail.end > tail.durable) disk_.met(Situation::TailWrittenAgain);
     std::string bytes(last_segment.substr(tail.durable, tail.end - tail.durable));

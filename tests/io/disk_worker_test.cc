@@ -97,6 +97,23 @@ TEST_F(Disk, IsTakenByOneOnly) {
     EXPECT_TRUE(second->lock()) << "free again once its owner has gone";
 }
 
+TEST_F(Disk, IsTakenByOneOnlyAlsoWithoutItsLockFile) {
+    ASSERT_TRUE(disk_->lock());
+    ASSERT_TRUE(std::filesystem::remove(directory_ + "/LOCK"));
+    const auto refused = make()->lock();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().error, DiskError::Locked);
+}
+
+// Nothing that a disk has broken: somebody has put something else there.
+TEST_F(Disk, WhatIsNoFileIsNotOursToWrite) {
+    ASSERT_TRUE(disk_->lock());
+    std::filesystem::create_directory(directory_ + "/file");
+    EXPECT_EQ(error_of(CreateZeroed{"file", 10}), DiskError::Denied);
+    ASSERT_EQ(::mkfifo((directory_ + "/pipe").c_str(), 0600), 0);
+    EXPECT_EQ(error_of(CreateZeroed{"pipe", 10}), DiskError::Denied);
+}
+
 TEST_F(Disk, CannotBeWhereAFileIs) {
     directory_ = root_ + "/file/n1";
     std::fclose(std::fopen((root_ + "/file").c_str(), "w"));

@@ -179,6 +179,8 @@ TEST(Options, AMistakeNamesTheFlagTheValueAndWhatIsAllowed) {
         {{"--peers", "n1=127.0.0.1:7070,n2=h:2", "--node-id", "n3"},
          {"--peers", "'n1=127.0.0.1:7070,n2=h:2'", "'n3'", "only n1, n2;"}},
         {{"--peers", "nonsense"}, {"--peers", "'nonsense'", "HOST:PORT"}},
+        {{"--advertise-addr", "0.0.0.0:1"}, {"--advertise-addr", "that others can reach"}},
+        {{"--advertise-addr", "[::]:1"}, {"--advertise-addr", "that others can reach"}},
         {{"--host", "0.0.0.0", "--node-id", "n1", "--peers", "n2=h:2"}, {"--host", "--advertise-addr"}},
         {{"--heartbeat-ms", "9"}, {"--heartbeat-ms", "'9'", "from 10 to 60000"}},
         {{"--heartbeat-ms", "100ms"}, {"--heartbeat-ms", "'100ms'"}},
@@ -214,7 +216,13 @@ TEST(Options, HostsMayBeIpv6) {
         EXPECT_EQ(options->host, "::1");
         EXPECT_EQ(options->self.address, "[::1]:7070");
     }
-    EXPECT_TRUE(parse({"--host", "0.0.0.0"})) << "a single node may listen everywhere";
+    for (const auto& [everywhere, reached] :
+         {std::pair("0.0.0.0", "127.0.0.1:7070"), std::pair("::", "[::1]:7070"),
+          std::pair("[::]", "[::1]:7070")}) {
+        const auto options = parse({"--host", everywhere});
+        ASSERT_TRUE(options) << "a single node may listen everywhere";
+        EXPECT_EQ(options->self.address, reached) << "and has an address that somebody can reach";
+    }
 }
 
 }  // namespace

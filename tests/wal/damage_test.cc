@@ -352,7 +352,7 @@ TEST_F(Damage, NothingOfATornWriteComesBack) {
         if (torn.at(std::string(kLastSegment)) != subject_.image.at(std::string(kLastSegment))) {
             ++remains;
             ASSERT_THAT(writer.recovered().warnings,
-                        testing::ElementsAre(HasSubstr("a write that a crash interrupted")));
+                        testing::ElementsAre(HasSubstr("a crash interrupted a write")));
             ASSERT_THAT(writer.recovered().warnings.front(),
                         HasSubstr(std::string(kLastSegment) + ": offset "));
         }

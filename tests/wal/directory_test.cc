@@ -134,6 +134,10 @@ TEST_F(Directory, WithoutItsIdentityIsNotTakenForNew) {
     EXPECT_EQ(refusal_of(only_vote).code, RefusalCode::MetaUnreadable);
     VirtualDisk::Image only_log{{"log-0000000000000001", before_.at("log-0000000000000001")}};
     EXPECT_EQ(refusal_of(only_log).code, RefusalCode::MetaUnreadable);
+    // What is no new segment has not been left by a creation that was interrupted.
+    only_log.begin()->second.resize(1000);
+    EXPECT_EQ(refusal_of(only_log).code, RefusalCode::MetaUnreadable);
+    EXPECT_EQ(refusal_of({{"log-0000000000000001", "somebody's"}}).code, RefusalCode::MetaUnreadable);
 }
 
 TEST_F(Directory, WithTheSegmentOfAnotherNodeIsRefused) {
