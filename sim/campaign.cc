@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -91,7 +92,7 @@ class Worker {
  public:
     /// The one with this number of all the campaign's workers.
     Worker(const Campaign& campaign, unsigned number)
-        : campaign_(campaign), next_(campaign.first_seed + number) {
+        : campaign_(campaign), next_(behind(campaign.first_seed, number)) {
         start();
     }
 
@@ -108,7 +109,7 @@ class Worker {
         for (std::size_t end = text_.find('\n'); end != std::string::npos; end = text_.find('\n')) {
             auto [seed, result] = decode(std::string_view(text_).substr(0, end));
             text_.erase(0, end + 1);
-            next_ = seed + campaign_.jobs;
+            next_ = behind(seed, campaign_.jobs);
             if (!on_result(seed, std::move(result))) return false;
         }
         return true;
@@ -122,17 +123,23 @@ class Worker {
     }
 
  private:
+    // The campaign's seed so many behind this one; nothing when it has none, as at the end of all numbers.
+    [[nodiscard]] std::optional<std::uint64_t> behind(std::uint64_t seed, unsigned count) const {
+        if (campaign_.last_seed - seed < count) return std::nullopt;
+        return seed + count;
+    }
+
     void start() {
         std::array<int, 2> pipe{};
-        if (next_ > campaign_.last_seed) return;
+        if (!next_) return;
         if (::pipe2(pipe.data(), O_CLOEXEC) != 0) give_up("pipe2");
         pid_ = words_->start([&] {
             ::close(pipe[0]);
             const RunOptions options{.moment = &words_->moment()};
-            for (std::uint64_t seed = next_; seed <= campaign_.last_seed; seed += campaign_.jobs) {
-                const Plan plan = campaign_.plan_of(seed);
+            for (auto seed = next_; seed; seed = behind(*seed, campaign_.jobs)) {
+                const Plan plan = campaign_.plan_of(*seed);
                 write_all(pipe[1],
-                          encode(seed, campaign_.twice ? run_twice(plan, options) : run(plan, options)));
+                          encode(*seed, campaign_.twice ? run_twice(plan, options) : run(plan, options)));
             }
             return 0;
         });
@@ -143,9 +150,10 @@ class Worker {
     bool ended(const std::function<bool(std::uint64_t, RunResult&&)>& on_result) {
         ::close(std::exchange(fd_, -1));
         const auto code = words_->wait(pid_);
-        if (code && next_ > campaign_.last_seed) return true;
-        // It died in the run of next_: the rest is for another.
-        const std::uint64_t seed = std::exchange(next_, next_ + campaign_.jobs);
+        if (code && !next_) return true;
+        // It died in the run of next_, or as its last was over: the rest is for another.
+        const std::uint64_t seed = next_.value_or(campaign_.last_seed);
+        next_ = behind(seed, campaign_.jobs);
         RunResult crashed;
         crashed.violation = code ? Violation{kCrash, fmt::format("its process ended with code {}", *code), {}}
                                  : words_->crash();
@@ -155,7 +163,7 @@ class Worker {
     }
 
     Campaign campaign_;
-    std::uint64_t next_;
+    std::optional<std::uint64_t> next_;
     std::unique_ptr<LastWords> words_ = std::make_unique<LastWords>();
     pid_t pid_ = -1;
     int fd_ = -1;

@@ -130,6 +130,7 @@ int run_seeds(const RunCommand& command) {
     Tally tally;
     ProgressBar bar;
     std::map<std::uint64_t, std::uint64_t> hash_of;
+    std::FILE* const words = command.hashes ? stderr : stdout;
     const auto began = Clock::now();
     const std::uint64_t count = *last - *first + 1;
     for (const int number : {SIGINT, SIGTERM}) std::signal(number, [](int signal) { end_signal = signal; });
@@ -140,9 +141,9 @@ int run_seeds(const RunCommand& command) {
             if (command.hashes) hash_of[seed] = result.trace_hash;
             if (!result.violation) return true;
             bar.clear();
-            fmt::print("seed {}: ", seed);
-            print_violation(*result.violation, std::to_string(seed));
-            std::fflush(stdout);
+            fmt::print(words, "seed {}: ", seed);
+            print_violation(words, *result.violation, std::to_string(seed));
+            std::fflush(words);
             return command.keep_going;
         },
         [&] {
@@ -214,7 +215,7 @@ int bench(std::uint64_t seconds) {
             static_cast<double>(result.virtual_us) / 1e6 / real,
             static_cast<double>(result.events) / 1e6 / real, result.done);
         if (result.violation) {
-            print_violation(*result.violation, "(bench)");
+            print_violation(stdout, *result.violation, "(bench)");
             return Broken;
         }
     }
@@ -241,7 +242,9 @@ int check_history(const std::string& name) {
 
 void add_replay_options(CLI::App& command, std::vector<std::string>& sources, ReplayFlags& flags) {
     command.add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
-    command.add_flag("--trace", flags.trace, "Print a line of JSON for each event, with each node's view");
+    command.add_flag(
+        "--trace", flags.trace,
+        "Print a line of JSON for each event, with each node's view; all else goes to standard error");
     command.add_option("--until", flags.until, "Stop after so many events")->check(CLI::NonNegativeNumber);
     command.add_option("--verbose", flags.verbose, "Print the log of this node (from 1)")
         ->check(CLI::PositiveNumber);
@@ -270,7 +273,9 @@ int start(int argc, char** argv) {
     run_command->add_option("--jobs", run_options.jobs, "Processes side by side")
         ->capture_default_str()
         ->check(CLI::Range(1, 256));
-    run_command->add_flag("--hashes", run_options.hashes, "Print each seed's trace hash and nothing else");
+    run_command->add_flag(
+        "--hashes", run_options.hashes,
+        "Print each seed's trace hash and nothing else: what breaks is told on standard error");
     run_command->add_flag("--twice", run_options.twice, "Run each seed twice and compare the traces");
     run_command->add_flag("--keep-going", run_options.keep_going, "Do not stop at the first failure");
     run_command->add_flag("--marks", run_options.marks, "Print how many runs reached each mark of the code");

@@ -14,7 +14,11 @@ namespace quorate::sim {
 
 namespace {
 
+// Of a trace standard output holds nothing else: a line of JSON is an event.
+std::FILE* words_of(const ReplayFlags& flags) { return flags.trace ? stderr : stdout; }
+
 Exit run_and_tell(const std::string& source, const Plan& plan, const ReplayFlags& flags, Moment& moment) {
+    std::FILE* const words = words_of(flags);
     RunOptions options;
     options.events_max = flags.until;
     options.moment = &moment;
@@ -26,27 +30,27 @@ Exit run_and_tell(const std::string& source, const Plan& plan, const ReplayFlags
     if (flags.trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
     if (flags.verbose != 0)
         options.log = [&](std::size_t node, std::string_view line) {
-            if (node == flags.verbose) fmt::print("node {} {}\n", node, line);
+            if (node == flags.verbose) fmt::print(words, "node {} {}\n", node, line);
         };
     const RunResult result = run(plan, options);
     if (!flags.history.empty() && !write_file(flags.history, history)) {
         fmt::print(stderr, "quorate-sim: cannot write {}\n", flags.history);
         return Unusable;
     }
-    const Exit code = result.violation ? Broken : Passed;
-    if (flags.trace) return code;
-    fmt::print("{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}\n", source,
-               result.events, static_cast<double>(result.virtual_us) / 1e6, plan.faults.size(),
+    fmt::print(words, "{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}\n",
+               source, result.events, static_cast<double>(result.virtual_us) / 1e6, plan.faults.size(),
                plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds");
-    if (result.violation) print_violation(*result.violation, source);
-    return code;
+    if (!result.violation) return Passed;
+    print_violation(words, *result.violation, source);
+    return Broken;
 }
 
 }  // namespace
 
-void print_violation(const Violation& violation, std::string_view source) {
+void print_violation(std::FILE* file, const Violation& violation, std::string_view source) {
     const Moment& at = violation.at;
-    fmt::print("BROKEN  {}\n        {}\n        at event {}, {}.{:06} s{}; replay: quorate-sim replay {}\n",
+    fmt::print(file,
+               "BROKEN  {}\n        {}\n        at event {}, {}.{:06} s{}; replay: quorate-sim replay {}\n",
                violation.property, violation.text, at.event, at.us / 1'000'000, at.us % 1'000'000,
                at.node == 0 ? "" : fmt::format(", node {}", at.node), source);
 }
@@ -56,7 +60,7 @@ Exit replay_plan(const std::string& source, const Plan& plan, const ReplayFlags&
     const auto code =
         words.wait(words.start([&] { return run_and_tell(source, plan, flags, words.moment()); }));
     if (code) return static_cast<Exit>(*code);
-    print_violation(words.crash(), source);
+    print_violation(words_of(flags), words.crash(), source);
     return Broken;
 }
 

@@ -3,6 +3,7 @@
 // A part of quorate-sim's shell: replays a plan, and prints what broke and when.
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -13,10 +14,10 @@
 namespace quorate::sim {
 
 /// `source`, a seed or a file, is what replays it.
-void print_violation(const Violation& violation, std::string_view source);
+void print_violation(std::FILE* file, const Violation& violation, std::string_view source);
 
 struct ReplayFlags {
-    bool trace = false;
+    bool trace = false;  ///< its lines have standard output for themselves; all else goes to standard error
     std::uint64_t until = UINT64_MAX;
     std::size_t verbose = 0;  ///< the node whose log is printed, from 1; 0: none
     std::string history{};    ///< the file that it is written to, if any

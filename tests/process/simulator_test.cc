@@ -77,6 +77,20 @@ TEST(Simulator, AFileWithoutAnEndIsRefused) {
     }
 }
 
+// The one seed dies of its limit; who wants hashes gets hashes, and is told on the other side.
+TEST(Simulator, HashesStandAlone) {
+    const TemporaryDirectory directory;
+    const std::string run =
+        std::string("ulimit -t 1; ") + QUORATE_SIM_PATH + " run --seeds 1..1000000 --jobs 1 --hashes";
+    const Outcome outcome =
+        run_program("/bin/sh", {"-c", "(" + run + " 2>&3 | grep -vE '^[0-9]+ [0-9a-f]{16}$') 3>" +
+                                          (directory.path() / "err").string()});
+    EXPECT_EQ(outcome.output, "");
+    std::ifstream err(directory.path() / "err");
+    EXPECT_THAT(std::string(std::istreambuf_iterator<char>(err), {}),
+                ContainsRegex("^seed [0-9]+: BROKEN  Crash\n"));
+}
+
 TEST(Simulator, OutputThatIsLostIsAnError) {
     const TemporaryDirectory directory;
     const std::string history = (directory.path() / "history").string();

@@ -4,8 +4,12 @@
 
 #include <csignal>
 #include <map>
+#include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,6 +25,7 @@ using testing::ContainsRegex;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
+using testing::UnorderedElementsAre;
 
 // A world that no file can ask for: a check of the dice fails as soon as a node asks its disk for a job.
 Plan broken_world() {
@@ -29,6 +34,12 @@ Plan broken_world() {
     plan.shape.sync_us_max = 1;
     return plan;
 }
+
+// Of broken_world(), and nothing else.
+constexpr const char* kCrashReport =
+    "^BROKEN  Crash\n"
+    "        .*dice.h:[0-9]+: check failed: min <= max .*\n"
+    "        at event [0-9]+, 0.[0-9]+ s, node [123]; replay: quorate-sim replay 17\n$";
 
 TEST(Apart, WorkThatIsDoneHasItsCodeAndItsWords) {
     LastWords words;
@@ -61,18 +72,44 @@ TEST(Apart, ACrashIsTheCheckOrTheSignalAndItsMoment) {
     EXPECT_EQ(die([] { std::_Exit(0); }), "the process ended with exit code 0");
 }
 
-TEST(Apart, ReplayTellsOfACrashBehindAllThatCameBeforeIt) {
+TEST(Apart, ReplayTellsOfACrash) {
     testing::internal::CaptureStdout();
-    const Exit code = replay_plan("17", broken_world(), {.trace = true});
-    const std::string printed = testing::internal::GetCapturedStdout();
-    EXPECT_EQ(code, Broken);
-    const std::size_t report = printed.find("BROKEN");
-    ASSERT_NE(report, std::string::npos) << printed;
-    EXPECT_THAT(printed.substr(0, report), AllOf(StartsWith(R"({"event":1,)"), EndsWith("]}\n")));
-    EXPECT_THAT(printed.substr(report), ContainsRegex("^BROKEN  Crash\n"
-                                                      "        .*dice.h:[0-9]+: check failed: min <= max .*\n"
-                                                      "        at event [0-9]+, 0.[0-9]+ s, node [123]; "
-                                                      "replay: quorate-sim replay 17\n$"));
+    EXPECT_EQ(replay_plan("17", broken_world(), {}), Broken);
+    EXPECT_THAT(testing::internal::GetCapturedStdout(), ContainsRegex(kCrashReport));
+}
+
+struct Printed {
+    std::string out;
+    std::string err;
+};
+
+Printed printed_trace(const Plan& plan, Exit code) {
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    EXPECT_EQ(replay_plan("17", plan, {.trace = true, .verbose = 1}), code);
+    std::string out = testing::internal::GetCapturedStdout();
+    return {std::move(out), testing::internal::GetCapturedStderr()};
+}
+
+// Who reads the lines need not look for the verdict among them, nor for a log.
+TEST(Apart, ATraceIsLinesOfJsonAndItsVerdictStandsBesideIt) {
+    const auto each_is_an_event = [](const std::string& out) {
+        std::istringstream lines(out);
+        std::size_t count = 0;
+        for (std::string line; std::getline(lines, line);) {
+            EXPECT_THAT(line, StartsWith(fmt::format(R"({{"event":{},)", ++count)));
+            EXPECT_THAT(line, EndsWith("]}"));
+        }
+        EXPECT_GT(count, 0U);
+    };
+    const Printed holds = printed_trace(make_fair_weather(1, 1, 1), Passed);
+    each_is_an_event(holds.out);
+    EXPECT_THAT(holds.err, ContainsRegex("^node 1 "));
+    EXPECT_THAT(holds.err, ContainsRegex("\n17: [0-9]+ events, .* trace [0-9a-f]{16}: holds\n$"));
+
+    const Printed broken = printed_trace(broken_world(), Broken);
+    each_is_an_event(broken.out);
+    EXPECT_THAT(broken.err, ContainsRegex(kCrashReport));
 }
 
 TEST(Apart, ReplayTellsOfWhatHolds) {
@@ -113,6 +150,25 @@ TEST(Apart, ACampaignTellsOfACrashAndGoesOnWithTheNextSeed) {
         EXPECT_THAT(result.violation->text, HasSubstr("check failed: min <= max"));
         EXPECT_GT(result.violation->at.event, 0U);
         EXPECT_GT(result.violation->at.node, 0U);
+    }
+}
+
+// Each seed of the range once, also when there are more workers than seeds up to the end of all numbers.
+TEST(Apart, ACampaignKeepsToTheEndsOfItsRange) {
+    for (const unsigned jobs : {1U, 2U, 3U, 7U}) {
+        for (const std::uint64_t first : {std::uint64_t{0}, UINT64_MAX - 4}) {
+            Campaign campaign{.first_seed = first, .last_seed = first + 4, .jobs = jobs};
+            campaign.plan_of = [](std::uint64_t seed) { return make_fair_weather(1, 1, seed); };
+            std::vector<std::uint64_t> seeds;
+            run_campaign(
+                campaign,
+                [&](std::uint64_t seed, const RunResult& /*result*/) {
+                    seeds.push_back(seed - first);
+                    return seeds.size() < 10;
+                },
+                [] { return true; });
+            EXPECT_THAT(seeds, UnorderedElementsAre(0, 1, 2, 3, 4)) << first << ", jobs " << jobs;
+        }
     }
 }
 
