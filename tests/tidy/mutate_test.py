@@ -1,5 +1,6 @@
 """What tools/mutate says when nothing was tried must not look like a score. Builds nothing."""
 
+import dataclasses
 import importlib.machinery
 import importlib.util
 import pathlib
@@ -19,6 +20,7 @@ ANY, OTHER, HARNESS = (
     mutate.Mutant(id, "engine", "", "", kind, "", "run", (), "simulator", ())
     for id, kind in (("E01", "safety"), ("E02", "safety"), ("K01", "harness"))
 )
+TWICE = dataclasses.replace(ANY, id="K05", checks="twice")
 
 
 def judged(mutant, code, said):
@@ -27,10 +29,12 @@ def judged(mutant, code, said):
     return outcome
 
 
-def ended(mutants, outcomes, problems=()):
-    """The exit code of a run of these mutants that brought these outcomes."""
+def ended(mutants, outcomes, problems=(), without=(0, "2000 runs")):
+    """The exit code of a run of these mutants that brought these outcomes, when the tree without them ran like this."""
     with (
         mock.patch.object(mutate, "read_lists", return_value=mutants),
+        mock.patch.object(mutate, "Tree"),
+        mock.patch.object(mutate, "run", return_value=without),
         mock.patch.object(mutate, "try_all", return_value=(outcomes, list(problems))),
         mock.patch.object(sys, "argv", ["mutate"]),
         mock.patch("builtins.print"),
@@ -75,6 +79,20 @@ class MutateTest(unittest.TestCase):
         self.assertEqual(ended([ANY, OTHER], [caught]), 3)
         self.assertEqual(ended([ANY], []), 3)
         self.assertEqual(ended([ANY], [caught], ["E02: does not apply"]), 3)
+
+    def test_a_tree_that_fails_by_itself_proves_nothing_of_a_mutant(self):
+        broken = "seed 7: BROKEN  Liveness\n        because\n        at 1.0 s; replay: quorate-sim replay 7\n"
+        caught = [mutate.Outcome(ANY, "crash")]
+        self.assertEqual(ended([ANY], caught, without=(1, broken)), 4)
+        self.assertEqual(ended([ANY], caught, without=(1, "never reached: fault Loss\n")), 4)
+        for code in (2, 3, -6):
+            self.assertEqual(ended([ANY], caught, without=(code, "")), 3)
+        with mock.patch.object(mutate, "Tree"), mock.patch.object(mutate, "run", return_value=(1, broken)) as run:
+            with self.assertRaisesRegex(mutate.Failing, "seed 7 fails: Liveness: because"):
+                mutate.try_without_mutant([ANY, TWICE], mock.Mock(seeds=50, seconds=1.0))
+        command, seconds = run.call_args.args
+        self.assertEqual(command[1:4] + command[-1:], ["run", "--seeds", "1..50", "--twice"])
+        self.assertIsNone(seconds)
 
 
 if __name__ == "__main__":
