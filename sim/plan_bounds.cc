@@ -1,12 +1,15 @@
 // What a plan may ask for: the world must be able to have it, and where nothing is wrong with the nodes
 // nothing may seem wrong.
 
+#include <algorithm>
 #include <array>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "server/http_api.h"
+#include "sim/patience.h"
 #include "sim/plan.h"
 
 namespace quorate::sim {
@@ -22,6 +25,9 @@ constexpr std::uint64_t kValuesBytesMax = 64U << 20;
 constexpr std::uint64_t kBatchLineBytes = 64;
 /// Where they overlap they add up, and the dice know 32 bits.
 constexpr std::uint64_t kReorderSumUsMax = 4'000'000'000;
+
+/// A pause that begins in the calm lasts no longer, whatever its line says.
+constexpr std::uint64_t kCalmPauseUsMax = 10'000;
 
 struct Bound {
     std::string_view name;
@@ -103,6 +109,40 @@ std::uint64_t amount_max(const FaultLine& line, std::uint64_t nodes) {
     std::unreachable();
 }
 
+// A storm may leave a client all of its work, and the longest of its pauses just begun: else a cluster that
+// is well would be said not to agree in time. Only the first pause has begun before, with the run.
+std::optional<std::string> breach_of_calm(const Plan& plan) {
+    struct Work {
+        std::uint64_t lines = 0;
+        std::uint64_t us = 0;
+        std::uint64_t pause_us = 0;
+    };
+    const Shape& s = plan.shape;
+    // To the node that is asked, on to the leader and on to its followers; there and back, on average.
+    const std::uint64_t line_us =
+        3 * (s.latency_us_min + s.latency_us_max) + (s.sync_us_min + s.sync_us_max) / 2;
+    // A twentieth is left for an election and for what takes longer than on average.
+    const std::uint64_t calm_us = patience_us(s) / 20 * 19;
+    std::vector<Work> work_of(s.clients);
+    for (std::size_t i = 0; i < plan.operations.size(); ++i) {
+        const OperationLine& line = plan.operations[i];
+        Work& work = work_of[line.client];
+        const std::string where = fmt::format("operations[{}], {}", i, to_string(line.kind));
+        const std::uint64_t begun_us = work.lines == 0 ? s.storm_us : 0;
+        if (auto wrong = breach(where, std::array{Bound{"pause_us", line.pause_us, 0, begun_us + calm_us}}))
+            return wrong;
+        work.pause_us = std::max(work.pause_us, line.pause_us - std::min(line.pause_us, begun_us));
+        work.us += line_us + std::min(line.pause_us, kCalmPauseUsMax);
+        if (work.pause_us + work.us > calm_us)
+            return fmt::format(
+                "{}: client {}: at most {} operations, for they and a pause_us of {} have to be over in {} "
+                "us",
+                where, line.client, work.lines, work.pause_us, calm_us);
+        ++work.lines;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<std::string> out_of_bounds(const Plan& plan) {
@@ -145,7 +185,7 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
     }
     if (values_bytes > kValuesBytesMax)
         return fmt::format("operations: bytes {} in all: at most {}", values_bytes, kValuesBytesMax);
-    return std::nullopt;
+    return breach_of_calm(plan);
 }
 
 }  // namespace quorate::sim

@@ -17,6 +17,7 @@
 #include "sim/client.h"
 #include "sim/event_queue.h"
 #include "sim/host.h"
+#include "sim/patience.h"
 #include "sim/promises.h"
 #include "sim/referee.h"
 #include "sim/virtual_network.h"
@@ -146,9 +147,7 @@ class World final : public Surroundings {
     }
     void check_answered();
     void judge_history();
-    [[nodiscard]] std::uint64_t patience_us() const {
-        return 30 * plan_.shape.election_max_ms * kMs + 60 * kSecond;
-    }
+    [[nodiscard]] std::uint64_t patience_us() const { return sim::patience_us(plan_.shape); }
 
     const Plan& plan_;
     const RunOptions& options_;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/storm.h"
+#include "sim/world.h"
 
 namespace quorate::sim {
 namespace {
@@ -155,6 +156,40 @@ TEST(Plan, SumsAreBounded) {
     EXPECT_EQ(out_of_bounds(plan), std::nullopt);
     plan.faults.push_back(plan.faults.front());
     EXPECT_EQ(out_of_bounds(plan), "faults: Reorder: amount 4010000000 in all: at most 4000000000");
+}
+
+// Or a cluster that is well would be said not to agree: the limits themselves hold.
+TEST(Plan, WhatIsAskedOfAClientIsOverInTheCalm) {
+    Plan plan;
+    const std::uint64_t storm_us = plan.shape.storm_us;
+    plan.operations = {{.kind = RequestKind::Put, .pause_us = storm_us - 10'000},
+                       {.kind = RequestKind::Put, .pause_us = 85'000'000}};
+    EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+    EXPECT_FALSE(run(plan).violation);
+    plan.operations[0].pause_us = storm_us + 85'500'001;
+    EXPECT_EQ(out_of_bounds(plan), "operations[0], Put: pause_us 95500001: from 0 to 95500000");
+    plan.operations[0].pause_us = 0;
+    plan.operations[1].pause_us = 100'000'000;
+    EXPECT_EQ(out_of_bounds(plan), "operations[1], Put: pause_us 100000000: from 0 to 85500000");
+    plan.operations[1].pause_us = 85'500'000;
+    EXPECT_EQ(
+        out_of_bounds(plan),
+        "operations[1], Put: client 0: at most 1 operations, for they and a pause_us of 85500000 have to "
+        "be over in 85500000 us");
+
+    plan = {};
+    plan.shape.storm_us = 0;
+    plan.shape.latency_us_min = plan.shape.latency_us_max = 20'000;
+    plan.operations.assign(706, {.kind = RequestKind::Put});
+    EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+    EXPECT_FALSE(run(plan).violation);
+    plan.operations.push_back(plan.operations.front());
+    EXPECT_EQ(
+        out_of_bounds(plan),
+        "operations[706], Put: client 0: at most 706 operations, for they and a pause_us of 0 have to be "
+        "over in 85500000 us");
+    for (std::size_t i = 0; i < plan.operations.size(); ++i) plan.operations[i].client = i % 2;
+    EXPECT_EQ(out_of_bounds(plan), std::nullopt);
 }
 
 TEST(Plan, WhatIsDrawnIsInBounds) {
