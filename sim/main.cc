@@ -240,14 +240,25 @@ int check_history(const std::string& name) {
     std::unreachable();
 }
 
+// CLI's own checks take such a number for a fraction, and what is too large for the largest.
+CLI::Validator whole(std::uint64_t least, std::uint64_t most = UINT64_MAX) {
+    const auto check = [=](std::string& text) {
+        const auto value = parse_number(text);
+        if (!value || *value < least || *value > most)
+            return fmt::format("{}: a whole number from {} to {}", text, least, most);
+        text = std::to_string(*value);
+        return std::string();
+    };
+    return {check, ""};
+}
+
 void add_replay_options(CLI::App& command, std::vector<std::string>& sources, ReplayFlags& flags) {
     command.add_option("SEED|FILE", sources, "Seeds or scenario files")->required();
     command.add_flag(
         "--trace", flags.trace,
         "Print a line of JSON for each event, with each node's view; all else goes to standard error");
-    command.add_option("--until", flags.until, "Stop after so many events")->check(CLI::NonNegativeNumber);
-    command.add_option("--verbose", flags.verbose, "Print the log of this node (from 1)")
-        ->check(CLI::PositiveNumber);
+    command.add_option("--until", flags.until, "Stop after so many events")->check(whole(0));
+    command.add_option("--verbose", flags.verbose, "Print the log of this node (from 1)")->check(whole(1));
     command.add_option("--history", flags.history,
                        "Write what the clients of one seed asked and were told to this file, for check");
 }
@@ -272,7 +283,7 @@ int start(int argc, char** argv) {
     run_command->add_option("--seeds", run_options.seeds, "A..B, both included")->capture_default_str();
     run_command->add_option("--jobs", run_options.jobs, "Processes side by side")
         ->capture_default_str()
-        ->check(CLI::Range(1, 256));
+        ->check(whole(1, 256));
     run_command->add_flag(
         "--hashes", run_options.hashes,
         "Print each seed's trace hash and nothing else: what breaks is told on standard error");
@@ -293,14 +304,14 @@ int start(int argc, char** argv) {
     shrink_command->add_option("--output", output, "Scenario file to write; default: SEED.scenario.json");
     shrink_command->add_option("--trials", trials_max, "Runs at most")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
+        ->check(whole(0));
 
     std::uint64_t seconds = 3600;
     CLI::App* bench_command =
         app.add_subcommand("bench", "Measure virtual against real time, with 3 and 5 nodes");
     bench_command->add_option("--seconds", seconds, "Virtual seconds")
         ->capture_default_str()
-        ->check(CLI::Range(1, 1'000'000));
+        ->check(whole(1, 1'000'000));
 
     std::string history;
     CLI::App* check_command = app.add_subcommand("check", "Judge a recorded history: is it linearizable?");
@@ -314,8 +325,7 @@ int start(int argc, char** argv) {
         "replay-node", "Run a node again from what quorated --record has written, and compare");
     replay_node_command->add_option("FILE", recording, "The recording")->required();
     replay_node_command->add_flag("--verbose", node_log, "Print the node's log lines with their times");
-    replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs")
-        ->check(CLI::NonNegativeNumber);
+    replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs")->check(whole(0));
 
     try {
         app.parse(argc, argv);

@@ -190,8 +190,12 @@ std::expected<Plan, std::string> plan_from_json(std::string_view text) {
             twice = parsed.get<std::string>();
         return true;
     };
-    const Json json = Json::parse(text, look, false);
-    if (json.is_discarded()) return std::unexpected("not JSON");
+    Json json;
+    try {
+        json = Json::parse(text, look);
+    } catch (const Json::parse_error& error) {
+        return std::unexpected(fmt::format("not JSON at byte {}", error.byte));
+    }
     if (twice) return std::unexpected(fmt::format("field '{}' stands twice in one object", *twice));
     if (!json.is_object() || !json.contains("scenario") || json["scenario"] != 1)
         return std::unexpected("no scenario of version 1: {\"scenario\": 1, ...}");

@@ -39,10 +39,14 @@ TEST(Simulator, BadUsageIsNamed) {
     const std::vector<Bad> table{
         {{"replay", "1", "2", "--history", "h"}, "--history takes the history of one seed"},
         {{"replay", "1", "--verbose", "99"}, "--verbose 99: 1 has the nodes 1 to "},
-        {{"replay", "1", "--verbose", "0"}, "--verbose"},
-        {{"replay", "1", "--until", "-1"}, "--until"},
-        {{"replay-node", "f", "--until", "-1"}, "--until"},
-        {{"shrink", "1", "--trials", "-1"}, "--trials"},
+        {{"replay", "1", "--verbose", "0"}, "--verbose: 0: a whole number from 1 to 18446744073709551615\n"},
+        {{"replay", "1", "--until", "-1"}, "--until: -1: a whole number from 0 to 18446744073709551615\n"},
+        {{"replay", "1", "--until", "18446744073709551616"},
+         "--until: 18446744073709551616: a whole number from 0 to 18446744073709551615\n"},
+        {{"replay-node", "f", "--until", "-1"}, "--until: -1: a whole number from 0 "},
+        {{"shrink", "1", "--trials", "1.5"}, "--trials: 1.5: a whole number from 0 "},
+        {{"run", "--jobs", "257"}, "--jobs: 257: a whole number from 1 to 256\n"},
+        {{"bench", "--seconds", "0"}, "--seconds: 0: a whole number from 1 to 1000000\n"},
         {{"run", "--seeds", "2..1"}, "--seeds 2..1"},
     };
     for (const auto& [arguments, complaint] : table) {

@@ -74,7 +74,9 @@ Wrong operation(const std::string& fields, const std::string& complaint) {
 INSTANTIATE_TEST_SUITE_P(
     Texts, WrongScenario,
     testing::Values(
-        Wrong{"", "not JSON"}, Wrong{"{}", "no scenario of version 1"},
+        Wrong{"", "not JSON at byte 1"},
+        Wrong{R"({"scenario":1,"faults":[{"kind":"Ki)", "not JSON at byte 36"},
+        Wrong{R"({"scenario":1}})", "not JSON at byte 15"}, Wrong{"{}", "no scenario of version 1"},
         Wrong{R"({"scenario":2})", "no scenario of version 1"},
         Wrong{R"({"scenario":1,"seed":-1})", "seed: -1: not an unsigned number of 64 bits"},
         Wrong{R"({"scenario":1,"seed":18446744073709551616})", "not an unsigned number of 64 bits"},
