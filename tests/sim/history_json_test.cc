@@ -1,5 +1,7 @@
 #include "sim/history_json.h"
 
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -7,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "sim/linearizability.h"
 #include "tests/sim/history_generator.h"
 
 namespace quorate::sim::test {
@@ -14,6 +17,19 @@ namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
+
+// docs/history-format.md calls it linearizable.
+TEST(HistoryJson, TheDocumentedHistoryHolds) {
+    std::ifstream file("docs/history-format.md", std::ios::binary);
+    const std::string page(std::istreambuf_iterator<char>(file), {});
+    const std::string fence = "```json\n";
+    const std::size_t begin = page.find(fence) + fence.size();
+    const auto history = parse_history(page.substr(begin, page.find("```", begin) - begin));
+    ASSERT_TRUE(history) << history.error().line << ": " << history.error().message;
+    EXPECT_EQ(history->size(), 6U);
+    const Judgement judgement = judge_linearizability(*history);
+    EXPECT_EQ(judgement.verdict, Verdict::Linearizable) << report(judgement);
+}
 
 TEST(HistoryJson, ReadsEachKind) {
     Operation operation;
