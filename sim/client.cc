@@ -16,6 +16,23 @@ std::string value_of(std::uint64_t number, std::uint64_t bytes) {
     return value;
 }
 
+// The body; each key has a line.
+std::string prepare_batch(const OperationLine& line, Attempt& attempt) {
+    std::string body;
+    for (std::uint64_t k = line.key; k <= std::max(line.key, line.last_key); ++k) {
+        const std::string key = key_name(k);
+        if (deletes_in_batch(line, k)) {
+            attempt.writes.push_back({server::Operation::Kind::Delete, key, {}});
+            body += fmt::format("DEL {}\n", key);
+        } else {
+            attempt.writes.push_back(
+                {server::Operation::Kind::Put, key, value_of(attempt.number, line.bytes)});
+            body += fmt::format("PUT {} {}\n", key, attempt.writes.back().value);
+        }
+    }
+    return body;
+}
+
 }  // namespace
 
 std::string key_name(std::uint64_t key) { return fmt::format("k{:04}", key); }
@@ -27,9 +44,12 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
     attempt.number = number;
     attempt.floor_revision = referee.highest_answered();
     const std::string key = key_name(line.key);
-    const auto put = [&](const std::string& to) {
-        attempt.writes.push_back({server::Operation::Kind::Put, to, value_of(number, line.bytes)});
-        return attempt.writes.back().value;
+    // The key as it is now: its client has read before it writes.
+    const auto add_condition = [&] {
+        const std::uint64_t mod = referee.mod_revision(key);
+        attempt.if_revision = mod;
+        request.headers.push_back(mod == 0 ? server::HttpHeader{"If-None-Match", "*"}
+                                           : server::HttpHeader{"If-Match", fmt::format("\"{}\"", mod)});
     };
     const auto past = [&] {
         attempt.past_revision = attempt.floor_revision - std::min(attempt.floor_revision, line.bytes);
@@ -38,29 +58,22 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
     request.target = "/kv/" + key;
     switch (line.kind) {
         case RequestKind::Put:
+        case RequestKind::PutIf:
             request.method = "PUT";
-            request.body = put(key);
+            request.body = value_of(number, line.bytes);
+            attempt.writes.push_back({server::Operation::Kind::Put, key, request.body});
+            if (line.kind == RequestKind::PutIf) add_condition();
             break;
-        case RequestKind::PutIf: {
-            request.method = "PUT";
-            request.body = put(key);
-            const std::uint64_t mod = referee.mod_revision(key);
-            attempt.if_revision = mod;
-            request.headers.push_back(mod == 0 ? server::HttpHeader{"If-None-Match", "*"}
-                                               : server::HttpHeader{"If-Match", fmt::format("\"{}\"", mod)});
-            break;
-        }
         case RequestKind::Delete:
+        case RequestKind::DeleteIf:
             request.method = "DELETE";
             attempt.writes.push_back({server::Operation::Kind::Delete, key, {}});
+            if (line.kind == RequestKind::DeleteIf) add_condition();
             break;
         case RequestKind::Batch:
             request.method = "POST";
             request.target = "/kv/batch";
-            for (std::uint64_t k = line.key; k <= line.last_key; ++k) {
-                request.body += fmt::format("PUT {} {}\n", key_name(k), put(key_name(k)));
-            }
-            if (line.last_key < line.key) request.body = fmt::format("PUT {} {}\n", key, put(key));
+            request.body = prepare_batch(line, attempt);
             break;
         case RequestKind::Get:
         case RequestKind::StaleGet:

@@ -127,9 +127,12 @@ std::string_view to_string(RequestKind kind) {
         case RequestKind::Transfer: return "Transfer";
         case RequestKind::PastGet: return "PastGet";
         case RequestKind::PastRange: return "PastRange";
+        case RequestKind::DeleteIf: return "DeleteIf";
     }
     std::unreachable();
 }
+
+bool deletes_in_batch(const OperationLine& line, std::uint64_t key) { return (key + line.bytes) % 3 == 2; }
 
 bool may_befall_the_leader(FaultKind kind) {
     switch (kind) {

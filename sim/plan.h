@@ -77,8 +77,9 @@ enum class RequestKind : std::uint8_t {
     Transfer,
     PastGet,
     PastRange,
+    DeleteIf,
 };
-inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::PastRange) + 1;
+inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::DeleteIf) + 1;
 
 [[nodiscard]] std::string_view to_string(RequestKind kind);
 
@@ -87,13 +88,17 @@ struct OperationLine {
     std::uint64_t client = 0;
     RequestKind kind = RequestKind::Get;
     std::uint64_t key = 0;       ///< Transfer: the node that shall lead, from 1; 0: any
-    std::uint64_t last_key = 0;  ///< Range: inclusive; Batch: every key from `key` on is written
+    std::uint64_t last_key = 0;  ///< Range: inclusive; Batch: every key from `key` on is put or deleted
     std::uint64_t node = 0;      ///< whom it asks first
     std::uint64_t bytes = 0;     ///< of a value written; of the past: so many revisions back
     std::uint64_t pause_us = 0;  ///< before it begins, after the one before has ended
 
     bool operator==(const OperationLine&) const = default;
 };
+
+/// Whether a Batch deletes this key of its own, which it puts else: each third, and another one in another
+/// line.
+[[nodiscard]] bool deletes_in_batch(const OperationLine& line, std::uint64_t key);
 
 /// Who is not of the core, while the core has to serve without it.
 enum class Outsiders : std::uint8_t {

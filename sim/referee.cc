@@ -242,7 +242,9 @@ void Referee::check_write(const Attempt& attempt, const server::HttpResponse& re
         if (mod == *attempt.if_revision) return wrong("its condition held");
         return;
     }
-    bool changed = false;
+    const std::uint64_t deleted = number_in(response, "Quorate-Deleted").value_or(0);
+    bool changed = deleted > 0;
+    std::uint64_t deleted_there = 0;
     for (const server::Operation& write : attempt.writes) {
         const Version* version = at(write.key, revision);
         if (write.kind == server::Operation::Kind::Put) {
@@ -251,15 +253,16 @@ void Referee::check_write(const Attempt& attempt, const server::HttpResponse& re
                 return wrong(fmt::format("{} does not hold its value", write.key));
         } else if (version != nullptr && version->value) {
             return wrong(fmt::format("{} is there", write.key));
-        } else if (number_in(response, "Quorate-Deleted").value_or(0) > 0) {
-            changed = true;
-            if (version == nullptr || version->revision != revision)
-                return wrong(fmt::format("{} was not deleted there", write.key));
+        } else if (version != nullptr && version->revision == revision) {
+            ++deleted_there;
         }
     }
+    // What changes nothing has no revision of its own: others may have deleted there.
+    if (changed && deleted != deleted_there)
+        wrong(fmt::format("{} keys were deleted, not {}", deleted_there, deleted));
     if (changed && revision <= attempt.floor_revision) wrong("a write takes a revision of its own");
-    if (attempt.if_revision && revision > 0) {
-        const Version* before = at(attempt.writes.front().key, revision - 1);
+    if (attempt.if_revision) {
+        const Version* before = at(attempt.writes.front().key, changed ? revision - 1 : revision);
         const std::uint64_t mod = before != nullptr && before->value ? before->revision : 0;
         if (mod != *attempt.if_revision) wrong("its condition did not hold");
     }

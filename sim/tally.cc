@@ -109,6 +109,7 @@ std::vector<std::string> Tally::unreached() const {
     want(RequestKind::PastGet, 410);
     want(RequestKind::PastRange, 410);
     want(RequestKind::PutIf, 412);
+    want(RequestKind::DeleteIf, 412);
     want(RequestKind::Transfer, 400);
     for (std::size_t i = 0; i < kMarkCount; ++i) {
         if (runs_of_mark_[i] == 0 && std::ranges::find(kUnreachable, i) == std::end(kUnreachable))

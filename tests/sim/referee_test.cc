@@ -144,6 +144,63 @@ TEST_F(RefereeTest, OfAnUnknownOutcomeEitherMayCome) {
     EXPECT_FALSE(referee_.violation());
 }
 
+// k is there, l is not: one of them can be deleted.
+class DeletionTest : public RefereeTest {
+ protected:
+    DeletionTest() {
+        const server::Command command{
+            {{Operation::Kind::Delete, "k", {}}, {Operation::Kind::Delete, "l", {}}}, {}};
+        attempt_.floor_revision = referee_.highest_answered();
+        attempt_.writes = command.operations;
+        referee_.entry_applied(0, raft_, LogIndex(3),
+                               {Term(2), EntryKind::Command, server::encode_command(command)});
+    }
+
+    void answer(std::uint64_t revision, std::uint64_t deleted) {
+        const server::HttpHeader count{"Quorate-Deleted", std::to_string(deleted)};
+        EXPECT_EQ(
+            referee_.judge(attempt_, {200, {{"Quorate-Revision", std::to_string(revision)}, count}, "OK\n"}),
+            Fate::Done);
+    }
+
+    Attempt attempt_;
+};
+
+TEST_F(DeletionTest, WhatWasThereIsCounted) {
+    answer(3, 1);
+    EXPECT_FALSE(referee_.violation());
+}
+
+TEST_F(DeletionTest, WhatWasNotThereIsNotCounted) {
+    answer(3, 2);
+    expect_broken("Linearizability");
+}
+
+TEST_F(DeletionTest, WhatIsStillThereWasNotDeleted) {
+    attempt_.writes[1].key = "m";
+    referee_.entry_applied(0, raft_, LogIndex(4), put("m", "a4.x"));
+    answer(4, 0);
+    expect_broken("Linearizability");
+}
+
+// The condition is the ETag of k's second version, or that l is absent.
+TEST_F(DeletionTest, ItsConditionMustHaveHeld) {
+    attempt_.writes.pop_back();
+    attempt_.if_revision = 2;
+    answer(3, 1);
+    EXPECT_FALSE(referee_.violation());
+    // Nothing was there to be deleted, and so nothing with this ETag either.
+    answer(3, 0);
+    expect_broken("Linearizability");
+}
+
+TEST_F(DeletionTest, AnAbsentKeyMayBeDeletedIfItIsAbsent) {
+    attempt_.writes.erase(attempt_.writes.begin());
+    attempt_.if_revision = 0;
+    answer(3, 0);
+    EXPECT_FALSE(referee_.violation());
+}
+
 TEST_F(RefereeTest, ATermHasOneLeader) {
     referee_.look_at(0, raft_);
     EXPECT_FALSE(referee_.violation());
