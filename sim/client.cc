@@ -9,6 +9,8 @@ namespace quorate::sim {
 
 namespace {
 
+constexpr std::uint64_t kPageLimitMax = 1000;
+
 /// "a17.xxxx": the attempt's number, and as many bytes as the line asks for.
 std::string value_of(std::uint64_t number, std::uint64_t bytes) {
     std::string value = fmt::format("a{}.", number);
@@ -33,11 +35,26 @@ std::string prepare_batch(const OperationLine& line, Attempt& attempt) {
     return body;
 }
 
+// The target.
+std::string prepare_range(const OperationLine& line, const std::string& after, Attempt& attempt) {
+    attempt.is_range = true;
+    attempt.limit = std::min(line.limit, kPageLimitMax);
+    for (std::uint64_t k = line.key; k <= line.last_key; ++k) {
+        if (key_name(k) > after) attempt.reads.push_back(key_name(k));
+    }
+    std::string target =
+        fmt::format("/kv/range?start={}&end={}", key_name(line.key), key_name(line.last_key));
+    if (!after.empty()) target += "&after=" + after;
+    if (attempt.limit > 0) target += fmt::format("&limit={}", attempt.limit);
+    return target;
+}
+
 }  // namespace
 
 std::string key_name(std::uint64_t key) { return fmt::format("k{:04}", key); }
 
-PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee) {
+PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee,
+                        const std::string& after) {
     PreparedAttempt prepared;
     Attempt& attempt = prepared.attempt;
     server::HttpRequest& request = prepared.request;
@@ -93,10 +110,8 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
         case RequestKind::Range:
         case RequestKind::PastRange:
             request.method = "GET";
-            attempt.is_range = true;
-            request.target = fmt::format("/kv/range?start={}&end={}", key, key_name(line.last_key));
+            request.target = prepare_range(line, after, attempt);
             if (line.kind == RequestKind::PastRange) request.target += "&" + past();
-            for (std::uint64_t k = line.key; k <= line.last_key; ++k) attempt.reads.push_back(key_name(k));
             break;
     }
     return prepared;

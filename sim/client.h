@@ -23,14 +23,15 @@ struct PreparedAttempt {
     server::HttpRequest request;
 };
 
-/// `number` names the attempt among all of a run.
-[[nodiscard]] PreparedAttempt prepare(const OperationLine& line, std::uint64_t number,
-                                      const Referee& referee);
+/// `number` names the attempt among all of a run. A range begins behind `after`, if that is a key.
+[[nodiscard]] PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee,
+                                      const std::string& after = {});
 
 struct Client {
     std::vector<OperationLine> lines;
     std::size_t next = 0;     ///< line
     std::uint64_t tries = 0;  ///< of this line
+    std::string after;        ///< the last key of the page before, when a range goes on
     std::uint64_t began_us = 0;
     /// What it waits for: its attempt's answer, or the end of a pause. Never reused.
     std::uint64_t token = 0;

@@ -92,6 +92,7 @@ struct OperationLine {
     std::uint64_t node = 0;      ///< whom it asks first
     std::uint64_t bytes = 0;     ///< of a value written; of the past: so many revisions back
     std::uint64_t pause_us = 0;  ///< before it begins, after the one before has ended
+    std::uint64_t limit = 0;     ///< Range: entries of a page at most, up to 1,000; 0: the node's own
 
     bool operator==(const OperationLine&) const = default;
 };

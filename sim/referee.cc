@@ -16,16 +16,20 @@ using engine::Term;
 
 namespace {
 
+const std::string* text_in(const server::HttpResponse& response, std::string_view header) {
+    const auto found =
+        std::ranges::find_if(response.headers, [&](const server::HttpHeader& h) { return h.is(header); });
+    return found == response.headers.end() ? nullptr : &found->value;
+}
+
 std::optional<std::uint64_t> number_in(const server::HttpResponse& response, std::string_view header) {
-    for (const server::HttpHeader& h : response.headers) {
-        if (!h.is(header)) continue;
-        std::string_view text = h.value;
-        if (text.starts_with('"')) text = text.substr(1, text.size() - 2);
-        std::uint64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (error == std::errc() && end == text.data() + text.size()) return value;
-    }
-    return std::nullopt;
+    const std::string* text = text_in(response, header);
+    if (text == nullptr) return std::nullopt;
+    std::uint64_t value = 0;
+    const char* text_end = text->data() + text->size();
+    const auto [end, error] = std::from_chars(text->data(), text_end, value);
+    if (error != std::errc() || end != text_end) return std::nullopt;
+    return value;
 }
 
 std::string code_of(const server::HttpResponse& response) {
@@ -221,8 +225,10 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
     }
     if (is_write) {
         check_write(attempt, response, *revision);
+    } else if (attempt.is_range) {
+        check_range(attempt, response, attempt.past_revision.value_or(*revision));
     } else {
-        check_reads(attempt, response, attempt.past_revision.value_or(*revision));
+        check_read(attempt, response, attempt.past_revision.value_or(*revision));
     }
     if (!attempt.is_stale_read) highest_answered_ = std::max(highest_answered_, *revision);
     return Fate::Done;
@@ -268,30 +274,54 @@ void Referee::check_write(const Attempt& attempt, const server::HttpResponse& re
     }
 }
 
-void Referee::check_reads(const Attempt& attempt, const server::HttpResponse& response,
+void Referee::check_read(const Attempt& attempt, const server::HttpResponse& response,
+                         std::uint64_t revision) {
+    const std::string& key = attempt.reads.front();
+    const Version* version = at(key, revision);
+    const auto expected = version != nullptr ? version->value : std::nullopt;
+    const auto seen = response.status == 200 ? std::optional(response.body) : std::nullopt;
+    if (seen == expected) return;
+    violate("Linearizability", fmt::format("attempt {} read {} at revision {}: {}; it holds {}",
+                                           attempt.number, key, revision, shown(seen), shown(expected)));
+}
+
+// A page may end early, and says so then by its last key: what follows is not in it.
+void Referee::check_range(const Attempt& attempt, const server::HttpResponse& response,
                           std::uint64_t revision) {
-    std::map<std::string, std::string, std::less<>> got;
-    if (response.status == 200 && !attempt.is_range) {
-        got[attempt.reads.front()] = response.body;
-    } else if (response.status == 200) {
-        std::string_view lines = response.body;
-        while (!lines.empty()) {
-            const std::size_t end = lines.find('\n');
-            const auto json = nlohmann::json::parse(lines.substr(0, end), nullptr, false);
-            if (json.is_discarded()) return violate("Answers", "a range holds a line that is no JSON");
-            got[json["k"].get<std::string>()] = json["v"].get<std::string>();
-            lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
-        }
+    const auto wrong = [&](std::string_view what) {
+        violate("Linearizability",
+                fmt::format("attempt {} read a range at revision {}: {}", attempt.number, revision, what));
+    };
+    std::vector<std::string> got;
+    std::string last;
+    for (std::string_view lines = response.body; !lines.empty();) {
+        const std::size_t end = lines.find('\n');
+        const auto json = nlohmann::json::parse(lines.substr(0, end), nullptr, false);
+        if (json.is_discarded()) return violate("Answers", "a range holds a line that is no JSON");
+        last = json["k"].get<std::string>();
+        got.push_back(last + '=' + json["v"].get<std::string>());
+        lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
     }
+    const std::string* next = text_in(response, "Quorate-Next");
+    if (next != nullptr && *next != last) return wrong("Quorate-Next is not its last key");
+    if (attempt.limit > 0 && got.size() > attempt.limit) return wrong("it has more than its limit");
+    std::vector<std::string> expected;
+    bool has_more = false;
     for (const std::string& key : attempt.reads) {
         const Version* version = at(key, revision);
-        const auto expected = version != nullptr ? version->value : std::nullopt;
-        const auto found = got.find(key);
-        const auto seen = found != got.end() ? std::optional(found->second) : std::nullopt;
-        if (seen == expected) continue;
-        violate("Linearizability", fmt::format("attempt {} read {} at revision {}: {}; it holds {}",
-                                               attempt.number, key, revision, shown(seen), shown(expected)));
+        if (version == nullptr || !version->value) continue;
+        has_more = next != nullptr && key > *next;
+        if (has_more) break;
+        expected.push_back(key + '=' + *version->value);
     }
+    if (next != nullptr && !has_more) return wrong("nothing comes behind Quorate-Next");
+    const auto [seen, held] = std::ranges::mismatch(got, expected);
+    if (seen == got.end() && held == expected.end()) return;
+    const auto shown_at = [](const auto& entry, const auto& entries) {
+        return entry == entries.end() ? std::string_view("its end") : value_name(*entry);
+    };
+    wrong(fmt::format("entry {} is {}; it holds {}", seen - got.begin() + 1, shown_at(seen, got),
+                      shown_at(held, expected)));
 }
 
 }  // namespace quorate::sim

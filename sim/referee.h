@@ -46,6 +46,7 @@ struct Attempt {
     std::vector<std::string> reads;  ///< keys
     bool is_stale_read = false;
     bool is_range = false;
+    std::uint64_t limit = 0;                     ///< entries of a range's page at most; 0: the node's own
     std::optional<std::uint64_t> past_revision;  ///< of a read: what it looks at
     bool is_transfer = false;                    ///< of leadership: neither reads nor writes
     std::optional<std::uint64_t> if_revision;    ///< If-Match, or If-None-Match: * when 0
@@ -98,7 +99,8 @@ class Referee {
     [[nodiscard]] std::uint64_t& applied_of(std::size_t node);
     void apply(const server::Command& command);
     [[nodiscard]] const Version* at(std::string_view key, std::uint64_t revision) const;
-    void check_reads(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
+    void check_read(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
+    void check_range(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
     void check_write(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
 
     std::optional<Violation> violation_;

@@ -16,6 +16,10 @@ constexpr std::uint64_t kMs = 1000;
 constexpr std::uint64_t kLargeValuesChance = 30'000;
 constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
 constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
+/// Ranges that are read in pages: millionths.
+constexpr std::uint64_t kPagesChance = 300'000;
+
+bool is_range(RequestKind kind) { return kind == RequestKind::Range || kind == RequestKind::PastRange; }
 
 class Planner {
  public:
@@ -261,13 +265,14 @@ class Planner {
             line.node = dice_.pick(s.nodes);
             line.bytes = dice_.skewed(0, bytes_max);
             line.pause_us = dice_.between(0, pause_ms_max * kMs);
+            if (is_range(line.kind) && dice_.chance(kPagesChance)) line.limit = dice_.between(1, 4);
             plan_.operations.push_back(line);
         }
         // Drawn last, so that all other plans stay as they are.
         if (dice_.chance(kLargeValuesChance)) add_large_values();
     }
 
-    // Few, so that a page of a range still holds all of them.
+    // Few: they are costly.
     void add_large_values() {
         const std::uint64_t count = dice_.between(1, 4);
         for (std::uint64_t i = 0; i < count; ++i) {

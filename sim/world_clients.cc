@@ -48,7 +48,7 @@ void World::attempt_next(std::size_t client) {
     const OperationLine& line = c.lines[c.next];
     c.node = node_to_ask(line, c.tries++);
     if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
-    c.attempt = prepare(line, next_number_++, referee_);
+    c.attempt = prepare(line, next_number_++, referee_, c.after);
     c.called_us = now_us_;
     // After the storm all are patient: who gives up at once and asks again can keep a slow cluster busy for
     // ever.
@@ -109,10 +109,11 @@ void World::deliver_response(const ArrivingResponse& arrived) {
                  arrived.response ? &*arrived.response : nullptr);
     switch (fate) {
         case Fate::Done:
-            ++result_.done;
-            if (arrived.response) result_.answers.add(c.lines[c.next].kind, arrived.response->status);
             if (!attempt.attempt.is_stale_read && !attempt.attempt.is_transfer)
                 last_served_us_[c.node] = now_us_;
+            if (arrived.response && goes_on(arrived.client, attempt.attempt, *arrived.response)) return;
+            ++result_.done;
+            if (arrived.response) result_.answers.add(c.lines[c.next].kind, arrived.response->status);
             return operation_ends(arrived.client);
         case Fate::Unknown:
             if (is_write) {
@@ -124,9 +125,21 @@ void World::deliver_response(const ArrivingResponse& arrived) {
     }
 }
 
+// A page of a range may not be the last.
+bool World::goes_on(std::size_t client, const Attempt& attempt, const server::HttpResponse& response) {
+    const auto next = std::ranges::find_if(
+        response.headers, [](const server::HttpHeader& header) { return header.is("Quorate-Next"); });
+    if (!attempt.is_range || next == response.headers.end()) return false;
+    reached(mark_of(Situation::NextPageAsked));
+    clients_[client].after = next->value;
+    client_waits(client, 0);
+    return true;
+}
+
 void World::operation_ends(std::size_t client) {
     Client& c = clients_[client];
     c.tries = 0;
+    c.after.clear();
     ++c.next;
     // After the storm nobody dawdles: what is left shall be over in a bounded time.
     const std::uint64_t pause_us_max = phase_ == Phase::Storm ? UINT64_MAX : 10 * kMs;

@@ -128,6 +128,8 @@ class World final : public Surroundings {
     void deliver_request(std::size_t node, std::size_t client, std::uint64_t token);
     void deliver_response(const ArrivingResponse& arrived);
     void operation_ends(std::size_t client);
+    [[nodiscard]] bool goes_on(std::size_t client, const Attempt& attempt,
+                               const server::HttpResponse& response);
     void client_waits(std::size_t client, std::uint64_t us);
     [[nodiscard]] std::size_t node_to_ask(const OperationLine& line, std::uint64_t tries) const;
 

@@ -24,7 +24,7 @@ TEST(Plan, ReadsBackWhatItWrote) {
     }
 }
 
-// As a page of a range must hold all that a plan writes, and as they are costly.
+// As they are costly.
 TEST(Plan, FewSeedsWriteAFewLargeValues) {
     int plans = 0;
     for (std::uint64_t seed = 1; seed <= 1000; ++seed) {

@@ -201,6 +201,79 @@ TEST_F(DeletionTest, AnAbsentKeyMayBeDeletedIfItIsAbsent) {
     EXPECT_FALSE(referee_.violation());
 }
 
+// k, l and m are there, and a range of two at most is asked for: what a page of it may be.
+class PageTest : public RefereeTest {
+ protected:
+    PageTest() {
+        referee_.entry_applied(0, raft_, LogIndex(3), put("l", "a3.x"));
+        referee_.entry_applied(0, raft_, LogIndex(4), put("m", "a4.x"));
+        attempt_.is_range = true;
+        attempt_.limit = 2;
+        attempt_.reads = {"k", "l", "m"};
+    }
+
+    void answer(const std::string& body, const std::string& next) {
+        server::HttpResponse response{200, {{"Quorate-Revision", "4"}}, body};
+        if (!next.empty()) response.headers.push_back({"Quorate-Next", next});
+        EXPECT_EQ(referee_.judge(attempt_, response), Fate::Done);
+    }
+
+    static constexpr const char* kFirst = R"({"k":"k","v":"a2.x"})"
+                                          "\n";
+    static constexpr const char* kSecond = R"({"k":"l","v":"a3.x"})"
+                                           "\n";
+    static constexpr const char* kThird = R"({"k":"m","v":"a4.x"})"
+                                          "\n";
+    Attempt attempt_;
+};
+
+TEST_F(PageTest, MayEndAtOnceOrAtItsLimitWhenMoreFollows) {
+    answer(kFirst, "k");
+    answer(std::string(kFirst) + kSecond, "l");
+    EXPECT_FALSE(referee_.violation());
+    attempt_.reads = {"l", "m"};
+    answer(std::string(kSecond) + kThird, "");
+    EXPECT_FALSE(referee_.violation());
+}
+
+TEST_F(PageTest, MustSayThatMoreFollows) {
+    answer(std::string(kFirst) + kSecond, "");
+    expect_broken("Linearizability");
+}
+
+TEST_F(PageTest, MustNotSayThatMoreFollowsTheLast) {
+    attempt_.reads = {"m"};
+    answer(kThird, "m");
+    expect_broken("Linearizability");
+}
+
+TEST_F(PageTest, EndsWithTheKeyThatItNames) {
+    answer(kFirst, "l");
+    expect_broken("Linearizability");
+}
+
+TEST_F(PageTest, HasNoMoreThanItsLimit) {
+    answer(std::string(kFirst) + kSecond + kThird, "");
+    expect_broken("Linearizability");
+}
+
+TEST_F(PageTest, BeginsWhereItIsAskedTo) {
+    attempt_.reads = {"l", "m"};
+    answer(std::string(kFirst) + kSecond, "l");
+    expect_broken("Linearizability");
+}
+
+TEST_F(PageTest, IsInOrder) {
+    attempt_.reads = {"l", "m"};
+    answer(std::string(kThird) + kSecond, "");
+    expect_broken("Linearizability");
+}
+
+TEST_F(PageTest, SkipsNothing) {
+    answer(std::string(kFirst) + kThird, "");
+    expect_broken("Linearizability");
+}
+
 TEST_F(RefereeTest, ATermHasOneLeader) {
     referee_.look_at(0, raft_);
     EXPECT_FALSE(referee_.violation());
