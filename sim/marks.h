@@ -15,7 +15,9 @@
 
 namespace quorate::sim {
 
-#define QUORATE_WORLD_SITUATIONS(X) X(NextPageAsked) /* of a range */
+#define QUORATE_WORLD_SITUATIONS(X)     \
+    X(NextPageAsked)   /* of a range */ \
+    X(WriteTriedAgain) /* its outcome was unknown */
 
 enum class Situation : std::uint8_t {
 #define QUORATE_SITUATION_ENUMERATOR(name) name,

@@ -25,12 +25,18 @@ void World::client_acts(std::size_t client) {
         const bool is_write = !c.attempt->attempt.writes.empty();
         witness_.saw(client, c.attempt->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
         c.attempt.reset();
-        if (is_write) {
-            ++result_.unknown;
-            return operation_ends(client);
-        }
+        if (is_write && !tries_again()) return operation_ends(client);
     }
     attempt_next(client);
+}
+
+// The outcome of a write is unknown. Some write another value then, which nobody takes for the first; where
+// the write has a condition they look at the key before.
+bool World::tries_again() {
+    ++result_.unknown;
+    const bool again = dice_.chance(kTriesAgainChance);
+    if (again) reached(mark_of(Situation::WriteTriedAgain));
+    return again;
 }
 
 std::size_t World::node_to_ask(const OperationLine& line, std::uint64_t tries) const {
@@ -116,11 +122,9 @@ void World::deliver_response(const ArrivingResponse& arrived) {
             if (arrived.response) result_.answers.add(c.lines[c.next].kind, arrived.response->status);
             return operation_ends(arrived.client);
         case Fate::Unknown:
-            if (is_write) {
-                ++result_.unknown;
-                return operation_ends(arrived.client);
-            }
-            [[fallthrough]];
+            if (!is_write) ++result_.refused;
+            if (is_write && !tries_again()) return operation_ends(arrived.client);
+            return client_waits(arrived.client, kClientPauseMs * kMs);
         case Fate::Refused: ++result_.refused; return client_waits(arrived.client, kClientPauseMs * kMs);
     }
 }

@@ -34,6 +34,8 @@ inline constexpr std::uint64_t kDialMs = 100;
 inline constexpr std::uint64_t kClientPauseMs = 20;
 /// Attempts of one operation before its client gives up.
 inline constexpr std::uint64_t kTriesMax = 200;
+/// That a client whose write may have happened writes again: millionths.
+inline constexpr std::uint64_t kTriesAgainChance = 500'000;
 /// A disk that hangs comes back.
 inline constexpr std::uint64_t kDiskJobUsMax = 8 * kSecond;
 /// A run takes some ten thousand events.
@@ -127,6 +129,7 @@ class World final : public Surroundings {
     void attempt_next(std::size_t client);
     void deliver_request(std::size_t node, std::size_t client, std::uint64_t token);
     void deliver_response(const ArrivingResponse& arrived);
+    [[nodiscard]] bool tries_again();
     void operation_ends(std::size_t client);
     [[nodiscard]] bool goes_on(std::size_t client, const Attempt& attempt,
                                const server::HttpResponse& response);
