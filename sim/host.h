@@ -88,8 +88,10 @@ class Host final : public server::Environment, public wal::Disk {
     std::uint64_t paused_until_us = 0;
     bool turn_is_due = false;
     bool is_stopping = false;
-    bool lost_power = false;  ///< in the last start
-    bool is_damaged = false;  ///< it may refuse its directory
+    bool lost_power = false;       ///< in the last start
+    bool is_damaged = false;       ///< it may refuse its directory
+    bool next_read_fails = false;  ///< of the running process
+    bool read_has_failed = false;  ///< so
     std::uint64_t disk_slowness = 1;
     std::optional<std::size_t> ends_in_next_job;     ///< the line of the plan that wants it to
     std::array<std::uint64_t, 2> lane_free_at_us{};  ///< when the lane's last job ends
@@ -119,6 +121,11 @@ class Host final : public server::Environment, public wal::Disk {
     std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override { return disk_->list(); }
     std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
                                                std::span<char> out) override {
+        if (is_up() && std::exchange(next_read_fails, false)) {
+            read_has_failed = true;
+            return std::unexpected(
+                wal::DiskFailure{wal::DiskError::Failed, std::string(file), "read: input/output error"});
+        }
         return disk_->read(file, offset, out);
     }
     std::expected<void, wal::DiskFailure> run(std::span<const wal::DiskOperation> operations) override {

@@ -15,8 +15,9 @@
 
 namespace quorate::sim {
 
-#define QUORATE_WORLD_SITUATIONS(X)     \
-    X(NextPageAsked)   /* of a range */ \
+#define QUORATE_WORLD_SITUATIONS(X)                             \
+    X(NextPageAsked)   /* of a range */                         \
+    X(ReadFailedInRun) /* of the log, for a peer or to apply */ \
     X(WriteTriedAgain) /* its outcome was unknown */
 
 enum class Situation : std::uint8_t {

@@ -35,7 +35,8 @@ namespace quorate::sim {
     X(DiskSlow)       /* disk operations take `amount` times as long */                                    \
     X(SyncFails)      /* the disk operation after `amount` more fails */                                   \
     X(DiskFull)       /* no more than `amount` bytes are free */                                           \
-    X(ReadFails)      /* log files cannot be read at the next start */                                     \
+    X(ReadFails)      /* log files cannot be read at the next start; with an `amount`, one read of them    \
+                         fails once while the process runs */                                              \
     X(Rot)            /* one bit changes in what is durable; `amount` chooses which; the node is killed */ \
     X(DiskLost)       /* the node dies for good, with its disk */
 

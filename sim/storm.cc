@@ -171,6 +171,7 @@ class Planner {
             case FaultKind::SyncFails: return add({kind, node, 0, 0, dice_.skewed(0, 40)});
             case FaultKind::DiskFull: return add_full_disks(node);
             case FaultKind::ReadFails:
+                if (dice_.flip()) return add({kind, node, 0, 0, 1});
                 add({kind, node, 0, ms(500, 4000), 0});
                 plan_.faults.push_back(
                     {plan_.faults.back().at_us + kMs, FaultKind::Kill, node, 0, ms(0, 500), 0});

@@ -90,7 +90,13 @@ void World::begin_fault(std::size_t index, bool has_waited) {
             if (host.is_up()) host.disk().fail_operation(line.amount, wal::DiskError::Failed);
             return;
         case FaultKind::DiskFull: host.set_free_bytes(line.amount); return ends();
-        case FaultKind::ReadFails: host.set_reads_fail(true); return ends();
+        case FaultKind::ReadFails:
+            if (line.amount == 0) {
+                host.set_reads_fail(true);
+                return ends();
+            }
+            host.next_read_fails = true;
+            return;
     }
 }
 

@@ -147,6 +147,10 @@ void World::process_failed(std::size_t node) {
     Host& host = *hosts_[node];
     const wal::Refusal failure = host.failure().value_or(wal::Refusal{});
     log_line(node, server::LogLevel::Error, failure.message);
+    if (std::exchange(host.read_has_failed, false)) {
+        result_.effects.add(FaultKind::ReadFails);
+        reached(mark_of(Situation::ReadFailedInRun));
+    }
     host.kill(dice_);
     node_ended(node, true);
     if (failure.code == wal::RefusalCode::IoFailed) return schedule_start(node, dice_.between(0, kSecond));

@@ -42,6 +42,7 @@ void World::begin_core() {
         host.paused_until_us = 0;
         host.disk().fail_operation(UINT64_MAX, wal::DiskError::Failed);
         host.disk().cut_power_after(UINT64_MAX);
+        host.next_read_fails = false;
         if (is_core(i)) {
             if (host.is_up() && (host.is_stopping || plan_.shape.cold_start != 0)) {
                 host.kill(dice_);

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "sim/linearizability.h"
+#include "sim/marks.h"
 #include "sim/storm.h"
 
 namespace quorate::sim {
@@ -88,6 +89,21 @@ TEST(World, FairWeatherRefusesNothingForLong) {
     EXPECT_EQ(result.unknown, 0U);
     EXPECT_EQ(result.leaders, 1U);
     EXPECT_GE(result.done, 600U);
+}
+
+// A follower is behind, and nothing is kept in memory: whoever leads reads for it what it has on disk.
+TEST(World, AReadThatFailsWhileANodeRunsEndsItsProcessAndNoMore) {
+    Plan plan = make_fair_weather(3, 10, 1);
+    plan.shape.cache_bytes_max = 0;
+    for (OperationLine& line : plan.operations) line.kind = RequestKind::Put;
+    for (std::uint64_t node = 0; node < 3; ++node) {
+        plan.faults.push_back({2'000'000, FaultKind::ReadFails, node, 0, 0, 1});
+        plan.faults.push_back({2'500'000 + node * 2'000'000, FaultKind::Kill, node, 0, 1'000'000, 0});
+    }
+    const RunResult result = run(plan);
+    EXPECT_FALSE(result.violation) << told(result);
+    EXPECT_GT(result.effects.of(FaultKind::ReadFails), 0U);
+    EXPECT_TRUE(result.marks.test(mark_of(Situation::ReadFailedInRun)));
 }
 
 // One line of each kind, where it must bite.
