@@ -9,8 +9,6 @@ namespace quorate::sim {
 
 namespace {
 
-constexpr std::uint64_t kPageLimitMax = 1000;
-
 /// "a17.xxxx": the attempt's number, and as many bytes as the line asks for.
 std::string value_of(std::uint64_t number, std::uint64_t bytes) {
     std::string value = fmt::format("a{}.", number);
@@ -38,7 +36,7 @@ std::string prepare_batch(const OperationLine& line, Attempt& attempt) {
 // The target.
 std::string prepare_range(const OperationLine& line, const std::string& after, Attempt& attempt) {
     attempt.is_range = true;
-    attempt.limit = std::min(line.limit, kPageLimitMax);
+    attempt.limit = line.limit;
     for (std::uint64_t k = line.key; k <= line.last_key; ++k) {
         if (key_name(k) > after) attempt.reads.push_back(key_name(k));
     }

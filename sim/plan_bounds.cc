@@ -173,6 +173,7 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
                                                   Bound{"last_key", line.last_key, 0, s.keys - 1},
                                                   Bound{"node", line.node, 0, s.nodes - 1},
                                                   Bound{"bytes", line.bytes, 0, kValueBytesMax},
+                                                  Bound{"limit", line.limit, 0, server::kRangeLimitDefault},
                                                   Bound{"pause_us", line.pause_us, 0, kHourUs}}))
             return wrong;
         const bool is_batch = line.kind == RequestKind::Batch && line.last_key > line.key;

@@ -18,6 +18,8 @@ constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
 constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
 /// Ranges that are read in pages: millionths.
 constexpr std::uint64_t kPagesChance = 300'000;
+/// Between two operations of a client: what is left is to be over soon after the storm.
+constexpr std::uint64_t kPauseMsMax = 60'000;
 
 bool is_range(RequestKind kind) { return kind == RequestKind::Range || kind == RequestKind::PastRange; }
 
@@ -255,7 +257,8 @@ class Planner {
         const std::uint64_t count = is_busy_ ? dice_.between(100, 1000) : dice_.skewed(4, 300);
         // Mostly there is something to do until the storm is over; else it comes in a burst.
         const std::uint64_t pause_ms_spread = 2 * s.storm_us / kMs * s.clients / count;
-        const std::uint64_t pause_ms_max = dice_.chance(700'000) ? pause_ms_spread : dice_.skewed(1, 2000);
+        const std::uint64_t pause_ms = dice_.chance(700'000) ? pause_ms_spread : dice_.skewed(1, 2000);
+        const std::uint64_t pause_ms_max = std::min(pause_ms, kPauseMsMax);
         for (std::uint64_t i = 0; i < count; ++i) {
             OperationLine line;
             line.client = dice_.pick(s.clients);

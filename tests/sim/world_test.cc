@@ -74,7 +74,7 @@ TEST(World, TheHistoryOfARunBearsItsJudgementAndAStaleReadInItDoesNot) {
         // The last read of a value sees instead that the key is absent, and no delete was ever asked for.
         const auto deletes = [](const Operation& o) { return o.kind == OperationKind::Delete; };
         const auto reads_a_value = [](const Operation& o) { return o.kind == OperationKind::Get && o.value; };
-        const auto last = std::find_if(history.rbegin(), history.rend(), reads_a_value);
+        const auto last = std::ranges::find_if(history.rbegin(), history.rend(), reads_a_value);
         if (std::ranges::any_of(history, deletes) || last == history.rend()) continue;
         last->value.reset();
         EXPECT_EQ(judge_linearizability(history).verdict, Verdict::NotLinearizable) << "seed " << seed;
