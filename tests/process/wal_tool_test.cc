@@ -106,7 +106,7 @@ TEST(WalTool, BesideRunningNodesUnderLoad) {
     Cluster cluster(3);
     (void)cluster.wait_for_leader();
     Load load(cluster, 4);
-    for (int round = 0; round < 15; ++round) {
+    for (int round = 0; round < 6; ++round) {
         ASSERT_TRUE(load.wait_for(20));
         const std::string data = cluster.data_directory(static_cast<std::size_t>(round) % 3).string();
         const Outcome verified = run_wal_tool({"verify", data});

@@ -137,13 +137,15 @@ TEST_F(SurveyTest, OfASoundDirectory) {
     EXPECT_THAT(survey.others, ElementsAre(Field(&wal::FileStatus::name, "spare-0000000000000003")));
 }
 
-TEST_F(SurveyTest, EveryFlippedBitIsTold) {
+// Each bit is flipped for the recovery, in damage_test.cc: here a third of the bytes is enough to see that
+// both agree.
+TEST_F(SurveyTest, FlippedBitsAreTold) {
     for (const bool goes_idle : {true, false}) {
         subject_ = make_subject(goes_idle);
         Image image = subject_.image;
         for (auto& [name, bytes] : image) {
             // Of what nobody reads, some.
-            const std::size_t step = name.starts_with("spare-") ? 97 : 1;
+            const std::size_t step = name.starts_with("spare-") ? 97 : 3;
             for (std::size_t at = 0; at < bytes.size(); at += step) {
                 const bool is_unread = !name.starts_with("log-") && at >= wal::kBlockBytes;
                 if (is_unread && at % 31 != 0) continue;
@@ -156,15 +158,16 @@ TEST_F(SurveyTest, EveryFlippedBitIsTold) {
             }
         }
     }
-    EXPECT_GT(damaged_, 15'000U);
-    EXPECT_GT(harmless_, 5'000U) << "between header and records";
-    EXPECT_GT(unfinished_, 1'000U) << "behind the tail";
+    EXPECT_GT(damaged_, 5'000U);
+    EXPECT_GT(harmless_, 1'500U) << "between header and records";
+    EXPECT_GT(unfinished_, 300U) << "behind the tail";
 }
 
-TEST_F(SurveyTest, EveryTruncationIsTold) {
+TEST_F(SurveyTest, TruncationsAreTold) {
     for (const auto& [name, bytes] : subject_.image) {
         Image image = subject_.image;
-        for (std::size_t size = bytes.size(); size-- > 0;) {
+        for (std::size_t size = bytes.size(); size > 0;) {
+            size -= std::min<std::size_t>(size, 3);
             image[name].resize(size);
             judge(image, name);
             ASSERT_FALSE(HasFatalFailure()) << name << " truncated to " << size;
