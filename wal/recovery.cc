@@ -120,8 +120,7 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
         const auto header = decode_header(std::string_view(*bytes).substr(0, kBlockBytes));
         if (!header || header->identity != options_.identity || header->file_bytes != bytes->size())
             return refuse(segment_name(sequence), "what is no new segment of this node");
-        if (bytes->find_first_not_of('\0', kRecordsOffset) != std::string::npos)
-            return refuse(segment_name(sequence), "log entries");
+        if (used_bytes(*bytes) > kRecordsOffset) return refuse(segment_name(sequence), "log entries");
     }
     return {};
 }

@@ -1,9 +1,18 @@
 #include "wal/segment_walk.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace quorate::wal {
+
+namespace {
+
+/// Most of a segment is zeros: so many of them are passed at a time.
+constexpr std::array<char, 4096> kZeros{};
+constexpr std::string_view kZeroBlock(kZeros.data(), kZeros.size());
+
+}  // namespace
 
 std::vector<std::uint64_t> segments_of(std::span<const FileStatus> files) {
     std::vector<std::uint64_t> sequences;
@@ -43,7 +52,8 @@ void pass(const RecordView& record, Tail& tail) {
 // every byte is checksummed about once.
 std::optional<RecordView> find_record(std::string_view segment, std::uint64_t end, std::uint64_t salt,
                                       std::uint64_t durable_beyond) {
-    for (std::uint64_t offset = (end + 7) / 8 * 8; offset + kHeadBytes <= segment.size();) {
+    const std::uint64_t used = used_bytes(segment);
+    for (std::uint64_t offset = (end + 7) / 8 * 8; offset < used && offset + kHeadBytes <= segment.size();) {
         const auto record = decode_record(segment, offset, salt);
         if (record && record->head.durable > durable_beyond) return record;
         offset = record ? (record->end + 7) / 8 * 8 : offset + 8;
@@ -52,6 +62,7 @@ std::optional<RecordView> find_record(std::string_view segment, std::uint64_t en
 }
 
 std::uint64_t used_bytes(std::string_view segment) {
+    while (segment.ends_with(kZeroBlock)) segment.remove_suffix(kZeroBlock.size());
     const std::size_t last = segment.find_last_not_of('\0');
     return last == std::string_view::npos ? 0 : last + 1;
 }

@@ -335,8 +335,8 @@ void Surveyor::check_what_is_unused(const Tail& tail, bool is_last) {
         report(FindingKind::Damage, file, stray,
                "expected zeros behind the header, seen other bytes; nothing is kept there");
     }
+    if (used_bytes(bytes) <= tail.end) return;
     const std::size_t behind = bytes.find_first_not_of('\0', tail.end);
-    if (behind == std::string_view::npos) return;
     if (!is_last) {
         stray_ = behind;
         return;
