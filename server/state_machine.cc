@@ -157,9 +157,11 @@ std::uint64_t StateMachine::digest() const {
     };
     digest.add(revision_).add(oldest_revision_).add(records_.size());
     for (const auto& [key, record] : records_) add(key, record);
+    const Record absent;
     for (auto change = history_.from(""); !change.at_end(); change.next()) {
-        digest.add(change.change().revision);
-        add(change.key(), change.change().before.value_or(Record{}));
+        const PastRecord& past = change.change();
+        digest.add(past.revision);
+        add(change.key(), past.before ? *past.before : absent);
     }
     return digest.value();
 }
