@@ -76,7 +76,7 @@ void World::begin_recovery() {
 
 // Asked every 100 ms once the storm is over.
 void World::check_progress() {
-    const bool is_late = now_us_ - phase_began_us_ > patience_us();
+    const bool is_late = now_us_ - phase_began_us_ > patience_us_;
     if (phase_ == Phase::Core) {
         // A damaged disk may show only now.
         if (!choose_core()) return;
@@ -97,7 +97,7 @@ void World::check_progress() {
                 "Liveness",
                 fmt::format(
                     "the storm is over for the nodes {:b}, and after {} s of calm one of them serves nobody",
-                    core_mask_, patience_us() / kSecond));
+                    core_mask_, patience_us_ / kSecond));
         } else {
             // Clients that have nothing left to do go on asking.
             for (std::size_t i = 0; i < clients_.size(); ++i) {
@@ -127,7 +127,7 @@ void World::check_progress() {
         phase_began_us_ = now_us_;
     } else if (is_late) {
         referee_.violate("Convergence",
-                         fmt::format("after {} s of calm the nodes do not agree", patience_us() / kSecond));
+                         fmt::format("after {} s of calm the nodes do not agree", patience_us_ / kSecond));
     }
     if (phase_ != Phase::Over) queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
 }

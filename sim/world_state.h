@@ -152,9 +152,9 @@ class World final : public Surroundings {
     }
     void check_answered();
     void judge_history();
-    [[nodiscard]] std::uint64_t patience_us() const { return sim::patience_us(plan_.shape); }
 
     const Plan& plan_;
+    const std::uint64_t patience_us_ = patience_us(plan_);
     const RunOptions& options_;
     Moment own_moment_;
     Moment& moment_;

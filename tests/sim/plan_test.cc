@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "sim/patience.h"
 #include "sim/storm.h"
 #include "sim/world.h"
 
@@ -192,6 +193,31 @@ TEST(Plan, WhatIsAskedOfAClientIsOverInTheCalm) {
         "over in 85500000 us");
     for (std::size_t i = 0; i < plan.operations.size(); ++i) plan.operations[i].client = i % 2;
     EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+}
+
+// Seed 18496: what all clients write together stands in one log.
+TEST(Plan, TheCalmHasTimeForALogThatTakesFewEntriesARound) {
+    Plan plan;
+    plan.shape.append_bytes_max = plan.shape.inflight_bytes_max = 1;
+    plan.shape.latency_us_min = plan.shape.latency_us_max = 1000;
+    plan.shape.sync_us_min = 90'000;
+    plan.shape.sync_us_max = 106'000;
+    const std::uint64_t calm_us = patience_us(plan);
+    EXPECT_EQ(calm_us, patience_us(plan.shape));
+    plan.operations = {
+        {.kind = RequestKind::Get}, {.kind = RequestKind::Range}, {.kind = RequestKind::Transfer}};
+    EXPECT_EQ(patience_us(plan), calm_us);
+    plan.operations.assign(100, {.kind = RequestKind::Put});
+    EXPECT_EQ(patience_us(plan), calm_us + 20'000'000);
+
+    plan.shape.inflight_bytes_max = kBoundless;
+    plan.shape.inflight_appends_max = 20;
+    EXPECT_EQ(patience_us(plan), calm_us + 2'000'000);
+    plan.shape.append_bytes_max = 1000;
+    plan.shape.append_entries_max = 2;
+    EXPECT_EQ(patience_us(plan), calm_us + 1'000'000);
+    for (OperationLine& line : plan.operations) line.bytes = 1000;
+    EXPECT_EQ(patience_us(plan), calm_us + 2'000'000);
 }
 
 TEST(Plan, WhatIsDrawnIsInBounds) {

@@ -1,0 +1,49 @@
+#include "sim/patience.h"
+
+#include <algorithm>
+
+namespace quorate::sim {
+
+namespace {
+
+/// Of an entry, besides each value at most.
+constexpr std::uint64_t kEntryBytes = 64;
+
+/// Tries of a write, on average: every other one that has no answer in time is tried again.
+constexpr std::uint64_t kTriesOfWrite = 2;
+
+bool is_write(RequestKind kind) {
+    return kind == RequestKind::Put || kind == RequestKind::PutIf || kind == RequestKind::Delete ||
+           kind == RequestKind::DeleteIf || kind == RequestKind::Batch;
+}
+
+/// Entries that may be on their way to a follower before it acknowledges one.
+std::uint64_t window(const Shape& s, std::uint64_t bytes) {
+    const std::uint64_t in_append =
+        std::clamp<std::uint64_t>(s.append_bytes_max / bytes, 1, s.append_entries_max);
+    const std::uint64_t appends =
+        std::clamp<std::uint64_t>(s.inflight_bytes_max / (in_append * bytes), 1, s.inflight_appends_max);
+    return in_append * appends;
+}
+
+}  // namespace
+
+std::uint64_t patience_us(const Shape& shape) { return 30'000 * shape.election_max_ms + 60'000'000; }
+
+std::uint64_t patience_us(const Plan& plan) {
+    const Shape& s = plan.shape;
+    // There, into the follower's disk and back.
+    const std::uint64_t round_us = s.latency_us_min + s.latency_us_max + (s.sync_us_min + s.sync_us_max) / 2;
+    std::uint64_t us = 0;
+    for (const OperationLine& line : plan.operations) {
+        if (!is_write(line.kind)) continue;
+        const std::uint64_t keys =
+            line.kind == RequestKind::Batch ? std::max(line.key, line.last_key) - line.key + 1 : 1;
+        // Half of a window waits for the job that the other half is in.
+        const std::uint64_t per_round = (window(s, keys * (line.bytes + kEntryBytes)) + 1) / 2;
+        us += kTriesOfWrite * round_us / per_round;
+    }
+    return patience_us(s) + us;
+}
+
+}  // namespace quorate::sim
