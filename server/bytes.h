@@ -2,6 +2,7 @@
 
 // Little-endian numbers and counted texts: how everything of this room is written to the log and to peers.
 
+#include <array>
 #include <concepts>
 #include <cstdint>
 #include <string>
@@ -30,8 +31,10 @@ class ByteWriter {
  private:
     template <std::unsigned_integral Number>
     ByteWriter& put(Number number) {
-        for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
-            out_->push_back(static_cast<char>(number >> (8 * byte)));
+        std::array<char, sizeof(Number)> bytes{};
+        for (std::size_t byte = 0; byte < bytes.size(); ++byte)
+            bytes[byte] = static_cast<char>(number >> (8 * byte));
+        out_->append(bytes.data(), bytes.size());
         return *this;
     }
 

@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint32_t kMagic = 0x46545251;  // "QRTF" in the order of its bytes
 constexpr std::uint8_t kVersion = 1;
 constexpr std::size_t kChecksumAt = 12;
+/// What has room without another allocation: all that carries no entry.
+constexpr std::size_t kPayloadBytesUsual = 64;
 
 std::uint32_t checksum(std::string_view head, std::string_view payload) {
     const auto extend = [](std::uint32_t crc, std::string_view bytes) {
@@ -39,7 +41,9 @@ std::string_view to_string(FrameError error) {
 }
 
 std::string begin_frame() {
-    std::string frame(kFrameHeadBytes, '\0');
+    std::string frame;
+    frame.reserve(kFrameHeadBytes + kPayloadBytesUsual);
+    frame.resize(kFrameHeadBytes);
     return frame;
 }
 
