@@ -37,10 +37,12 @@ struct Event {
     std::string bytes;  ///< of FrameArrives
 };
 
+/// Two heaps: most of what is scheduled is due within a tick, and need not find its way through the many
+/// timeouts of those who have long been answered.
 class EventQueue {
  public:
-    [[nodiscard]] bool empty() const { return heap_.empty(); }
-    [[nodiscard]] std::uint64_t next_us() const { return heap_.front().at_us; }
+    [[nodiscard]] bool empty() const { return near_.empty(); }
+    [[nodiscard]] std::uint64_t next_us() const { return near_.front().at_us; }
 
     void push(std::uint64_t at_us, Event event) {
         std::uint32_t slot = 0;
@@ -52,30 +54,56 @@ class EventQueue {
             free_.pop_back();
             events_[slot] = std::move(event);
         }
-        heap_.push_back({at_us, ++order_, slot});
-        std::ranges::push_heap(heap_, later);
+        push_due(at_us < near_end_us_ ? near_ : far_, {at_us, ++order_, slot});
+        if (near_.empty()) approach();
     }
 
     Event pop() {
-        ENGINE_CHECK(!heap_.empty());
-        std::ranges::pop_heap(heap_, later);
-        const std::uint32_t slot = heap_.back().slot;
-        heap_.pop_back();
+        ENGINE_CHECK(!near_.empty());
+        const std::uint32_t slot = pop_due(near_).slot;
+        if (near_.empty() && !far_.empty()) approach();
         free_.push_back(slot);
         return std::move(events_[slot]);
     }
 
  private:
+    static constexpr std::uint64_t kNearUs = 20'000;
+
     struct Due {
         std::uint64_t at_us;
         std::uint64_t order;
         std::uint32_t slot;
     };
-    static bool later(const Due& x, const Due& y) {
-        return x.at_us != y.at_us ? x.at_us > y.at_us : x.order > y.order;
+    using Heap = std::vector<Due>;
+    // An object, unlike a function, is inlined into the heap's loops.
+    struct Later {
+        bool operator()(const Due& x, const Due& y) const {
+            return x.at_us != y.at_us ? x.at_us > y.at_us : x.order > y.order;
+        }
+    };
+
+    static void push_due(Heap& heap, const Due& due) {
+        heap.push_back(due);
+        std::ranges::push_heap(heap, Later{});
+    }
+    static Due pop_due(Heap& heap) {
+        std::ranges::pop_heap(heap, Later{});
+        const Due due = heap.back();
+        heap.pop_back();
+        return due;
+    }
+    void approach() {
+        const std::uint64_t at_us = far_.front().at_us;
+        near_end_us_ = at_us + std::min(kNearUs, UINT64_MAX - at_us);
+        // The first even at the end of time.
+        do {
+            push_due(near_, pop_due(far_));
+        } while (!far_.empty() && far_.front().at_us < near_end_us_);
     }
 
-    std::vector<Due> heap_;
+    Heap near_;  ///< not empty unless both are
+    Heap far_;   ///< due at near_end_us_ or later
+    std::uint64_t near_end_us_ = 0;
     std::vector<Event> events_;
     std::vector<std::uint32_t> free_;
     std::uint64_t order_ = 0;
