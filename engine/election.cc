@@ -42,6 +42,7 @@ void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& ou
         note(why, from, request.term, request.last_entry.index, output);
         send(from, VoteRefused{hard_state_.current_term, request.kind, request.term}, output);
     };
+    if (is_recovering_) return refuse(NoteKind::VoteRefusedRecovering);
     if (is_pre_vote && request.term <= hard_state_.current_term) return refuse(NoteKind::VoteRefusedTermOver);
     if (is_pre_vote && leader_other_than_is_alive(from)) return refuse(NoteKind::VoteRefusedLeaderIsAlive);
     if (!is_pre_vote && hard_state_.voted_for != from) {
@@ -66,6 +67,16 @@ void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& ou
     if (auto* follower = std::get_if<Follower>(&role_))
         follower->election_ticks_left = draw_election_timeout();
     send_when_durable(from, VoteGranted{request.term, request.kind}, output);
+}
+
+// Whom it voted for in this term it may have forgotten: it votes for nobody else in it.
+void Raft::on_recovered(Output& output) {
+    ENGINE_CHECK(is_recovering_);
+    is_recovering_ = false;
+    note(NoteKind::Recovered, leader(), hard_state_.current_term, log_.last_index(), output);
+    if (hard_state_.voted_for != kNobody) return;
+    hard_state_.voted_for = config_.self;
+    persist(hard_state_, {}, {}, {}, output);
 }
 
 void Raft::on_vote_granted(ServerId from, const VoteGranted& granted, Output& output) {
@@ -112,9 +123,10 @@ void Raft::on_follower_tick(Output& output) {
     const bool is_alone =
         is_voter && has_quorum(membership(), [this](ServerId id) { return id == config_.self; });
     if (--follower.election_ticks_left > 0 && !is_alone) return;
-    if (!is_voter) {
+    if (!is_voter || is_recovering_) {
         follower.election_ticks_left = draw_election_timeout();
-        return note(NoteKind::CampaignRefusedNotVoter, kNobody, hard_state_.current_term, {}, output);
+        return note(is_voter ? NoteKind::CampaignRefusedRecovering : NoteKind::CampaignRefusedNotVoter,
+                    kNobody, hard_state_.current_term, {}, output);
     }
     pre_vote(NoteKind::ElectionTimeoutElapsed, output);
 }

@@ -62,7 +62,12 @@ struct SnapshotSendFailed {
     ServerId peer;
 };
 
-using Event = std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested,
-                           PersistCompleted, PeerUnreachable, SnapshotCompleted, SnapshotSendFailed>;
+/// What this server once acknowledged is in its log again: see InitialState::is_recovering. Once, for a
+/// server that is.
+struct RecoveryCompleted {};
+
+using Event =
+    std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested,
+                 PersistCompleted, PeerUnreachable, SnapshotCompleted, SnapshotSendFailed, RecoveryCompleted>;
 
 }  // namespace quorate::engine

@@ -31,9 +31,11 @@ namespace quorate::engine {
     X(VoteRefusedTermOver)                        \
     X(VoteRefusedAlreadyVoted)                    \
     X(VoteRefusedLogBehind)                       \
+    X(VoteRefusedRecovering)                      \
     X(VoteCounted)                                \
     X(VoteIgnoredOtherCampaign)                   \
     X(CampaignRefusedNotVoter)                    \
+    X(CampaignRefusedRecovering)                  \
     X(CampaignWaitsForDisk)                       \
     /* log */                                     \
     X(EntriesAppended)                            \
@@ -74,6 +76,7 @@ namespace quorate::engine {
     X(SnapshotAccepted)                           \
     X(SnapshotIgnoredOlder)                       \
     X(LogCompacted)                               \
+    X(Recovered)                                  \
     X(MembershipAdopted)                          \
     X(MembershipRolledBack)
 

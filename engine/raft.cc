@@ -11,21 +11,28 @@
 namespace quorate::engine {
 
 Raft::Raft(const Config& config, const InitialState& initial)
-    : config_(config), random_(config.seed), hard_state_(initial.hard_state), log_(initial.snapshot) {
+    : config_(config),
+      random_(config.seed),
+      hard_state_(initial.hard_state),
+      is_recovering_(initial.is_recovering),
+      log_(initial.snapshot) {
     ENGINE_CHECK(config.is_valid());
     ENGINE_CHECK(initial.snapshot_membership.has_value() == (initial.snapshot.index > LogIndex{}));
+    ENGINE_CHECK(!initial.snapshot_membership ||
+                 initial.snapshot_membership->index <= initial.snapshot.index);
     // A received snapshot is durable before the term that it came in. It proves that its own term was
     // reached, and that we voted in none so late.
     if (initial.snapshot.term > hard_state_.current_term) hard_state_ = {initial.snapshot.term, kNobody};
     for (const EntryShape& entry : initial.entries) log_.append(entry);
     ENGINE_CHECK(log_.last_term() <= hard_state_.current_term);
 
-    memberships_.push_back({initial.snapshot.index, initial.snapshot_membership.value_or(Membership{})});
+    memberships_.push_back(initial.snapshot_membership.value_or(MembershipAt{}));
     for (const MembershipAt& at : initial.memberships) {
-        ENGINE_CHECK(at.index > memberships_.back().index && at.index <= log_.last_index());
+        ENGINE_CHECK(at.index > memberships_.back().index && at.index > log_.base().index &&
+                     at.index <= log_.last_index());
         memberships_.push_back(at);
     }
-    commit_index_ = initial.snapshot.index;
+    commit_index_ = std::max(initial.snapshot.index, initial.commit_index);
     durable_index_ = log_.last_index();
     role_ = Follower{.election_ticks_left = draw_election_timeout()};
     check_state();
@@ -49,6 +56,7 @@ void Raft::dispatch(const Event& event, Output& output) {
                    [&](const PeerUnreachable& unreachable) { on_peer_unreachable(unreachable.peer, output); },
                    [&](const SnapshotCompleted& completed) { on_snapshot_completed(completed, output); },
                    [&](const SnapshotSendFailed& failed) { on_snapshot_send_failed(failed.peer, output); },
+                   [&](const RecoveryCompleted&) { on_recovered(output); },
                },
                event);
 }
@@ -325,6 +333,11 @@ std::uint32_t Raft::ticks_since_leader() const {
     const auto* follower = std::get_if<Follower>(&role_);
     return follower != nullptr && follower->leader != kNobody ? follower->ticks_since_leader
                                                               : std::numeric_limits<std::uint32_t>::max();
+}
+
+LogIndex Raft::received_index() const {
+    const auto* follower = std::get_if<Follower>(&role_);
+    return follower != nullptr && follower->leader != kNobody ? follower->received_index : LogIndex{};
 }
 
 LogIndex Raft::leader_commit() const {

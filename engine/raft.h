@@ -19,15 +19,24 @@
 
 namespace quorate::engine {
 
-/// What recovery found on disk; all of it is durable. The snapshot may be of a later term than the hard
-/// state, the entries may not.
+/// What recovery found on disk; all of it is durable. `snapshot` is what the log goes on behind: the newest
+/// one, or an older one, so that the log still has what a slow follower needs. It may be of a later term than
+/// the hard state, the entries may not.
 struct InitialState {
     HardState hard_state;
     EntryId snapshot;  ///< zero: no snapshot
-    std::optional<Membership>
-        snapshot_membership;                ///< in force at `snapshot`; absent exactly when there is none
-    std::span<const EntryShape> entries{};  ///< from snapshot.index + 1 on
+    std::optional<MembershipAt>
+        snapshot_membership;  ///< in force at `snapshot`, not behind it; absent exactly when there is none
+    std::span<const EntryShape> entries{};        ///< from snapshot.index + 1 on
     std::span<const MembershipAt> memberships{};  ///< of the Membership entries among them, ascending
+    /// Known to be committed, since a later snapshot covers it; at most the last entry. Below `snapshot`: no
+    /// more than that is known.
+    LogIndex commit_index{};
+    /// Entries that this server acknowledged are missing. It gives no vote and stands for none until
+    /// RecoveryCompleted: a log that lacks them must not help anybody to lead, or lead. Its term is at least
+    /// every one that it took part in. Alagappan et al., Protocol-Aware Recovery for Consensus-Based Storage,
+    /// FAST 2018.
+    bool is_recovering = false;
 };
 
 struct Follower {
@@ -129,6 +138,11 @@ class Raft {
     /// The newest configuration in the log: the one in force.
     [[nodiscard]] const Membership& membership() const { return memberships_.back().membership; }
     [[nodiscard]] LogIndex membership_index() const { return memberships_.back().index; }
+    /// See InitialState.
+    [[nodiscard]] bool is_recovering() const { return is_recovering_; }
+    /// Through here the log is known to be that of the leader of this term; zero unless this server follows
+    /// one.
+    [[nodiscard]] LogIndex received_index() const;
     /// Null unless this server leads.
     [[nodiscard]] const Leader* as_leader() const { return std::get_if<Leader>(&role_); }
     /// Ticks since the leader was last heard; when this server leads, since a majority last was; the largest
@@ -178,6 +192,7 @@ class Raft {
 
     // election.cc: thesis §3.4, §3.6.1, §4.2.3, §9.6
     void on_request_vote(ServerId from, const RequestVote& request, Output& output);
+    void on_recovered(Output& output);
     void on_vote_granted(ServerId from, const VoteGranted& granted, Output& output);
     void on_vote_refused(ServerId from, const VoteRefused& refused, Output& output);
     void on_follower_tick(Output& output);
@@ -251,6 +266,7 @@ class Raft {
     Config config_;
     Random random_;
     HardState hard_state_;
+    bool is_recovering_;
     LogShape log_;
     std::vector<MembershipAt> memberships_;  ///< ascending; the first is in force at or below the log's base
     LogIndex commit_index_;

@@ -19,6 +19,9 @@ using wal::DiskFailure;
 namespace {
 
 constexpr std::size_t kZeroBytes = 1U << 20;
+/// New files are synced after so many bytes, and removed ones give back so many at a time: while the disk or
+/// the file system is busy with more at once, the log's syncs wait.
+constexpr std::size_t kStepBytes = 4 * kZeroBytes;
 
 /// Of a file that was to be made: nothing has been written, so a lack of descriptors or of memory is as good
 /// as one of room, and passes likewise.
@@ -26,6 +29,16 @@ std::unexpected<DiskFailure> creation_failure(int error, std::string file) {
     auto failed = failure(error, "open", std::move(file));
     if (error == EMFILE || error == ENFILE || error == ENOMEM) failed.error().error = DiskError::NoSpace;
     return failed;
+}
+
+/// Of a file that has no name any more. What cannot be freed so goes when it is closed.
+void free_in_steps(int fd) {
+    struct stat status{};
+    if (::fstat(fd, &status) != 0) return;
+    for (off_t end = status.st_size; end > 0;) {
+        end = std::max<off_t>(0, end - static_cast<off_t>(kStepBytes));
+        if (::ftruncate(fd, end) != 0) return;
+    }
 }
 
 /// A directory's name is durable once the directory above it is synced.
@@ -144,6 +157,8 @@ DiskWorker::Result DiskWorker::write_zeros(int fd, const std::string& file, std:
         const auto piece =
             std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), size - offset));
         if (auto written = write_all(fd, file, piece, offset); !written) return written;
+        if ((offset + piece.size()) % kStepBytes == 0 && ::fdatasync(fd) != 0)
+            return failure(errno, "fdatasync", file);
     }
     return ::fsync(fd) == 0 ? Result{} : failure(errno, "fsync", file);
 }
@@ -158,8 +173,11 @@ DiskWorker::Result DiskWorker::perform(const wal::RenameFile& operation) {
 
 DiskWorker::Result DiskWorker::perform(const wal::RemoveFile& operation) {
     files_.close(operation.file);
-    if (::unlinkat(directory_fd_, operation.file.c_str(), 0) != 0 && errno != ENOENT)
-        return failure(errno, "unlink", operation.file);
+    // Where there is no descriptor left it goes all at once.
+    const Descriptor opened(::openat(directory_fd_, operation.file.c_str(), O_WRONLY | O_CLOEXEC));
+    if (::unlinkat(directory_fd_, operation.file.c_str(), 0) != 0)
+        return errno == ENOENT ? Result{} : failure(errno, "unlink", operation.file);
+    if (opened.fd() >= 0) free_in_steps(opened.fd());
     return {};
 }
 

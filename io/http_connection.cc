@@ -27,10 +27,21 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 bool is_safe(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
 
-std::string serialize_head(const server::HttpResponse& response, bool keeps_alive, const std::string& date) {
+/// How a client knows where a body ends: RFC 9112, 6.3.
+enum class BodyEnd : std::uint8_t { Length, LastChunk, Close };
+
+std::string serialize_head(const server::HttpResponse& response, BodyEnd end, bool keeps_alive,
+                           const std::string& date) {
     std::string out = "HTTP/1.1 " + std::to_string(response.status) + ' ';
     out += server::reason_phrase(response.status);
-    out += "\r\nDate: " + date + "\r\nContent-Length: " + std::to_string(response.body.size()) + "\r\n";
+    out += "\r\nDate: " + date + "\r\n";
+    switch (end) {
+        case BodyEnd::Length:
+            out += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
+            break;
+        case BodyEnd::LastChunk: out += "Transfer-Encoding: chunked\r\n"; break;
+        case BodyEnd::Close: break;
+    }
     for (const server::HttpHeader& header : response.headers) {
         out += header.name;
         out += ": ";
@@ -225,6 +236,7 @@ int HttpConnection::on_body(llhttp_t* parser, const char* at, std::size_t length
 // kept: it would need to be told so in words that 1.1 has no use for.
 int HttpConnection::on_message_complete(llhttp_t* parser) {
     connection_of(parser)->has_parser_ended_ = true;
+    connection_of(parser)->is_http_1_0_ = parser->http_minor == 0;
     connection_of(parser)->keeps_alive_ = llhttp_should_keep_alive(parser) != 0 && parser->http_minor == 1;
     return 0;
 }
@@ -245,6 +257,7 @@ void HttpConnection::dispatch(bool wants_upgrade) {
     slot.request = std::exchange(request_, {});
     slot.is_head = slot.request.method == "HEAD";
     slot.is_safe = is_safe(slot.request.method);
+    slot.is_http_1_0 = is_http_1_0_;
     if (slot.is_safe) std::string().swap(slot.request.body);  // it means nothing, and would be kept
     if (!keeps_alive_) is_finishing_ = true;
     ask();
@@ -261,7 +274,7 @@ void HttpConnection::upgrade() {
         refusal = server_.handler_.on_upgrade(std::uint64_t{number_} << 32, request);
     }
     if (refusal) {
-        output_.append(serialize_head(*refusal, false, server_.date_.text()));
+        output_.append(serialize_head(*refusal, BodyEnd::Length, false, server_.date_.text()));
         output_.append(std::move(refusal->body));
         is_finishing_ = true;
     } else {
@@ -276,14 +289,26 @@ void HttpConnection::upgrade() {
 
 void HttpConnection::respond(server::HttpExchange exchange, server::HttpResponse&& response) {
     const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
-    if (slot == slots_.end() || slot->state == SlotState::Answered) return;
+    if (slot == slots_.end() || slot->state > SlotState::Asked) return;
     const bool is_last = is_finishing_ && std::next(slot) == slots_.end();
     answer(*slot, std::move(response), !is_last);
 }
 
+void HttpConnection::begin_parts(server::HttpExchange exchange, const server::HttpResponse& response) {
+    const auto slot = std::ranges::find(slots_, exchange, &Slot::exchange);
+    if (slot == slots_.end() || slot->state > SlotState::Asked) return;
+    const bool is_last = is_finishing_ && std::next(slot) == slots_.end();
+    slot->state = SlotState::Streaming;
+    slot->head = serialize_head(response, slot->is_http_1_0 ? BodyEnd::Close : BodyEnd::LastChunk, !is_last,
+                                server_.date_.text());
+    answer_bytes_ += slot->head.size();
+    account();
+    touch();
+}
+
 void HttpConnection::answer(Slot& slot, server::HttpResponse&& response, bool keeps_alive) {
     slot.state = SlotState::Answered;
-    slot.head = serialize_head(response, keeps_alive, server_.date_.text());
+    slot.head = serialize_head(response, BodyEnd::Length, keeps_alive, server_.date_.text());
     server_.turn_bytes_ += response.body.size();
     if (!slot.is_head) slot.body = std::move(response.body);
     answer_bytes_ += slot.head.size() + slot.body.size();
@@ -329,19 +354,6 @@ void HttpConnection::touch() {
     if (std::exchange(is_touched_, true)) return;
     server_.touched_.push_back(number_);
     server_.loop_.request_turn();  // from a timer, the end of the turn would wait for the next event
-}
-
-void HttpConnection::move_answers() {
-    while (!slots_.empty() && slots_.front().state == SlotState::Answered) {
-        Slot& slot = slots_.front();
-        answer_bytes_ -= slot.head.size() + slot.body.size();
-        output_.append(std::move(slot.head));
-        output_.append(std::move(slot.body));
-        slots_.pop_front();
-        starved_since_ms_ = 0;
-    }
-    if (slots_.empty() && !is_finishing_ && std::exchange(owes_continue_, false))
-        output_.append("HTTP/1.1 100 Continue\r\n\r\n");
 }
 
 bool HttpConnection::flush() {

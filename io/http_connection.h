@@ -36,6 +36,10 @@ class HttpConnection {
     void respond(server::HttpExchange exchange, server::HttpResponse&& response);
     /// See HttpServer::wants_answer().
     [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
+    // See HttpServer.
+    void begin_parts(server::HttpExchange exchange, const server::HttpResponse& response);
+    [[nodiscard]] bool wants_part(server::HttpExchange exchange, std::size_t bytes) const;
+    [[nodiscard]] bool send_part(server::HttpExchange exchange, std::string&& bytes, server::AnswerPart part);
     /// Of the answer that waits for the server's room; 0 when none does any more.
     [[nodiscard]] std::size_t bytes_to_wait_for() const;
     [[nodiscard]] bool has_server_room() const;
@@ -54,7 +58,13 @@ class HttpConnection {
     [[nodiscard]] bool is_over() const { return is_closed_ || is_lingering_; }
 
  private:
-    enum class SlotState : std::uint8_t { Waiting, Asked, Answered };
+    enum class SlotState : std::uint8_t {
+        Waiting,
+        Asked,
+        Streaming,  ///< its head is in `head` or has left; the body comes in parts
+        BrokenOff,  ///< the rest of that will not come
+        Answered,
+    };
 
     // A request that is not answered in full yet.
     struct Slot {
@@ -62,6 +72,7 @@ class HttpConnection {
         server::HttpRequest request;  ///< a safe one is kept: it may be asked again
         bool is_head = false;
         bool is_safe = false;
+        bool is_http_1_0 = false;
         SlotState state = SlotState::Waiting;
         std::size_t expected_bytes = 0;  ///< of its answer, once it is known
         std::string head;                ///< of the answer
@@ -101,6 +112,7 @@ class HttpConnection {
     void adjust_reading();
     void stop_reading();
     void move_answers();
+    void cut_off();
     void write_output();
     void end();
     void touch();
@@ -119,6 +131,7 @@ class HttpConnection {
     bool are_headers_complete_ = false;
     bool has_parser_ended_ = false;
     bool keeps_alive_ = true;
+    bool is_http_1_0_ = false;
     bool owes_continue_ = false;
     std::deque<Slot> slots_;
     std::uint32_t next_request_ = 1;

@@ -132,6 +132,20 @@ bool HttpServer::wants_answer(server::HttpExchange exchange, std::size_t bytes) 
     return connection != nullptr && connection->wants_answer(exchange, bytes);
 }
 
+void HttpServer::begin_parts(server::HttpExchange exchange, server::HttpResponse response) {
+    if (HttpConnection* connection = find(exchange)) connection->begin_parts(exchange, response);
+}
+
+bool HttpServer::wants_part(server::HttpExchange exchange, std::size_t bytes) {
+    const HttpConnection* connection = find(exchange);
+    return connection == nullptr || connection->wants_part(exchange, bytes);
+}
+
+bool HttpServer::send_part(server::HttpExchange exchange, std::string bytes, server::AnswerPart part) {
+    HttpConnection* connection = find(exchange);
+    return connection != nullptr && connection->send_part(exchange, std::move(bytes), part);
+}
+
 // The first answer of a connection leaves as soon as it is there; one behind it may wait for long, and shall
 // not take the room that the first ones need.
 bool HttpServer::has_room(std::size_t bytes, bool is_first) const {

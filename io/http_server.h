@@ -50,7 +50,7 @@ class HttpHandler {
     virtual void on_trouble(std::string_view line) = 0;
 };
 
-inline constexpr std::string_view kPeerProtocol = "quorate-peer/2";
+inline constexpr std::string_view kPeerProtocol = "quorate-peer/3";
 inline constexpr std::string_view kPeerPath = "/raft/peer";
 
 class HttpServer {
@@ -71,6 +71,15 @@ class HttpServer {
     /// now. False: forget the request. Its client has gone, or has not taken earlier answers yet: then it
     /// comes again.
     [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
+    /// Instead of respond(): an answer whose body comes in parts, in chunks or, to HTTP/1.0, until it closes.
+    void begin_parts(server::HttpExchange exchange, server::HttpResponse response);
+    /// Whether about `bytes` of it may be given now: it is the connection's turn, and what was given before
+    /// is nearly gone. There is another turn of the loop when it has. Also true when nobody is there any
+    /// more.
+    [[nodiscard]] bool wants_part(server::HttpExchange exchange, std::size_t bytes);
+    /// Of an answer that wants it; what breaks off may be given at any time, and closes the connection.
+    /// False: nobody is there any more.
+    [[nodiscard]] bool send_part(server::HttpExchange exchange, std::string bytes, server::AnswerPart part);
     void close_peer(PeerConnection connection);
     /// Of its other end, without the port; of IPv6 what names its network.
     [[nodiscard]] std::string address_of(PeerConnection connection);

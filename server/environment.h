@@ -22,6 +22,8 @@ struct LogEntry;
 
 namespace quorate::server {
 
+class StateMachine;
+
 enum class LogLevel : std::uint8_t { Debug, Info, Warning, Error };
 
 /// A member of the cluster and where to reach it.
@@ -52,6 +54,15 @@ class Environment {
     /// the one exception to respond(). Its client has gone; or it has not taken what it asked before, and
     /// request_received() is called again when there is room.
     virtual bool wants_answer(HttpExchange exchange, std::size_t bytes) = 0;
+    /// Instead of respond(): begins an answer that has no body yet and gets it in parts, so that it may be
+    /// larger than any memory.
+    virtual void begin_parts(HttpExchange exchange, HttpResponse response) = 0;
+    /// Whether its client has taken so much that about `bytes` more may be made now. Ask at the end of a
+    /// turn; there is another one soon after it has.
+    virtual bool wants_part(HttpExchange exchange, std::size_t bytes) = 0;
+    /// A part that is wanted; one that breaks off may always be given, and is empty. False: the client has
+    /// gone, or took nothing for too long; it gets no more.
+    virtual bool send_part(HttpExchange exchange, std::string bytes, AnswerPart part) = 0;
     virtual void log(LogLevel level, std::string_view line) = 0;
     /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one
     /// turn should.
@@ -66,6 +77,8 @@ class Environment {
     virtual void engine_stepped(const engine::Output& output) = 0;
     /// The entry at `index` is committed and has just been applied; called for each in order.
     virtual void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) = 0;
+    /// The store has been replaced by that of a snapshot through `index`; the next entry is applied to it.
+    virtual void store_replaced(engine::LogIndex index, const StateMachine& store) = 0;
 };
 
 }  // namespace quorate::server

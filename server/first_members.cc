@@ -21,6 +21,10 @@ std::vector<std::string_view> names_of(const ClusterMembers& members) {
 
 }  // namespace
 
+wal::LogEntry first_entry(const ClusterMembers& members) {
+    return {kFirstHardState.current_term, engine::EntryKind::Membership, encode_members(members)};
+}
+
 std::optional<std::string> other_first_members(const ClusterMembers& given, const ClusterMembers& first) {
     const std::vector<std::string_view> given_names = names_of(given);
     const std::vector<std::string_view> first_names = names_of(first);

@@ -7,9 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "engine/types.h"
 #include "server/members.h"
+#include "wal/entry.h"
 
 namespace quorate::server {
+
+/// What every log begins with. Term 1 is nobody's: the first election is in term 2.
+inline constexpr engine::HardState kFirstHardState{engine::Term(1), engine::kNobody};
+[[nodiscard]] wal::LogEntry first_entry(const ClusterMembers& members);
 
 /// Why a node must not start that is told of a cluster (`given`, with more members than itself) and whose log
 /// was begun by another one (`first`): it would go on as that one beside the cluster that the others form. In

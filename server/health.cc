@@ -32,6 +32,16 @@ std::string_view role_text(engine::RoleName role) {
     std::unreachable();
 }
 
+std::string_view state_text(NodeState state) {
+    switch (state) {
+        case NodeState::Serving: return "serving";
+        case NodeState::Loading: return "loading";
+        case NodeState::Replaying: return "replaying";
+        case NodeState::Recovering: return "recovering";
+    }
+    std::unreachable();
+}
+
 std::string_view storage_text(StorageState storage) {
     switch (storage) {
         case StorageState::Ok: return "ok";
@@ -55,11 +65,14 @@ std::string encode_health(const NodeHealth& health) {
         .u64(health.durable_index)
         .u64(health.applied_index)
         .u64(health.snapshot_index)
+        .u64(health.first_index)
         .u64(health.revision)
         .u64(health.oldest_revision)
         .u64(health.keys)
         .u64(health.bytes)
         .u8(static_cast<std::uint8_t>(health.storage))
+        .u8(static_cast<std::uint8_t>(health.state))
+        .u32(health.progress)
         .text(cut(health.version));
     return bytes;
 }
@@ -80,11 +93,14 @@ std::optional<NodeHealth> decode_health(std::string_view bytes) {
     health.durable_index = reader.u64();
     health.applied_index = reader.u64();
     health.snapshot_index = reader.u64();
+    health.first_index = reader.u64();
     health.revision = reader.u64();
     health.oldest_revision = reader.u64();
     health.keys = reader.u64();
     health.bytes = reader.u64();
     health.storage = reader.enumerator(StorageState::Ok, StorageState::Full);
+    health.state = reader.enumerator(NodeState::Serving, NodeState::Recovering);
+    health.progress = reader.u32();
     health.version = reader.text(kTextBytesMax);
     if (!reader.finished()) return std::nullopt;
     return health;

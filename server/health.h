@@ -17,6 +17,15 @@ enum class StorageState : std::uint8_t {
     Full = 2,  ///< no room: reads only
 };
 
+/// Numbers are part of the wire format: never renumber.
+enum class NodeState : std::uint8_t {
+    Serving = 1,
+    Loading = 2,     ///< a snapshot: nothing can be read yet
+    Replaying = 3,   ///< the log, as it was found at the start; what it holds is applied once it is known to
+                     ///< be committed
+    Recovering = 4,  ///< it had lost what it promised, and neither votes nor answers stale reads
+};
+
 /// The fields of GET /raft/health. An empty leader is an unknown one.
 struct NodeHealth {
     bool up = false;  ///< false: it has not answered, and only node_id and addr are known
@@ -30,12 +39,15 @@ struct NodeHealth {
     std::uint64_t last_index = 0;
     std::uint64_t durable_index = 0;  ///< on its own disk
     std::uint64_t applied_index = 0;
-    std::uint64_t snapshot_index = 0;
+    std::uint64_t snapshot_index = 0;   ///< of the newest snapshot here; 0: none
+    std::uint64_t first_index = 0;      ///< of the log: what was before is in the snapshot
     std::uint64_t revision = 0;         ///< of the store
     std::uint64_t oldest_revision = 0;  ///< that can still be read
     std::uint64_t keys = 0;
     std::uint64_t bytes = 0;  ///< of keys and values
     StorageState storage = StorageState::Ok;
+    NodeState state = NodeState::Serving;
+    std::uint32_t progress = 100;  ///< percent of what it loads or replays
     std::string version;
 
     [[nodiscard]] static NodeHealth down(std::string node_id, std::string addr);
@@ -56,6 +68,9 @@ struct LeaderView {
 
 /// "leader", "follower", "candidate" or "pre-candidate".
 [[nodiscard]] std::string_view role_text(engine::RoleName role);
+
+/// "serving", "loading", "replaying" or "recovering".
+[[nodiscard]] std::string_view state_text(NodeState state);
 
 /// "ok" or "full".
 [[nodiscard]] std::string_view storage_text(StorageState storage);

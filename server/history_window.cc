@@ -23,12 +23,12 @@ void HistoryWindow::note_time(std::uint64_t now_ms, std::uint64_t revision) {
 }
 
 std::uint64_t HistoryWindow::forget_through(const KeyHistory& history) const {
-    const auto& changes = history.changes();
+    const auto changes = history.changes();
     if (changes.empty()) return 0;
     std::uint64_t through = changes.front().revision <= expired_revision_ ? expired_revision_ : 0;
     if (changes.size() > limits_.changes_max + limits_.changes_max / 8) {
         const std::size_t surplus = changes.size() - static_cast<std::size_t>(limits_.changes_max);
-        through = std::max(through, changes[surplus - 1].revision);
+        through = std::max(through, changes[static_cast<std::ptrdiff_t>(surplus) - 1].revision);
     }
     if (history.bytes() > limits_.bytes_max + limits_.bytes_max / 8) {
         std::uint64_t bytes = history.bytes();

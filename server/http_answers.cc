@@ -44,11 +44,14 @@ Json to_json(const NodeHealth& health) {
         {"durableIndex", health.durable_index},
         {"appliedIndex", health.applied_index},
         {"snapshotIndex", health.snapshot_index},
+        {"firstIndex", health.first_index},
         {"revision", health.revision},
         {"oldestRevision", health.oldest_revision},
         {"keys", health.keys},
         {"bytes", health.bytes},
         {"storage", storage_text(health.storage)},
+        {"state", state_text(health.state)},
+        {"progress", health.progress},
         {"version", health.version},
     };
 }
@@ -225,6 +228,35 @@ HttpResponse outcome_unknown() {
                              "the write was not decided in time: it may have happened, may happen later, or "
                              "never. Read before writing again",
                              kRetryAfterS);
+}
+
+HttpResponse snapshot_taken(const wal::SnapshotMeta& snapshot) {
+    return json_response({{"snapshotIndex", snapshot.last.index.value},
+                          {"term", snapshot.last.term.value},
+                          {"bytes", snapshot.bytes}});
+}
+
+HttpResponse no_room_for_snapshot() {
+    return problem(
+        507, "disk_full",
+        "this server's disk has no room for a snapshot; nothing else has changed. Make room, then ask "
+        "again");
+}
+
+HttpResponse backup_begun(std::uint64_t revision) {
+    return {200,
+            {{"Content-Type", "application/x-ndjson"},
+             {"Cache-Control", "no-store"},
+             {"Quorate-Revision", std::to_string(revision)}},
+            {}};
+}
+
+HttpResponse store_loading() {
+    return retryable_problem(
+        503, "store_loading",
+        "this server has just started and is not ready yet: /raft/health tells how far it "
+        "is; nothing happened",
+        kRetryAfterS);
 }
 
 HttpResponse disk_full() {

@@ -10,6 +10,7 @@
 #include "server/health.h"
 #include "server/http_message.h"
 #include "server/state_machine.h"
+#include "wal/format.h"
 
 namespace quorate::server {
 
@@ -62,5 +63,14 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse outcome_unknown();
 /// 507: nothing happened.
 [[nodiscard]] HttpResponse disk_full();
+
+/// 200: the snapshot is durable.
+[[nodiscard]] HttpResponse snapshot_taken(const wal::SnapshotMeta& snapshot);
+/// 507: there was no room for it; nothing else has changed.
+[[nodiscard]] HttpResponse no_room_for_snapshot();
+/// 200, without the body, which comes in parts.
+[[nodiscard]] HttpResponse backup_begun(std::uint64_t revision);
+/// 503: the store is not there yet; nothing happened.
+[[nodiscard]] HttpResponse store_loading();
 
 }  // namespace quorate::server

@@ -236,6 +236,20 @@ CallOrRefusal parse_transfer_call(const HttpRequest& request, const Target& targ
     return ApiCall{TransferCall{to != nullptr ? *to : std::string()}};
 }
 
+CallOrRefusal parse_snapshot_call(const HttpRequest& request, const Target& target) {
+    if (request.method != "POST") return std::unexpected(method_not_allowed(request.method, "POST"));
+    const auto query = parse_query(target.query, {});
+    if (!query) return std::unexpected(query.error());
+    return ApiCall{SnapshotCall{}};
+}
+
+CallOrRefusal parse_backup_call(const HttpRequest& request, const Target& target) {
+    if (request.method != "GET") return std::unexpected(method_not_allowed(request.method, "GET"));
+    const auto query = parse_query(target.query, {"consistency", "forward"});
+    if (!query) return std::unexpected(query.error());
+    return with_options({BackupCall{}}, *query);
+}
+
 // The call of a path that only tells something about the server, or nothing for any other path.
 std::optional<ApiCall> status_call(std::string_view path) {
     if (path == "/raft/whois") return ApiCall{WhoisCall{}};
@@ -254,6 +268,8 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
     if (target->path == "/kv/batch" && request.method == "POST")
         return parse_batch_call(request, *target, limits);
     if (target->path == "/cluster/transfer") return parse_transfer_call(request, *target);
+    if (target->path == "/admin/snapshot") return parse_snapshot_call(request, *target);
+    if (target->path == "/admin/backup") return parse_backup_call(request, *target);
     if (target->path.starts_with(kKeyPrefix)) return parse_key_call(request, *target, limits);
 
     const auto call = status_call(target->path);

@@ -87,13 +87,23 @@ struct TransferCall {
     bool operator==(const TransferCall&) const = default;
 };
 
+/// POST /admin/snapshot: of the store of the node that is asked.
+struct SnapshotCall {
+    bool operator==(const SnapshotCall&) const = default;
+};
+
+/// GET /admin/backup: of the store of the node that is asked.
+struct BackupCall {
+    bool operator==(const BackupCall&) const = default;
+};
+
 enum class Consistency : std::uint8_t { Linearizable, Stale };
 
 struct ApiCall {
     std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall,
-                 ClusterNodesCall, TransferCall>
+                 ClusterNodesCall, TransferCall, SnapshotCall, BackupCall>
         call;
-    Consistency consistency = Consistency::Linearizable;  ///< of GetCall and RangeCall
+    Consistency consistency = Consistency::Linearizable;  ///< of GetCall, RangeCall and BackupCall
     bool forward = true;  ///< false: only the leader may answer, anyone else says who leads
 
     bool operator==(const ApiCall&) const = default;

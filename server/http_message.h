@@ -41,6 +41,13 @@ struct HttpResponse {
     bool operator==(const HttpResponse&) const = default;
 };
 
+/// Where a part stands in an answer that is given in parts.
+enum class AnswerPart : std::uint8_t {
+    More,       ///< another one follows
+    Last,       ///< the answer is complete with it
+    BrokenOff,  ///< there will be no more: the client must not take it for complete
+};
+
 /// Names one request of one connection to the transport; never reused in a process.
 using HttpExchange = std::uint64_t;
 

@@ -1,28 +1,41 @@
 #include "server/key_history.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "engine/check.h"
 
 namespace quorate::server {
 
 void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional<Record> before) {
-    const bool continues = !changes_.empty() && changes_.back().revision == revision;
     ENGINE_CHECK(changes_.empty() || changes_.back().revision <= revision);
-    if (continues && first_change_after(key, revision - 1) != nullptr) return;
     index_.emplace(std::string(key), first_number_ + changes_.size());
     changes_.push_back({revision, std::string(key), std::move(before)});
     bytes_ += changes_.back().bytes();
 }
 
 void KeyHistory::forget_through(std::uint64_t revision) {
-    while (!changes_.empty() && changes_.front().revision <= revision) {
-        const PastRecord& oldest = changes_.front();
-        index_.erase(index_.find(PlaceView(oldest.key, first_number_)));
-        bytes_ -= oldest.bytes();
+    for (; forgotten_ < changes_.size() && changes_[forgotten_].revision <= revision; ++forgotten_) {
+        bytes_ -= changes_[forgotten_].bytes();
+        forgotten_bytes_ += changes_[forgotten_].bytes();
+    }
+}
+
+void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
+    for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {
+        index_.erase(index_.find(PlaceView(changes_.front().key, first_number_)));
+        forgotten_bytes_ -= changes_.front().bytes();
         changes_.pop_front();
+        --forgotten_;
         ++first_number_;
     }
+}
+
+void KeyHistory::load(std::vector<PastRecord> changes) {
+    ENGINE_CHECK(changes_.empty());
+    std::ranges::sort(changes, {},
+                      [](const PastRecord& change) { return std::tie(change.revision, change.key); });
+    for (PastRecord& change : changes) add(change.revision, change.key, std::move(change.before));
 }
 
 std::uint64_t KeyHistory::first_number_after(std::uint64_t revision) const {

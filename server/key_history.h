@@ -2,14 +2,17 @@
 
 // What keys held before they were changed, so that the past can be read.
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <ranges>
 #include <set>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "server/record.h"
 
@@ -43,21 +46,37 @@ class KeyHistory {
     using Index = std::set<Place, Before>;
 
  public:
-    /// `revision` is that of the change before, or a later one. What a key held between two changes of one
-    /// revision nobody can see: only the first of them is kept.
+    /// `revision` is that of the change before, or a later one, and this the key's first change at it: what
+    /// it held between two changes of one revision nobody can see.
     void add(std::uint64_t revision, std::string_view key, std::optional<Record> before);
     /// Forgets the changes at `revision` and before: what was there earlier than `revision` is unknown then.
+    /// Their memory goes with free_some().
     void forget_through(std::uint64_t revision);
+    /// Frees the memory of at most `count` changes that are forgotten, and stand at `through` or before.
+    void free_some(std::size_t count, std::uint64_t through);
+
+    /// What a store that has read a snapshot begins with: changes of any keys, in any order, one for each
+    /// key and revision.
+    void load(std::vector<PastRecord> changes);
 
     /// The first change of the key behind `revision`: it tells what the key held at `revision`. Null: it has
     /// not changed since. Valid until the next call that is not const.
     [[nodiscard]] const PastRecord* first_change_after(std::string_view key, std::uint64_t revision) const;
     /// Oldest first.
-    [[nodiscard]] const std::deque<PastRecord>& changes() const { return changes_; }
+    [[nodiscard]] auto changes() const {
+        return std::ranges::subrange(changes_.begin() + static_cast<std::ptrdiff_t>(forgotten_),
+                                     changes_.end());
+    }
     /// Of keys and values.
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    /// The same of those that are forgotten and still have memory.
+    [[nodiscard]] std::uint64_t forgotten_bytes() const { return forgotten_bytes_; }
+    /// Of the oldest change that has memory; 0: none has.
+    [[nodiscard]] std::uint64_t held_revision() const {
+        return changes_.empty() ? 0 : changes_.front().revision;
+    }
 
-    /// The changes by key, and those of a key oldest first.
+    /// The changes by key, and those of a key oldest first; the forgotten ones too that still have memory.
     class ByKey {
      public:
         [[nodiscard]] bool at_end() const { return place_ == history_->index_.end(); }
@@ -76,7 +95,7 @@ class KeyHistory {
         return {*this, index_.lower_bound(PlaceView(key, 0))};
     }
 
-    bool operator==(const KeyHistory&) const = default;
+    bool operator==(const KeyHistory& other) const { return std::ranges::equal(changes(), other.changes()); }
 
  private:
     [[nodiscard]] const PastRecord& numbered(std::uint64_t number) const {
@@ -85,9 +104,11 @@ class KeyHistory {
     [[nodiscard]] std::uint64_t first_number_after(std::uint64_t revision) const;
 
     std::deque<PastRecord> changes_;
+    std::size_t forgotten_ = 0;  ///< so many of them, the oldest
     Index index_;
     std::uint64_t first_number_ = 0;
-    std::uint64_t bytes_ = 0;
+    std::uint64_t bytes_ = 0;  ///< of those that are not forgotten
+    std::uint64_t forgotten_bytes_ = 0;
 };
 
 }  // namespace quorate::server

@@ -95,6 +95,7 @@ void append_members(std::string& out, const ClusterMembers& members) {
         out += '}';
     }
     out += ']';
+    if (members.origin != 0) out += fmt::format(R"(,"origin":"{:016x}")", members.origin);
 }
 
 }  // namespace

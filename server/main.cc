@@ -18,6 +18,7 @@
 #include "io/crash_hook.h"
 #include "io/descriptor_limit.h"
 #include "io/disk_worker.h"
+#include "io/file_pieces.h"
 #include "io/http_server.h"
 #include "io/loop.h"
 #include "io/peer_link.h"
@@ -31,6 +32,7 @@
 #include "server/problem.h"
 #include "server/recorder.h"
 #include "server/refusal_text.h"
+#include "server/restore.h"
 #include "server/seldom.h"
 
 namespace quorate::server {
@@ -62,6 +64,8 @@ NodeConfig node_config(const Options& options) {
     config.members = options.members;
     config.limits = options.limits;
     config.history = options.history;
+    config.snapshots = options.snapshots;
+    config.recovers_from_peers = options.recovers_from_peers ? 1 : 0;
     config.incarnation = draw();
     config.log_salt = draw();
     config.raft.self = options.self.id;
@@ -106,6 +110,7 @@ class Process final : public Environment, public io::HttpHandler {
         if (const auto begun = begin_recording(); !begun)
             return refuse(static_cast<int>(wal::RefusalCode::Configuration),
                           begun.error() + "; name another file by --record, or leave it out");
+        if (const int code = restore_backup(); code != EXIT_SUCCESS) return code;
         auto driver = NodeDriver::open(config_, disk_, *this, recorder_.get());
         if (!driver) return refuse_directory(driver.error());
         driver_ = std::move(*driver);
@@ -138,11 +143,21 @@ class Process final : public Environment, public io::HttpHandler {
     bool wants_answer(HttpExchange exchange, std::size_t bytes) override {
         return http_.wants_answer(exchange, bytes);
     }
+    void begin_parts(HttpExchange exchange, HttpResponse response) override {
+        http_.begin_parts(exchange, std::move(response));
+    }
+    bool wants_part(HttpExchange exchange, std::size_t bytes) override {
+        return http_.wants_part(exchange, bytes);
+    }
+    bool send_part(HttpExchange exchange, std::string bytes, AnswerPart part) override {
+        return http_.send_part(exchange, std::move(bytes), part);
+    }
     void log(LogLevel level, std::string_view line) override { spdlog::log(level_of(level), "{}", line); }
     void request_turn() override { loop_.request_turn(); }
     void met(Situation) override {}
     void engine_stepped(const engine::Output&) override {}
     void entry_applied(engine::LogIndex, const wal::LogEntry&) override {}
+    void store_replaced(engine::LogIndex, const StateMachine&) override {}
     void fail(int exit_code, std::string_view line) override {
         // At once and without clean-up: what is not durable must not become visible by any later step.
         refuse_directory({static_cast<wal::RefusalCode>(exit_code), std::string(line)});
@@ -207,6 +222,25 @@ class Process final : public Environment, public io::HttpHandler {
         const ClusterMembers& members = driver_ ? node().members() : config_.members;
         return refuse(static_cast<int>(refusal.code),
                       refusal_text(refusal, options_.data_dir, members, options_.self.id));
+    }
+
+    /// Not recorded: a recording begins with the node.
+    int restore_backup() {
+        if (options_.restore.empty()) return EXIT_SUCCESS;
+        io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
+        const auto restored =
+            restore(config_, disk, options_.restore, [this] { return io::read_in_pieces(options_.restore); });
+        if (!restored) return refuse_directory(restored.error());
+        if (restored->was_there) {
+            spdlog::info("the data directory was made from {} before: going on with it", options_.restore);
+        } else {
+            spdlog::warn(
+                "restored {} keys at revision {} of cluster '{}' from {}: every other node of this new "
+                "cluster must be started with the same backup",
+                restored->backup.keys, restored->backup.revision, restored->backup.cluster_id,
+                options_.restore);
+        }
+        return EXIT_SUCCESS;
     }
 
     [[nodiscard]] const Node& node() const { return driver_->node(); }

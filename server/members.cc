@@ -15,6 +15,7 @@ using engine::ServerId;
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersionWithOrigin = 2;
 constexpr std::size_t kMemberBytesMin = 8 + 1 + 4 + 1 + 4 + 1;
 /// Above every number that names itself.
 constexpr std::uint64_t kHashedIdBit = std::uint64_t{1} << 63U;
@@ -81,7 +82,12 @@ std::string encode_members(const ClusterMembers& members) {
     ENGINE_CHECK(is_well_formed(members.members));
     std::string bytes;
     ByteWriter writer(bytes);
-    writer.u8(kVersion).u32(static_cast<std::uint32_t>(members.members.size()));
+    if (members.origin == 0) {
+        writer.u8(kVersion);
+    } else {
+        writer.u8(kVersionWithOrigin).u64(members.origin);
+    }
+    writer.u32(static_cast<std::uint32_t>(members.members.size()));
     for (const Member& member : members.members) {
         writer.u64(member.id.value)
             .u8(static_cast<std::uint8_t>(member.role))
@@ -93,10 +99,12 @@ std::string encode_members(const ClusterMembers& members) {
 
 std::optional<ClusterMembers> decode_members(std::string_view bytes) {
     ByteReader reader(bytes);
-    if (reader.u8() != kVersion) return std::nullopt;
-    const std::uint32_t count = reader.count(kMemberBytesMin);
-    if (count > engine::kMembersMax) return std::nullopt;
     ClusterMembers members;
+    const std::uint8_t version = reader.u8();
+    if (version == kVersionWithOrigin) members.origin = reader.u64();
+    const bool is_known = version == kVersion || (version == kVersionWithOrigin && members.origin != 0);
+    const std::uint32_t count = reader.count(kMemberBytesMin);
+    if (!is_known || count > engine::kMembersMax) return std::nullopt;
     for (std::uint32_t i = 0; i < count && !reader.failed(); ++i)
         members.members.push_back(read_member(reader));
     if (!reader.finished() || !is_well_formed(members.members)) return std::nullopt;

@@ -3,8 +3,8 @@
 // Who the servers are: names, addresses and ids, from --peers (peers.h) and in the log's Membership entries.
 //
 // Encoding of a Membership entry, little-endian:
-//   u8 version = 1 | u32 count of members | each: u64 id | u8 role | u32 name bytes | name | u32 address
-//   bytes | address
+//   u8 version = 1, or u8 2 | u64 origin, which is not 0 | u32 count of members | each: u64 id | u8 role |
+//   u32 name bytes | name | u32 address bytes | address
 // with the members ascending by id.
 
 #include <cstdint>
@@ -42,6 +42,9 @@ inline constexpr std::size_t kAddressBytesMax = 261;
 /// names are distinct, and membership() is well-formed.
 struct ClusterMembers {
     std::vector<Member> members;
+    /// Of a cluster's first configuration: the hash of the backup (BackupReader::hash()) that its stores
+    /// begin with; 0: they began empty. Members of other origins could not have equal stores.
+    std::uint64_t origin = 0;
 
     bool operator==(const ClusterMembers&) const = default;
 

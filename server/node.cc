@@ -11,8 +11,8 @@
 #include "engine/format.h"
 #include "engine/overloaded.h"
 #include "server/command.h"
-#include "server/first_members.h"
 #include "server/http_answers.h"
+#include "server/refusal_text.h"
 
 namespace quorate::server {
 
@@ -21,97 +21,12 @@ using engine::ServerId;
 
 namespace {
 
-// The first entry of every log. Term 1 is nobody's: the first election is in term 2.
-constexpr engine::HardState kFirstHardState{engine::Term(1), engine::kNobody};
-
 // Between two offers of leadership for want of room. The second comes soon, since another node may be able to
 // serve writes at once; where none can, offers help nobody.
 constexpr std::uint64_t kYieldPauseMsMin = 1000;
 constexpr std::uint64_t kYieldPauseMsMax = 60'000;
 
-wal::LogEntry membership_entry(const ClusterMembers& members) {
-    return {kFirstHardState.current_term, engine::EntryKind::Membership, encode_members(members)};
-}
-
-std::string began_empty(const NodeConfig& config) {
-    return fmt::format(
-        "the data directory was empty: it is now that of '{}', a member of a new cluster of {}. If '{}' was "
-        "a "
-        "member of this cluster before, stop it: it has forgotten its votes and what it acknowledged; see "
-        "docs/operations.md, A node of a cluster",
-        config.self.name, config.members.members.size(), config.self.name);
-}
-
-wal::Refusal unreadable_entry(LogIndex index, std::string_view what) {
-    return {wal::RefusalCode::UnknownFormat,
-            fmt::format(
-                "log entry {}: its {} cannot be read by this version ({}); start the version that wrote it",
-                index.value, what, QUORATE_VERSION)};
-}
-
 }  // namespace
-
-std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
-                                                              Environment& environment) {
-    const wal::LogOptions options{
-        {config.cluster_id, config.self.name}, config.segment_bytes, config.log_salt};
-    auto opened = wal::Log::open(disk, options);
-    if (!opened) return std::unexpected(opened.error());
-    wal::Recovered& recovered = opened->recovered;
-    for (const std::string& warning : recovered.warnings) environment.log(LogLevel::Warning, warning);
-
-    if (recovered.entries.empty() && recovered.hard_state.current_term > kFirstHardState.current_term) {
-        return std::unexpected(wal::Refusal{
-            wal::RefusalCode::Damage,
-            fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
-                        recovered.hard_state.current_term.value, wal::kLostDirectoryAdvice)});
-    }
-    if (recovered.entries.empty()) {
-        const wal::LogEntry first = membership_entry(config.members);
-        if (auto written = opened->log->bootstrap(kFirstHardState, first); !written)
-            return std::unexpected(written.error());
-        if (config.members.members.size() > 1) environment.log(LogLevel::Warning, began_empty(config));
-        recovered.hard_state = kFirstHardState;
-        recovered.entries.push_back(first.shape());
-        recovered.memberships.emplace_back(1);
-    }
-
-    std::vector<engine::MembershipAt> memberships;
-    ClusterMembers first_members;
-    for (const LogIndex index : recovered.memberships) {
-        auto entries = opened->log->read(index, index, wal::kPayloadBytesMax);
-        if (!entries) return std::unexpected(entries.error());
-        const auto members = decode_members(entries->front().payload);
-        if (!members) return std::unexpected(unreadable_entry(index, "list of members"));
-        if (memberships.empty()) first_members = *members;
-        memberships.push_back({index, members->membership()});
-    }
-    if (const auto why = other_first_members(config.members, first_members))
-        return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
-    engine::InitialState initial;
-    initial.hard_state = recovered.hard_state;
-    initial.entries = recovered.entries;
-    initial.memberships = memberships;
-    return std::unique_ptr<Node>(new Node(config, environment, std::move(*opened), initial, first_members));
-}
-
-Node::Node(const NodeConfig& config, Environment& environment, wal::Opened opened,
-           const engine::InitialState& initial, const ClusterMembers& first_members)
-    : config_(config),
-      environment_(environment),
-      log_(std::move(opened.log)),
-      raft_(config.raft, initial),
-      cache_(raft_.log().last_index().next()),
-      first_members_digest_(first_members.digest()),
-      operations_(config.incarnation, config.operation_timeout_ms),
-      nodes_queries_(config.incarnation, config.health_timeout_ms),
-      next_request_(config.incarnation),
-      history_window_(config.history) {
-    ENGINE_CHECK(config.incarnation > kNobodysOperation);
-    adopt_members();
-    for (const std::string& line : other_addresses(config_.members, members_))
-        environment_.log(LogLevel::Warning, line);
-}
 
 void Node::tick(std::uint64_t now_ms) {
     if (has_failed_) return;
@@ -121,11 +36,15 @@ void Node::tick(std::uint64_t now_ms) {
         pause_end_ms_ = now_ms;
     }
     previous_tick_ms_ = std::exchange(now_ms_, now_ms);
-    step(engine::TickElapsed{});
+    // Who does not know its term keeps silent.
+    if (lost_.what != wal::Lost::TermAndEntries) step(engine::TickElapsed{});
+    recover_from_peers();
     expire_operations();
     hand_over_to_stop();
     yield_for_space();
     forget_history();
+    note_replay();
+    care_for_snapshots();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
     // taken for a torn write.
     if (!idle_told_ && log_->idle() && now_ms_ - last_write_ms_ >= 50) {
@@ -149,6 +68,7 @@ void Node::peer_lost(ServerId peer) {
 
 void Node::disk_completed(const wal::DiskCompletion& completion) {
     if (has_failed_) return;
+    if (completion.id >= kSnapshotJobs) return snapshot_job_completed(completion);
     const auto ticket = log_->on_completed(completion);
     if (!ticket) return fail(ticket.error());
     if (*ticket > engine::PersistTicket{}) step(engine::PersistCompleted{*ticket});
@@ -160,11 +80,16 @@ void Node::turn_ended() {
     request_queued_reads();
     if (!has_failed_) log_->flush();
     apply_committed();
+    keep_snapshots();
+    want_chunk();
+    go_on_with_backups();
 }
 
 void Node::begin_stop() {
     if (is_stopping_ || has_failed_) return;
     is_stopping_ = true;
+    answer_snapshot_calls(LogIndex(UINT64_MAX), shutting_down());
+    break_off_backups("this node is about to stop");
     hand_over_to_stop();
 }
 
@@ -226,7 +151,12 @@ void Node::perform(const engine::SendMessage& action, Payloads&) {
 }
 
 void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
-    if (action.truncate_from > LogIndex{}) cache_.truncate_from(action.truncate_from);
+    if (action.truncate_from > LogIndex{}) {
+        cache_.truncate_from(action.truncate_from);
+        auto& known = known_members_.at;
+        known.erase(known.lower_bound(action.truncate_from), known.end());
+        replay_through_ = std::min(replay_through_, action.truncate_from.previous());
+    }
     wal::LogEntry no_op{raft_.current_term(), engine::EntryKind::NoOp, {}};
     std::span<wal::LogEntry> entries;
     if (action.first > LogIndex{} && action.first <= action.last) {
@@ -236,7 +166,14 @@ void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
         ENGINE_CHECK(action.first == cache_.end_index());
     }
     log_->persist(action.ticket, action.hard_state, action.truncate_from, action.first, entries);
-    for (wal::LogEntry& entry : entries) cache_.append(std::move(entry));
+    for (wal::LogEntry& entry : entries) {
+        if (entry.kind == engine::EntryKind::Membership) {
+            auto members = decode_members(entry.payload);
+            ENGINE_CHECK(members);  // on_frame() lets no other in
+            known_members_.at[cache_.end_index()] = std::move(*members);
+        }
+        cache_.append(std::move(entry));
+    }
     if (raft_.membership_index() != members_index_) adopt_members();
     last_write_ms_ = now_ms_;
     idle_told_ = false;
@@ -300,14 +237,6 @@ void Node::perform(const engine::AnnounceRole& action, Payloads&) {
                                  raft_.log().last_index().value, raft_.commit_index().value));
 }
 
-// The log is kept whole, so nobody can need a snapshot, and on_frame() lets none in.
-void Node::perform(const engine::SendSnapshot&, Payloads&) {
-    ENGINE_CHECK(raft_.log().base().index > LogIndex{});
-}
-void Node::perform(const engine::InstallReceivedSnapshot&, Payloads&) {
-    ENGINE_CHECK(raft_.log().base().index > LogIndex{});
-}
-
 void Node::propose_queued() {
     if (queued_writes_.empty()) return;
     std::vector<OperationId> proposers = std::exchange(queued_writes_, {});
@@ -330,6 +259,10 @@ void Node::request_queued_reads() {
 }
 
 void Node::apply_committed() {
+    if (loading_) {
+        cache_.shrink(config_.cache_bytes_max, raft_.durable_index());
+        return load_snapshot();
+    }
     std::uint64_t bytes = 0;
     while (!has_failed_ && applied_index_ < commit_index_ && bytes < config_.apply_bytes_max) {
         const LogIndex next = applied_index_.next();
@@ -386,6 +319,7 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
         if (result->condition_failed) environment_.met(Situation::ConditionFailed);
     }
     applied_index_ = index;
+    bytes_since_snapshot_ += entry.payload.size();
     environment_.entry_applied(index, entry);
     const auto undecided = undecided_.find(index);
     if (undecided == undecided_.end()) return true;
@@ -406,22 +340,36 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
 // again.
 void Node::adopt_members() {
     members_index_ = raft_.membership_index();
-    wal::LogEntry entry;
-    if (cache_.holds(members_index_)) {
-        entry = cache_.at(members_index_);
-    } else {
-        auto entries = log_->read(members_index_, members_index_, wal::kPayloadBytesMax);
-        if (!entries) return fail(entries.error());
-        entry = std::move(entries->front());
-    }
-    auto members = decode_members(entry.payload);
-    if (!members) return fail(unreadable_entry(members_index_, "list of members"));
-    members_ = std::move(*members);
+    members_ = known_members_.at.at(members_index_);
     std::vector<PeerAddress> peers;
     for (const Member& m : members_.members) {
         if (m.id != config_.self.id) peers.push_back({m.id, m.name, m.address});
     }
     environment_.set_peers(peers);
+}
+
+// A node that starts says how far it is, so that nobody takes it for one that hangs.
+void Node::note_replay() {
+    constexpr std::uint64_t kPauseMs = 1000;
+    const bool is_told = now_ms_ - replay_told_ms_ < kPauseMs;
+    if (loading_) {
+        if (is_told) return;
+        environment_.log(LogLevel::Info, fmt::format("loading the snapshot through entry {}: {} of {} chunks",
+                                                     loading_->meta().last.index.value,
+                                                     loading_->chunks_loaded(), loading_->meta().chunks));
+    } else if (replay_through_ > LogIndex{} && applied_index_ >= replay_through_) {
+        environment_.log(
+            LogLevel::Info,
+            fmt::format("the log is applied through entry {}, its last at the start", replay_through_.value));
+        replay_through_ = LogIndex{};
+    } else if (applied_index_ < std::min(commit_index_, replay_through_)) {
+        if (is_told) return;
+        environment_.log(LogLevel::Info, fmt::format("applying the log: entry {} of {}", applied_index_.value,
+                                                     replay_through_.value));
+    } else {
+        return;
+    }
+    replay_told_ms_ = now_ms_;
 }
 
 // One of the members decides what all of them forget, and says so in the log. Should that entry be lost, with

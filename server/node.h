@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/raft.h"
+#include "server/backup.h"
 #include "server/entry_cache.h"
 #include "server/environment.h"
 #include "server/history_window.h"
@@ -24,6 +25,7 @@
 #include "server/members.h"
 #include "server/operations.h"
 #include "server/peer_codec.h"
+#include "server/snapshot_keeper.h"
 #include "server/state_machine.h"
 #include "wal/disk.h"
 #include "wal/log.h"
@@ -41,18 +43,24 @@ struct NodeConfig {
     std::uint32_t health_timeout_ms = 500;      ///< how long /cluster/nodes waits for other members
     ApiLimits limits;
     HistoryLimits history;
+    SnapshotLimits snapshots;
+    /// Of the past that nobody can read any more, and that backups under way need: beyond it the oldest one
+    /// is broken off.
+    std::uint64_t backup_held_bytes_max = std::uint64_t{256} << 20;
     std::uint64_t segment_bytes = 64U << 20;
     /// Unique among all lives of this node: where its request numbers begin, so that no late answer to an
     /// earlier life is taken for one to this.
     std::uint64_t incarnation = 1;
     /// Drawn at random for each life of this node: wal::LogOptions::salt.
     std::uint64_t log_salt = 1;
+    /// wal::LogOptions::recovers_from_peers: 1 if so.
+    std::uint32_t recovers_from_peers = 0;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =
         64U << 20;  ///< newest log entries in memory, beside those not yet written or applied
     std::uint64_t apply_bytes_max =
-        4U << 20;  ///< applied in one turn, so that a long replay does not delay heartbeats
+        1U << 20;  ///< applied in one turn, so that a long replay does not delay heartbeats
 };
 
 /// A queue or a buffer: what it holds, and may hold at most.
@@ -112,9 +120,12 @@ class Node {
     [[nodiscard]] const ClusterMembers& members() const { return members_; }
     [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
     /// What the node holds for others, each with its bound: for who watches it.
-    [[nodiscard]] std::array<QueueUse, 4> queues() const;
+    [[nodiscard]] std::array<QueueUse, 6> queues() const;
     /// The same of the entries in memory that are on disk and applied, at the end of a turn.
     [[nodiscard]] QueueUse cached() const;
+    /// It has forgotten promises, and neither votes nor serves until it has them again.
+    [[nodiscard]] bool is_recovering() const { return lost_.what != wal::Lost::Nothing; }
+    [[nodiscard]] wal::Lost lost() const { return lost_.what; }
     /// Confirmed reads whose index is not applied yet.
     [[nodiscard]] std::size_t reads_waiting() const { return unapplied_reads_.size(); }
 
@@ -137,6 +148,22 @@ class Node {
         std::vector<NodeHealth> nodes;  ///< in the order of the members
         std::size_t awaited = 0;
     };
+    // What this node has forgotten of its promises, and what it has heard about it.
+    struct LostPromises {
+        wal::Lost what = wal::Lost::Nothing;
+        std::vector<std::string> damaged;  ///< files that are not needed when nothing is lost any more
+        std::uint64_t request = 0;         ///< its question to the others; 0: not asked yet
+        std::uint64_t asked_ms = 0;
+        std::map<engine::ServerId, engine::Term> terms;  ///< of the others; zero: it does not know it either
+        engine::Term leader_term;                        ///< of a leader that has answered,
+        engine::LogIndex leader_last;                    ///< and where its log ended
+    };
+    // A snapshot on its way to a follower, which asks for one chunk after another.
+    struct OutgoingSnapshot {
+        wal::SnapshotReader reader;
+        std::uint64_t offered_ms = 0;
+        std::uint64_t heard_ms = 0;  ///< that it wants something
+    };
     // A write that stands in the log, undecided.
     struct Undecided {
         engine::Term term;
@@ -150,8 +177,14 @@ class Node {
         std::span<const OperationId> proposers;
     };
 
-    Node(const NodeConfig& config, Environment& environment, wal::Opened opened,
-         const engine::InitialState& initial, const ClusterMembers& first_members);
+    // The configurations of the cluster that the log, or the snapshot before it, tells.
+    struct KnownMembers {
+        ClusterMembers first;
+        std::map<engine::LogIndex, ClusterMembers> at;  ///< by the entries that put them in force
+    };
+
+    Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, wal::Opened opened,
+         const engine::InitialState& initial, KnownMembers known_members);
 
     // node.cc
     void step(const engine::Event& event, Payloads payloads = {});
@@ -173,6 +206,7 @@ class Node {
     void adopt_members();
     void forget_history();
     void note_currency();
+    void note_replay();
     void hand_over_to_stop();
     [[nodiscard]] bool owes_hand_over() const;
     void yield_for_space();
@@ -188,6 +222,7 @@ class Node {
     void start_nodes_query(HttpExchange exchange);
     void finish_nodes_query(OperationId id);
     void serve_read(const ClientCall& read);
+    void start_snapshot(HttpExchange exchange);
     void decide_write(OperationId id, const WriteOutcome& outcome);
     void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();
@@ -195,6 +230,45 @@ class Node {
     void expire_operations();
     [[nodiscard]] bool is_overloaded() const;
     [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;
+
+    // node_snapshots.cc
+    [[nodiscard]] static std::expected<void, wal::Refusal> read_base(wal::Disk& disk,
+                                                                     wal::Recovered& recovered,
+                                                                     Environment& environment,
+                                                                     engine::EntryId& base,
+                                                                     KnownMembers& known);
+    void load_snapshot();
+    void give_up_loading(const wal::Flaw& flaw);
+    void keep_snapshots();
+    [[nodiscard]] bool wants_snapshot() const;
+    [[nodiscard]] SnapshotHead snapshot_head() const;
+    void snapshot_job_completed(const wal::DiskCompletion& completion);
+    void snapshot_kept();
+    void answer_snapshot_calls(engine::LogIndex through, const HttpResponse& answer);
+
+    // node_backups.cc
+    void start_backup(HttpExchange exchange);
+    void go_on_with_backups();
+    void break_off_backups(std::string_view why);
+    void break_off_backup(HttpExchange exchange, std::string_view why);
+    void bound_what_backups_hold();
+
+    // node_snapshot_transfer.cc
+    void on_frame(engine::ServerId from, SnapshotOffer&& frame);
+    void on_frame(engine::ServerId from, SnapshotWanted&& frame);
+    void on_frame(engine::ServerId from, SnapshotChunk&& frame);
+    void on_install(engine::ServerId from, const engine::InstallSnapshot& install);
+    void install(ReceivedSnapshot received, engine::LogAfterInstall after);
+    void want_chunk();
+    void care_for_snapshots();
+    void offer_snapshot(engine::ServerId to);
+
+    // node_recovery.cc
+    void recover_from_peers();
+    void set_lost(wal::Lost lost);
+    void tell_what_is_lost();
+    void learn_term(engine::ServerId from, engine::Term term);
+    void on_recovery_answer(engine::ServerId from, const NodeHealth& health);
 
     // node_peers.cc
     void on_frame(engine::ServerId from, RaftFrame&& frame);
@@ -215,17 +289,30 @@ class Node {
     engine::Output output_;
     EntryCache cache_;
     StateMachine store_;
+    KnownMembers known_members_;
     ClusterMembers members_;          ///< of the configuration in force
     engine::LogIndex members_index_;  ///< where it stands
-    std::uint64_t
-        first_members_digest_;  ///< of the cluster's first configuration: members of one cluster agree on it
 
     std::uint64_t now_ms_ = 0;
     std::uint64_t previous_tick_ms_ = 0;
     std::uint64_t pause_ms_ = 0;      ///< the last time that ticks stayed out: how long,
     std::uint64_t pause_end_ms_ = 0;  ///< and until when
+    LostPromises lost_;
+    SnapshotKeeper snapshots_;
+    wal::Disk& disk_;
+    std::optional<SnapshotLoader> loading_;     ///< until it has done, the store is empty
+    std::uint64_t snapshot_wait_until_ms_ = 0;  ///< after one for which there was no room
+    std::uint64_t bytes_since_snapshot_ = 0;    ///< of the payloads that were applied
+    std::map<engine::ServerId, OutgoingSnapshot> outgoing_snapshots_;
+    engine::ServerId snapshot_from_;            ///< who sends the one that is being received,
+    std::uint64_t snapshot_heard_ms_ = 0;       ///< when it last did,
+    std::optional<std::uint64_t> chunk_asked_;  ///< and what it was asked for last
+    std::map<HttpExchange, BackupEncoder> backups_;
+    std::multimap<engine::LogIndex, HttpExchange> snapshot_calls_;  ///< by the entry that it has to cover
     engine::LogIndex applied_index_;
     engine::LogIndex commit_index_;
+    engine::LogIndex replay_through_;  ///< what the log held at the start
+    std::uint64_t replay_told_ms_ = 0;
     Operations<Pending> operations_;
     Operations<NodesQuery> nodes_queries_;
     std::vector<OperationId> queued_writes_;

@@ -18,8 +18,12 @@ namespace {
 /// Questions about the members that await answers at one time; beyond it 503.
 constexpr std::size_t kNodesQueriesMax = 64;
 
+/// Orders of a snapshot that await it at one time; beyond it 503.
+constexpr std::size_t kSnapshotCallsMax = 64;
+
 bool is_read(const ApiCall& call) {
-    return std::holds_alternative<GetCall>(call.call) || std::holds_alternative<RangeCall>(call.call);
+    return std::holds_alternative<GetCall>(call.call) || std::holds_alternative<RangeCall>(call.call) ||
+           std::holds_alternative<BackupCall>(call.call);
 }
 
 HttpResponse answer_applied(const ApiCall& call, const ApplyResult& result) {
@@ -44,6 +48,12 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
             [&](const ClusterLeaderCall&) { environment_.respond(exchange, cluster_leader(leader_view())); },
             [&](const ClusterNodesCall&) { start_nodes_query(exchange); },
             [&](const TransferCall&) { start_transfer(exchange, std::move(*call)); },
+            [&](const SnapshotCall&) { start_snapshot(exchange); },
+            [&](const BackupCall&) {
+                // It would be old by the time that it begins.
+                loading_ ? environment_.respond(exchange, store_loading())
+                         : start_read(exchange, std::move(*call));
+            },
             [&](const GetCall&) { start_read(exchange, std::move(*call)); },
             [&](const RangeCall&) { start_read(exchange, std::move(*call)); },
             [&](const auto&) { start_write(exchange, std::move(*call)); },
@@ -56,7 +66,7 @@ bool Node::is_overloaded() const {
            queued_bytes_ >= config_.raft.uncommitted_bytes_max;
 }
 
-std::array<QueueUse, 4> Node::queues() const {
+std::array<QueueUse, 6> Node::queues() const {
     std::uint64_t reads = queued_reads_.size() + unapplied_reads_.size();
     for (const auto& [request, batch] : unconfirmed_reads_) reads += batch.size();
     // The write that passes the bound is the last one taken.
@@ -65,7 +75,9 @@ std::array<QueueUse, 4> Node::queues() const {
              {"bytes of writes to be proposed", queued_bytes_ - last, config_.raft.uncommitted_bytes_max},
              // Those whose time is over go with the last of their batch.
              {"reads to be confirmed or applied", reads, 2 * std::uint64_t{config_.operations_max}},
-             {"questions about the members", nodes_queries_.size(), kNodesQueriesMax}}};
+             {"questions about the members", nodes_queries_.size(), kNodesQueriesMax},
+             {"orders of a snapshot", snapshot_calls_.size(), kSnapshotCallsMax},
+             {"backups", backups_.size(), kBackupsMax}}};
 }
 
 QueueUse Node::cached() const {
@@ -119,14 +131,29 @@ void Node::queue_write(OperationId id, std::string payload) {
 }
 
 void Node::start_read(HttpExchange exchange, ApiCall&& call) {
-    if (call.consistency == Consistency::Stale) return serve_read({exchange, std::move(call)});
+    if (call.consistency == Consistency::Stale) {
+        if (loading_ || is_recovering()) return environment_.respond(exchange, store_loading());
+        return serve_read({exchange, std::move(call)});
+    }
     if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
     if (raft_.role() != RoleName::Leader && !call.forward)
         return environment_.respond(exchange, not_leader(leader_view()));
     queued_reads_.push_back(operations_.add(ClientCall{exchange, std::move(call)}, now_ms_));
 }
 
+void Node::start_snapshot(HttpExchange exchange) {
+    if (is_stopping_) return environment_.respond(exchange, shutting_down());
+    if (loading_ || applied_index_ == engine::LogIndex{})
+        return environment_.respond(exchange, store_loading());
+    if (applied_index_ <= snapshots_.newest_index())
+        return environment_.respond(exchange, snapshot_taken(snapshots_.kept().back()));
+    snapshot_wait_until_ms_ = 0;  // who asks may have made room
+    if (snapshot_calls_.size() >= kSnapshotCallsMax) return environment_.respond(exchange, overloaded());
+    snapshot_calls_.emplace(applied_index_, exchange);
+}
+
 void Node::serve_read(const ClientCall& read) {
+    if (std::holds_alternative<BackupCall>(read.call.call)) return start_backup(read.exchange);
     HttpResponse response;
     const auto* get = std::get_if<GetCall>(&read.call.call);
     const std::uint64_t revision =

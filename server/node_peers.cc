@@ -42,8 +42,9 @@ void Node::frame_received(ServerId from, PeerFrame&& frame) {
 }
 
 void Node::on_frame(ServerId from, RaftFrame&& frame) {
-    // No version with this peer protocol sends one.
-    if (std::holds_alternative<engine::InstallSnapshot>(frame.message)) return;
+    if (lost_.what == wal::Lost::TermAndEntries) return;
+    if (const auto* install = std::get_if<engine::InstallSnapshot>(&frame.message))
+        return on_install(from, *install);
     // Without room for the log, or about to stop, we could lead no better than who wants to hand over to us.
     if (std::holds_alternative<engine::TimeoutNow>(frame.message) && (log_->out_of_space() || is_stopping_)) {
         environment_.met(Situation::LeadershipDeclined);
@@ -102,6 +103,7 @@ void Node::on_frame(ServerId from, HealthRequest&& frame) {
 }
 
 void Node::on_frame(ServerId from, HealthReply&& frame) {
+    if (frame.request == lost_.request && is_recovering()) return on_recovery_answer(from, frame.health);
     NodesQuery* query = nodes_queries_.find(frame.request);
     if (query == nullptr) return;
     for (std::size_t i = 0; i < members_.members.size() && i < query->nodes.size(); ++i) {
@@ -140,7 +142,7 @@ std::vector<HttpHeader> Node::greeting_to(std::string_view to) const {
     return {{std::string(kClusterHeader), config_.cluster_id},
             {std::string(kFromHeader), config_.self.name},
             {std::string(kToHeader), std::string(to)},
-            {std::string(kFirstMembersHeader), fmt::format("{:016x}", first_members_digest_)}};
+            {std::string(kFirstMembersHeader), fmt::format("{:016x}", known_members_.first.digest())}};
 }
 
 std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest& request) const {
@@ -159,12 +161,12 @@ std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest&
     }
     // Before membership: who was first started with another list is often in none of ours, and would look for
     // the mistake in its name.
-    if (value_or_empty(request, kFirstMembersHeader) != fmt::format("{:016x}", first_members_digest_)) {
-        return refuse(
-            "other_first_members",
-            fmt::format(
-                "'{}' and '{}' were first started with different --peers: they cannot form one cluster",
-                config_.self.name, percent_encode_shortened(from)));
+    if (value_or_empty(request, kFirstMembersHeader) !=
+        fmt::format("{:016x}", known_members_.first.digest())) {
+        return refuse("other_first_members", fmt::format("'{}' and '{}' were first started with different "
+                                                         "--peers, or with different backups: they cannot "
+                                                         "form one cluster",
+                                                         config_.self.name, percent_encode_shortened(from)));
     }
     const auto found = std::ranges::find(members_.members, from, &Member::name);
     if (found == members_.members.end() || found->id == config_.self.id) {
@@ -190,13 +192,30 @@ NodeHealth Node::health() const {
     health.last_index = raft_.log().last_index().value;
     health.durable_index = raft_.durable_index().value;
     health.applied_index = applied_index_.value;
-    health.snapshot_index = raft_.log().base().index.value;
+    health.snapshot_index = snapshots_.newest_index().value;
+    health.first_index = raft_.log().first_index().value;
     health.revision = store_.revision();
     health.oldest_revision = store_.oldest_revision();
     health.keys = store_.size();
     health.storage = log_->out_of_space() ? StorageState::Full : StorageState::Ok;
     health.bytes = store_.bytes();
     health.version = QUORATE_VERSION;
+    if (lost_.what == wal::Lost::TermAndEntries) health.term = 0;  // unknown
+    if (is_recovering()) {
+        health.state = NodeState::Recovering;
+        health.progress =
+            lost_.leader_last == LogIndex{}
+                ? 0
+                : static_cast<std::uint32_t>(100 * std::min(raft_.durable_index(), lost_.leader_last).value /
+                                             lost_.leader_last.value);
+    } else if (loading_) {
+        health.state = NodeState::Loading;
+        health.progress =
+            static_cast<std::uint32_t>(100 * loading_->chunks_loaded() / loading_->meta().chunks);
+    } else if (applied_index_ < replay_through_) {
+        health.state = NodeState::Replaying;
+        health.progress = static_cast<std::uint32_t>(100 * applied_index_.value / replay_through_.value);
+    }
     return health;
 }
 

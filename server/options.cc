@@ -32,6 +32,9 @@ struct Setting {
     std::string source{};  ///< for messages: the flag, or the variable that it came from
 };
 
+/// The type of a setting that is a switch: its flag needs no value.
+constexpr const char* kYesOrNo = "[yes|no]";
+
 // In the order of --help.
 enum Index : std::uint8_t {
     DataDir,
@@ -49,12 +52,16 @@ enum Index : std::uint8_t {
     HistoryChangesMax,
     HistoryMbMax,
     HistoryAgeSMax,
+    SnapshotEntriesMax,
+    SnapshotMbMax,
+    RestoreFile,
     LogLevelName,
     RecordFile,
     RecordMbMax,
+    RecoverFromPeers,
 };
 
-constexpr std::size_t kSettings = RecordMbMax + 1;
+constexpr std::size_t kSettings = RecoverFromPeers + 1;
 
 using Settings = std::array<Setting, kSettings>;
 
@@ -86,10 +93,22 @@ Settings defaults() {
         {"--history-mb", "HISTORY_MB", "MIB", "... of together so many MiB,", "64"},
         {"--history-age-s", "HISTORY_AGE_S", "SECONDS", "... and for so long; the leader's flags count",
          "600"},
+        {"--snapshot-entries", "SNAPSHOT_ENTRIES", "COUNT",
+         "A snapshot is taken when so many entries were applied since the last one,", "1000000"},
+        {"--snapshot-mb", "SNAPSHOT_MB", "MIB", "... or so many MiB; the log is kept back to the one before",
+         "256"},
+        {"--restore", "RESTORE", "FILE",
+         "Begin a new cluster with this backup, on an empty data directory, the same on all of its nodes",
+         ""},
         {"--log-level", "LOG_LEVEL", "LEVEL", "debug, info, warning or error", "info"},
         {"--record", "RECORD", "FILE",
          "Record all that happens to this node, for quorate-sim replay-node; nothing unless given", ""},
         {"--record-max-mb", "RECORD_MAX_MB", "MIB", "The recording ends when it has this size", "1024"},
+        {"--recover-from-peers", "RECOVER_FROM_PEERS", kYesOrNo,
+         "A data directory that is damaged or lost is begun anew, and filled by the other nodes before this "
+         "one "
+         "votes again",
+         "no"},
     }};
 }
 
@@ -120,6 +139,7 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
         Setting& setting = settings[i];
         options[i] = app.add_option(setting.flag, setting.text, setting.help)->type_name(setting.type);
         if (!setting.text.empty()) options[i]->default_str(setting.text);
+        if (setting.type == kYesOrNo) options[i]->expected(0, 1);
     }
     try {
         app.parse(argc, argv);
@@ -143,6 +163,8 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
     for (std::size_t i = 0; i < kSettings; ++i) {
         settings[i].source = settings[i].flag;
         settings[i].is_set = options[i]->count() > 0;
+        const bool is_bare = settings[i].is_set && options[i]->results().front().empty();
+        if (settings[i].type == kYesOrNo && is_bare) settings[i].text = "yes";
     }
     return std::nullopt;
 }
@@ -167,6 +189,12 @@ std::expected<void, OptionsExit> read_number(const Setting& setting, std::uint64
         return refuse(setting, fmt::format("a number from {} to {}", min, max));
     }
     number = static_cast<Number>(read);
+    return {};
+}
+
+std::expected<void, OptionsExit> read_switch(const Setting& setting, bool& is_on) {
+    if (setting.text != "yes" && setting.text != "no") return refuse(setting, "yes or no");
+    is_on = setting.text == "yes";
     return {};
 }
 
@@ -261,6 +289,14 @@ std::expected<void, OptionsExit> read_history(const Settings& settings, HistoryL
     return read;
 }
 
+std::expected<void, OptionsExit> read_snapshots(const Settings& settings, SnapshotLimits& snapshots) {
+    std::uint64_t mib = 0;
+    auto read = read_number(settings[SnapshotEntriesMax], 1, 1'000'000'000, snapshots.entries_max);
+    if (read) read = read_number(settings[SnapshotMbMax], 1, 1U << 20, mib);
+    snapshots.bytes_max = mib << 20;
+    return read;
+}
+
 std::expected<void, OptionsExit> read_cluster(const Settings& settings, const std::string& advertised,
                                               Options& options) {
     const Setting& cluster_id = settings[ClusterId];
@@ -304,8 +340,18 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
         read =
             read_number(settings[ValueBytesMax], 1, std::uint64_t{4} << 20, options.limits.value_bytes_max);
     if (read) read = read_history(settings, options.history);
+    if (read) read = read_snapshots(settings, options.snapshots);
+    options.restore = settings[RestoreFile].text;
+    if (read && settings[RestoreFile].is_set && options.restore.empty())
+        read = refuse(settings[RestoreFile], "a file");
     if (read) read = read_level(settings[LogLevelName], options.log_level);
     if (read) read = read_recording(settings, options);
+    if (read) read = read_switch(settings[RecoverFromPeers], options.recovers_from_peers);
+    if (read && options.recovers_from_peers && options.members.members.size() == 1) {
+        read = refuse(
+            settings[RecoverFromPeers],
+            "only with --peers, which names the others: a node that is alone has nobody to recover from");
+    }
     if (!read) return std::unexpected(std::move(read.error()));
     return options;
 }

@@ -11,6 +11,7 @@
 #include "server/history_window.h"
 #include "server/http_api.h"
 #include "server/members.h"
+#include "server/snapshot_keeper.h"
 
 namespace quorate::server {
 
@@ -26,6 +27,9 @@ struct Options {
     std::uint32_t election_max_ms = 1000;
     ApiLimits limits;
     HistoryLimits history;
+    SnapshotLimits snapshots;
+    std::string restore;  ///< a backup that a new cluster begins with; empty: none
+    bool recovers_from_peers = false;
     LogLevel log_level = LogLevel::Info;
     std::string record;  ///< file for the flight recorder; empty: it does not record
     std::uint64_t record_bytes_max = std::uint64_t{1024} << 20;

@@ -40,6 +40,9 @@ enum class FrameType : std::uint8_t {
     ForwardWriteReply = 33,
     HealthRequest = 34,
     HealthReply = 35,
+    SnapshotOffer = 36,
+    SnapshotWanted = 37,
+    SnapshotChunk = 38,
 };
 
 /// Numbers are part of the wire format: never renumber.
@@ -241,6 +244,24 @@ std::optional<PeerFrame> read_payload(std::uint8_t type, ByteReader& reader) {
         }
         case FrameType::HealthRequest: return HealthRequest{reader.u64()};
         case FrameType::HealthReply: return read_health_reply(reader);
+        case FrameType::SnapshotOffer: {
+            SnapshotOffer offer;
+            offer.term = engine::Term(reader.u64());
+            read(reader, offer.snapshot.last);
+            offer.snapshot.chunks = reader.u64();
+            offer.snapshot.bytes = reader.u64();
+            offer.snapshot.hash = reader.u64();
+            return offer;
+        }
+        case FrameType::SnapshotWanted: {
+            const engine::LogIndex last(reader.u64());
+            return SnapshotWanted{last, reader.u64()};
+        }
+        case FrameType::SnapshotChunk: {
+            const engine::LogIndex last(reader.u64());
+            const std::uint64_t chunk = reader.u64();
+            return SnapshotChunk{last, chunk, std::string(reader.text(wal::kChunkBytesMax))};
+        }
     }
     return std::nullopt;  // a type that this version does not know
 }
@@ -291,6 +312,24 @@ std::string encode_frame(const PeerFrame& frame) {
                           [](const HealthReply& reply) {
                               return framed(FrameType::HealthReply, [&](ByteWriter& writer) {
                                   writer.u64(reply.request).text(encode_health(reply.health));
+                              });
+                          },
+                          [](const SnapshotOffer& offer) {
+                              return framed(FrameType::SnapshotOffer, [&](ByteWriter& writer) {
+                                  const auto& [last, chunks, bytes, hash] = offer.snapshot;
+                                  writer.u64(offer.term.value);
+                                  write(writer, last);
+                                  writer.u64(chunks).u64(bytes).u64(hash);
+                              });
+                          },
+                          [](const SnapshotWanted& wanted) {
+                              return framed(FrameType::SnapshotWanted, [&](ByteWriter& writer) {
+                                  writer.u64(wanted.last.value).u64(wanted.chunk);
+                              });
+                          },
+                          [](const SnapshotChunk& chunk) {
+                              return framed(FrameType::SnapshotChunk, [&](ByteWriter& writer) {
+                                  writer.u64(chunk.last.value).u64(chunk.chunk).text(chunk.payload);
                               });
                           },
                       },

@@ -16,6 +16,7 @@
 #include "server/health.h"
 #include "server/write_outcome.h"
 #include "wal/entry.h"
+#include "wal/format.h"
 
 namespace quorate::server {
 
@@ -55,7 +56,31 @@ struct HealthReply {
     bool operator==(const HealthReply&) const = default;
 };
 
-using PeerFrame = std::variant<RaftFrame, ForwardWrite, ForwardWriteReply, HealthRequest, HealthReply>;
+/// A leader has this snapshot for a follower whose log ends too far back. Repeated until it is heard.
+struct SnapshotOffer {
+    engine::Term term;
+    wal::SnapshotMeta snapshot;
+
+    bool operator==(const SnapshotOffer&) const = default;
+};
+/// The follower wants this chunk of it; the number of its chunks means that it has all, durable. The leader
+/// answers with the chunk, or with InstallSnapshot.
+struct SnapshotWanted {
+    engine::LogIndex last;  ///< entry that it covers
+    std::uint64_t chunk = 0;
+
+    bool operator==(const SnapshotWanted&) const = default;
+};
+struct SnapshotChunk {
+    engine::LogIndex last;
+    std::uint64_t chunk = 0;
+    std::string payload;
+
+    bool operator==(const SnapshotChunk&) const = default;
+};
+
+using PeerFrame = std::variant<RaftFrame, ForwardWrite, ForwardWriteReply, HealthRequest, HealthReply,
+                               SnapshotOffer, SnapshotWanted, SnapshotChunk>;
 
 /// The whole frame, head included. Its payload must not pass kFramePayloadBytesMax.
 [[nodiscard]] std::string encode_frame(const PeerFrame& frame);

@@ -127,6 +127,27 @@ bool Recorder::wants_answer(HttpExchange exchange, std::size_t bytes) {
     return is_wanted;
 }
 
+void Recorder::begin_parts(HttpExchange exchange, HttpResponse response) {
+    add([&](RecordEncoder& to) { to.call(RecordKind::BeginParts, hash_arguments(exchange, response)); });
+    environment_.begin_parts(exchange, std::move(response));
+}
+
+bool Recorder::wants_part(HttpExchange exchange, std::size_t bytes) {
+    const bool is_wanted = environment_.wants_part(exchange, bytes);
+    add([&](RecordEncoder& to) {
+        to.call(RecordKind::WantsPart, hash_arguments(exchange, bytes), is_wanted);
+    });
+    return is_wanted;
+}
+
+bool Recorder::send_part(HttpExchange exchange, std::string bytes, AnswerPart part) {
+    if (writer_.stop()) return environment_.send_part(exchange, std::move(bytes), part);
+    const std::uint32_t arguments = hash_arguments(exchange, bytes, static_cast<std::uint64_t>(part));
+    const bool is_sent = environment_.send_part(exchange, std::move(bytes), part);
+    add([&](RecordEncoder& to) { to.call(RecordKind::SendPart, arguments, is_sent); });
+    return is_sent;
+}
+
 void Recorder::log(LogLevel level, std::string_view line) {
     add([&](RecordEncoder& to) { to.call(RecordKind::Log, hash_arguments(level, line)); });
     environment_.log(level, line);

@@ -52,12 +52,18 @@ class Recorder final : public Environment, public wal::Disk {
     bool send_frame(engine::ServerId to, std::string frame) override;
     void respond(HttpExchange exchange, HttpResponse response) override;
     bool wants_answer(HttpExchange exchange, std::size_t bytes) override;
+    void begin_parts(HttpExchange exchange, HttpResponse response) override;
+    bool wants_part(HttpExchange exchange, std::size_t bytes) override;
+    bool send_part(HttpExchange exchange, std::string bytes, AnswerPart part) override;
     void log(LogLevel level, std::string_view line) override;
     void request_turn() override;
     void fail(int exit_code, std::string_view line) override;
     void met(Situation situation) override { environment_.met(situation); }
     void engine_stepped(const engine::Output& output) override;
     void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) override;
+    void store_replaced(engine::LogIndex index, const StateMachine& store) override {
+        environment_.store_replaced(index, store);
+    }
 
     // wal::Disk
     std::expected<void, wal::DiskFailure> lock() override;

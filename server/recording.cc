@@ -62,7 +62,9 @@ PortCall decode_call(RecordKind kind, ByteReader& reader) {
     call.arguments = reader.u32();
     switch (kind) {
         case RecordKind::SendFrame:
-        case RecordKind::WantsAnswer: call.yes = reader.boolean(); break;
+        case RecordKind::WantsAnswer:
+        case RecordKind::WantsPart:
+        case RecordKind::SendPart: call.yes = reader.boolean(); break;
         case RecordKind::Lock:
         case RecordKind::Run: call.failure = decode_failure(reader); break;
         case RecordKind::List:
@@ -79,6 +81,7 @@ PortCall decode_call(RecordKind kind, ByteReader& reader) {
             break;
         case RecordKind::SetPeers:
         case RecordKind::Respond:
+        case RecordKind::BeginParts:
         case RecordKind::Log:
         case RecordKind::RequestTurn:
         case RecordKind::Fail:
@@ -125,6 +128,9 @@ RecordedItem decode_any(RecordKind kind, ByteReader& reader) {
         case RecordKind::SendFrame:
         case RecordKind::Respond:
         case RecordKind::WantsAnswer:
+        case RecordKind::BeginParts:
+        case RecordKind::WantsPart:
+        case RecordKind::SendPart:
         case RecordKind::Log:
         case RecordKind::RequestTurn:
         case RecordKind::Fail:
@@ -164,6 +170,9 @@ std::string_view to_string(RecordKind kind) {
         case RecordKind::Read: return "read";
         case RecordKind::Run: return "run";
         case RecordKind::Submit: return "submit";
+        case RecordKind::BeginParts: return "begin_parts";
+        case RecordKind::WantsPart: return "wants_part";
+        case RecordKind::SendPart: return "send_part";
         case RecordKind::Digest: return "digest";
         case RecordKind::Refused: return "refused";
         case RecordKind::End: return "end";

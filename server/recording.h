@@ -83,6 +83,9 @@ enum class RecordKind : std::uint8_t {
     Read = 25,
     Run = 26,
     Submit = 27,
+    BeginParts = 28,
+    WantsPart = 29,
+    SendPart = 30,
     // What was true of it.
     Digest = 32,
     Refused = 33,
@@ -121,7 +124,7 @@ using Input = std::variant<TickInput, RequestInput, FrameInput, PeerLostInput, D
 struct PortCall {
     RecordKind kind = RecordKind::Submit;
     std::uint32_t arguments = 0;              ///< hash_arguments()
-    bool yes = false;                         ///< of SendFrame and WantsAnswer
+    bool yes = false;                         ///< of SendFrame, WantsAnswer, WantsPart and SendPart
     std::optional<wal::DiskFailure> failure;  ///< of Lock, List, Read and Run
     std::vector<wal::FileStatus> files;       ///< of List
     std::string bytes;                        ///< of Read, without the zeros at its end

@@ -59,4 +59,11 @@ std::string refusal_text(const wal::Refusal& refusal, std::string_view data_dir,
     return text + who_has_the_data(members, self);
 }
 
+wal::Refusal unreadable_entry(engine::LogIndex index, std::string_view what) {
+    return {wal::RefusalCode::UnknownFormat,
+            fmt::format(
+                "log entry {}: its {} cannot be read by this version ({}); start the version that wrote it",
+                index.value, what, QUORATE_VERSION)};
+}
+
 }  // namespace quorate::server

@@ -15,4 +15,7 @@ namespace quorate::server {
 [[nodiscard]] std::string refusal_text(const wal::Refusal& refusal, std::string_view data_dir,
                                        const ClusterMembers& members, engine::ServerId self);
 
+/// Its `what` cannot be read by this version.
+[[nodiscard]] wal::Refusal unreadable_entry(engine::LogIndex index, std::string_view what);
+
 }  // namespace quorate::server

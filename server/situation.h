@@ -33,6 +33,24 @@ namespace quorate::server {
     X(EntriesReadForPeer) /* from the disk */                             \
     X(EntriesReadToApply)                                                 \
     X(ApplyPutOff) /* the rest in a later turn */                         \
+    /* snapshots */                                                       \
+    X(SnapshotBegun)                                                      \
+    X(SnapshotKept)                                                       \
+    X(SnapshotLacksRoom)                                                  \
+    X(SnapshotLoaded)                                                     \
+    X(SnapshotGivenUp) /* it is damaged */                                \
+    X(SnapshotOffered)                                                    \
+    X(SnapshotChunkSent)                                                  \
+    X(SnapshotSendEnded) /* its receiver is not heard any more */         \
+    X(SnapshotSilent)    /* its sender is not */                          \
+    X(SnapshotReceived)                                                   \
+    X(SnapshotResumed)   /* it is offered again, and goes on */           \
+    X(SnapshotReplaced)  /* another one is offered */                     \
+    X(SnapshotNotNeeded) /* the log has come so far meanwhile */          \
+    X(SnapshotInstalled)                                                  \
+    /* recovery from peers */                                             \
+    X(TermLearned)                                                        \
+    X(RecoveredFromPeers)                                                 \
     /* refusals and hand-over */                                          \
     X(RefusedOverloaded)                                                  \
     X(RefusedStopping)                                                    \

@@ -24,7 +24,7 @@ ApplyResult StateMachine::apply(const Command& command) {
         for (const Operation& operation : command.operations) {
             switch (operation.kind) {
                 case Operation::Kind::Put:
-                    put(operation, next);
+                    put(operation, next, result.deleted > 0);
                     changed = true;
                     break;
                 case Operation::Kind::Delete:
@@ -44,18 +44,22 @@ ApplyResult StateMachine::apply(const Command& command) {
     return result;
 }
 
-void StateMachine::put(const Operation& operation, std::uint64_t revision) {
+// The history wants the first change of a key at this revision alone. An absent key can have had it only when
+// the command has deleted something before (`has_deleted`): the others are spared the search.
+void StateMachine::put(const Operation& operation, std::uint64_t revision, bool has_deleted) {
     const auto [entry, is_new] = records_.try_emplace(operation.key);
     Record& record = entry->second;
     if (is_new) {
-        history_.add(revision, operation.key, std::nullopt);
+        if (!has_deleted || history_.first_change_after(operation.key, revision - 1) == nullptr)
+            history_.add(revision, operation.key, std::nullopt);
         record.create_revision = revision;
         bytes_ += operation.key.size();
     } else {
         bytes_ -= record.value.size();
-        history_.add(
-            revision, operation.key,
-            Record{std::move(record.value), record.create_revision, record.mod_revision, record.version});
+        if (record.mod_revision < revision)
+            history_.add(
+                revision, operation.key,
+                Record{std::move(record.value), record.create_revision, record.mod_revision, record.version});
     }
     bytes_ += operation.value.size();
     record.value = operation.value;
@@ -69,7 +73,7 @@ bool StateMachine::remove(const std::string& key, std::uint64_t revision) {
     const std::uint64_t bytes = found->first.size() + found->second.value.size();
     ENGINE_CHECK(bytes_ >= bytes);
     bytes_ -= bytes;
-    history_.add(revision, key, std::move(found->second));
+    if (found->second.mod_revision < revision) history_.add(revision, key, std::move(found->second));
     records_.erase(found);
     return true;
 }
@@ -149,6 +153,57 @@ RangePage StateMachine::range(const RangeQuery& query) const {
     return page;
 }
 
+void StateMachine::unpin(const Pin& pin) {
+    const auto found = std::ranges::find(pins_, pin);
+    ENGINE_CHECK(found != pins_.end());
+    pins_.erase(found);
+}
+
+void StateMachine::free_some() {
+    constexpr std::size_t kCount = 1024;
+    std::uint64_t through = oldest_revision_;
+    for (const Pin& pin : pins_) through = std::min(through, pin.oldest_revision);
+    history_.free_some(kCount, through);
+}
+
+std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
+                                                   const std::optional<std::string>& after) const {
+    ENGINE_CHECK(std::ranges::find(pins_, pin) != pins_.end());
+    auto entry = after ? records_.upper_bound(*after) : records_.begin();
+    auto change = history_.from(after.value_or(""));
+    while (after && !change.at_end() && change.key() == *after) change.next();
+    while (entry != records_.end() || !change.at_end()) {
+        const bool is_live = change.at_end() || (entry != records_.end() && entry->first <= change.key());
+        KeyState state;
+        state.key = is_live ? entry->first : change.key();
+        state.record = is_live ? &entry->second : nullptr;
+        for (bool is_decided = false; !change.at_end() && change.key() == state.key; change.next()) {
+            const PastRecord& past = change.change();
+            if (past.revision <= pin.oldest_revision) continue;
+            if (past.revision <= pin.revision) {
+                state.changes.push_back(&past);
+            } else if (!std::exchange(is_decided, true)) {
+                state.record = past.record();
+            }
+        }
+        if (state.record != nullptr || !state.changes.empty()) return state;
+        if (is_live) ++entry;
+    }
+    return std::nullopt;
+}
+
+void StateMachine::load(std::string key, Record record) {
+    bytes_ += key.size() + record.value.size();
+    records_.emplace_hint(records_.end(), std::move(key), std::move(record));
+}
+
+void StateMachine::finish_load(std::uint64_t revision, std::uint64_t oldest_revision,
+                               std::vector<PastRecord> changes) {
+    revision_ = revision;
+    oldest_revision_ = oldest_revision;
+    history_.load(std::move(changes));
+}
+
 std::uint64_t StateMachine::digest() const {
     engine::Digest digest;
     const auto add = [&digest](const std::string& key, const Record& record) {
@@ -160,6 +215,7 @@ std::uint64_t StateMachine::digest() const {
     const Record absent;
     for (auto change = history_.from(""); !change.at_end(); change.next()) {
         const PastRecord& past = change.change();
+        if (past.revision <= oldest_revision_) continue;  // forgotten
         digest.add(past.revision);
         add(change.key(), past.before ? *past.before : absent);
     }

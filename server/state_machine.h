@@ -50,6 +50,21 @@ struct RangePage {
     std::size_t bytes = 0;            ///< of its keys and values
 };
 
+/// What the store has of one key at a revision, and of its past before that. Valid until the next apply().
+struct KeyState {
+    std::string_view key;
+    std::vector<const PastRecord*> changes;  ///< oldest first, none of them forgotten
+    const Record* record = nullptr;          ///< null: absent
+};
+
+/// A moment that a store keeps: the present of then, and the past behind `oldest_revision`.
+struct Pin {
+    std::uint64_t revision = 0;
+    std::uint64_t oldest_revision = 0;  ///< `revision`: nothing of the past
+
+    bool operator==(const Pin&) const = default;
+};
+
 /// A regular value. Not thread-safe.
 class StateMachine {
  public:
@@ -67,6 +82,24 @@ class StateMachine {
     /// `query.revision`, if any, as in get_at().
     [[nodiscard]] RangePage range(const RangeQuery& query) const;
 
+    /// Keeps what there is of the present and the past, whatever is forgotten later, for state_behind(),
+    /// until it is unpinned. What can be read does not depend on it. Each pin stands for itself.
+    [[nodiscard]] Pin pin() { return pins_.emplace_back(revision_, oldest_revision_); }
+    /// The same of the present alone.
+    [[nodiscard]] Pin pin_present() { return pins_.emplace_back(revision_, revision_); }
+    void unpin(const Pin& pin);
+    /// The first key behind `after` (absent: the first of all) that had something at `pin`, which the store
+    /// keeps.
+    [[nodiscard]] std::optional<KeyState> state_behind(const Pin& pin,
+                                                       const std::optional<std::string>& after) const;
+
+    /// Frees the memory of a bounded part of what is forgotten and not pinned: call it often.
+    void free_some();
+
+    /// The other way: what a new store begins with, key after key in their order, and then how far it is.
+    void load(std::string key, Record record);
+    void finish_load(std::uint64_t revision, std::uint64_t oldest_revision, std::vector<PastRecord> changes);
+
     /// What was there before it is forgotten.
     [[nodiscard]] std::uint64_t oldest_revision() const { return oldest_revision_; }
     [[nodiscard]] const KeyHistory& history() const { return history_; }
@@ -82,7 +115,7 @@ class StateMachine {
     bool operator==(const StateMachine&) const = default;
 
  private:
-    void put(const Operation& operation, std::uint64_t revision);
+    void put(const Operation& operation, std::uint64_t revision, bool has_deleted);
     [[nodiscard]] bool remove(const std::string& key, std::uint64_t revision);
     [[nodiscard]] bool holds(const Condition& condition, const std::string& key) const;
 
@@ -97,6 +130,7 @@ class StateMachine {
     KeyHistory history_;
     std::uint64_t revision_ = 0;
     std::uint64_t oldest_revision_ = 0;
+    std::vector<Pin> pins_;
     std::uint64_t bytes_ = 0;
 };
 

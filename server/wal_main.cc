@@ -1,9 +1,12 @@
-// quorate-wal: looks into a data directory, also a running node's, and changes nothing.
+// quorate-wal: looks into a data directory, also a running node's, and changes nothing; or makes one from a
+// backup.
 
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -12,6 +15,12 @@
 #include <fmt/format.h>
 
 #include "io/directory_reader.h"
+#include "io/disk_worker.h"
+#include "io/file_pieces.h"
+#include "io/loop.h"
+#include "server/members.h"
+#include "server/peers.h"
+#include "server/restore.h"
 #include "server/wal_tool.h"
 
 namespace quorate::server {
@@ -19,7 +28,11 @@ namespace {
 
 bool print(std::string_view text) { return std::fwrite(text.data(), 1, text.size(), stdout) == text.size(); }
 
-void remark(std::string_view line) { fmt::print(stderr, "quorate-wal: {}\n", line); }
+// Behind what is printed, where both go to one place.
+void remark(std::string_view line) {
+    static_cast<void>(std::fflush(stdout));  // written() asks what became of it
+    fmt::print(stderr, "quorate-wal: {}\n", line);
+}
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 sound; 1 damaged; 2 bad usage; 3 cannot be read: no such directory, no permission, no "
@@ -55,6 +68,17 @@ struct Arguments {
         dump_command->add_flag("--values", shows_values, "With the values, not only their sizes");
         export_command->add_option("--to", export_to.value, "Leave out the entries behind this index")
             ->check(index_check());
+        add_import();
+    }
+
+    void add_import() {
+        import_command->add_option("FILE", backup, "A backup, as GET /admin/backup or export gives it")
+            ->required();
+        import_command->add_option("--cluster-id", cluster_id, "The new cluster's name")->required();
+        import_command->add_option("--node-id", node_id, "The name of the node that the directory is for")
+            ->required();
+        import_command->add_option("--peers", peers, "The new cluster, as quorated --peers has it")
+            ->required();
     }
 
     CLI::App* add(const std::string& name, const std::string& what) {
@@ -65,6 +89,10 @@ struct Arguments {
     }
 
     std::string directory;
+    std::string backup;
+    std::string cluster_id;
+    std::string node_id;
+    std::string peers;
     DumpOptions dump_options;
     bool shows_values = false;
     engine::LogIndex export_to{UINT64_MAX};
@@ -79,13 +107,61 @@ struct Arguments {
     CLI::App* verify_command = add("verify", "Check every byte and name each thing that is wrong");
     CLI::App* export_command =
         add("export",
-            "The keys and values as JSON, one pair a line, as GET /kv/range gives them. It is the state "
+            "The keys and values as a backup (GET /admin/backup), which --restore and import take. It is the "
+            "state "
             "after the last entry of the log, or after the one that --to names. A log does not know which "
             "of its last entries were committed: the state may hold writes that were never acknowledged "
             "and that the cluster has dropped since. For what was committed give the node's commitIndex "
-            "(GET /raft/health) to --to, or read it from a node with GET /kv/range. Holds all keys and "
+            "(GET /raft/health) to --to, or ask a node that runs for GET /admin/backup. Holds all keys and "
             "values in memory");
+    CLI::App* import_command =
+        add("import",
+            "Make DIR, which is empty, the data directory of a node of a new cluster that begins with a "
+            "backup, as quorated --restore does, without starting it");
 };
+
+// The node's address is the one that the list tells.
+std::string address_in(std::string_view peers, const std::string& node_id) {
+    while (!peers.empty()) {
+        const std::string_view item = peers.substr(0, peers.find(','));
+        if (item.starts_with(node_id + "=")) return std::string(item.substr(node_id.size() + 1));
+        peers.remove_prefix(std::min(item.size() + 1, peers.size()));
+    }
+    return node_id;
+}
+
+WalToolExit import(const Arguments& arguments) {
+    NodeConfig config;
+    if (!is_name(arguments.cluster_id)) {
+        remark(fmt::format("--cluster-id: '{}' is not allowed: 1 to {} of A-Z a-z 0-9 . _ -",
+                           arguments.cluster_id, kNameBytesMax));
+        return WalToolExit::Usage;
+    }
+    config.cluster_id = arguments.cluster_id;
+    const bool is_named = is_name(arguments.node_id) || is_address(arguments.node_id);
+    auto peers = is_named ? parse_peers(arguments.peers, arguments.node_id,
+                                        address_in(arguments.peers, arguments.node_id))
+                          : std::unexpected(fmt::format("'{}' is no name", arguments.node_id));
+    if (!peers) {
+        remark(fmt::format("--peers, --node-id: {}", peers.error()));
+        return WalToolExit::Usage;
+    }
+    config.self = std::move(peers->self);
+    config.members = std::move(peers->members);
+    std::random_device entropy;
+    config.log_salt = (std::uint64_t{entropy()} << 32U) | entropy();
+    io::Loop loop;
+    io::DiskWorker disk(loop, arguments.directory, [](const wal::DiskCompletion&) {});
+    const auto restored =
+        restore(config, disk, arguments.backup, [&] { return io::read_in_pieces(arguments.backup); });
+    if (!restored) {
+        remark(restored.error().message);
+        return WalToolExit::Unreadable;
+    }
+    remark(fmt::format("{} keys at revision {}{}", restored->backup.keys, restored->backup.revision,
+                       restored->was_there ? ": the directory had been made from this backup before" : ""));
+    return WalToolExit::Sound;
+}
 
 WalToolExit look(const Arguments& arguments) {
     const auto reader = io::DirectoryReader::open(arguments.directory);
@@ -114,6 +190,7 @@ WalToolExit start(int argc, char** argv) {
         remark(fmt::format("--from {} is behind --to {}", dump.from.value, dump.to.value));
         return WalToolExit::Usage;
     }
+    if (arguments.import_command->parsed()) return import(arguments);
     dump.values = arguments.shows_values ? Values::Shown : Values::Left;
     return written(look(arguments));
 }

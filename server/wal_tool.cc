@@ -5,10 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "server/backup.h"
 #include "server/command.h"
-#include "server/json_text.h"
+#include "server/members.h"
+#include "server/snapshot_codec.h"
+#include "server/snapshot_keeper.h"
 #include "server/state_machine.h"
 #include "wal/entry_reader.h"
+#include "wal/snapshot_file.h"
 #include "wal/survey.h"
 
 namespace quorate::server {
@@ -70,11 +74,32 @@ std::string range_text(Ordinal first, Ordinal last) {
 
 std::string entries_text(const wal::ScannedLog& log) {
     if (log.entries.empty()) return "no entries";
-    return fmt::format("entries {}, terms {}", range_text(LogIndex(1), log.last().index),
+    return fmt::format("entries {}, terms {}", range_text(log.base.index.next(), log.last().index),
                        range_text(log.entries.front().term, log.entries.back().term));
 }
 
-std::string inspection(const wal::Survey& survey) {
+// A line for the snapshot; its chunks are read one by one.
+std::string line_of(wal::DiskReader& disk, const wal::SnapshotMeta& snapshot) {
+    std::string line =
+        fmt::format("snapshot: through entry {} (term {}), {} chunks, {} bytes, ", snapshot.last.index.value,
+                    snapshot.last.term.value, snapshot.chunks, snapshot.bytes);
+    wal::SnapshotReader reader(disk, snapshot);
+    std::optional<SnapshotHead> head;
+    std::uint64_t keys = 0;
+    while (reader.number() < snapshot.chunks) {
+        const auto chunk = reader.next();
+        if (!chunk) return line + "damaged\n";
+        if (!head) {
+            head = decode_snapshot_head(*chunk);
+            if (!head) return line + "of a version that this program cannot read\n";
+            continue;
+        }
+        keys += count_snapshot_keys(*chunk).value_or(0);
+    }
+    return line + fmt::format("{} keys, revision {}\n", keys, head ? head->revision : 0);
+}
+
+std::string inspection(wal::DiskReader& disk, const wal::Survey& survey) {
     std::string out;
     if (const auto& identity = survey.copies.identity)
         out += fmt::format("directory: node '{}' of cluster '{}'\n", identity->node_id, identity->cluster_id);
@@ -88,6 +113,7 @@ std::string inspection(const wal::Survey& survey) {
     }
     std::uint64_t payload_bytes = 0;
     for (const engine::EntryShape& entry : survey.log.entries) payload_bytes += entry.bytes;
+    for (const wal::SnapshotMeta& snapshot : survey.snapshots) out += line_of(disk, snapshot);
     out += fmt::format("log: {}, {} bytes of content\n\n", entries_text(survey.log), payload_bytes);
 
     constexpr std::string_view kRow = "{:<22}  {:>12}  {:>12}  {:>10}  {:>8}  {:<21}  {}\n";
@@ -107,8 +133,10 @@ std::string inspection(const wal::Survey& survey) {
 
 std::string verdict(const wal::Survey& survey) {
     const std::size_t findings = survey.findings.size() + survey.findings_omitted;
-    const std::string what = fmt::format("{}, {} segment{}", entries_text(survey.log), survey.segments.size(),
-                                         survey.segments.size() == 1 ? "" : "s");
+    std::string what = fmt::format("{}, {} segment{}", entries_text(survey.log), survey.segments.size(),
+                                   survey.segments.size() == 1 ? "" : "s");
+    if (const std::size_t snapshots = survey.snapshots.size(); snapshots > 0)
+        what += fmt::format(", {} snapshot{}", snapshots, snapshots == 1 ? "" : "s");
     switch (exit_for(survey)) {
         case WalToolExit::Sound:
             return findings == 0 ? fmt::format("sound: {}\n", what)
@@ -126,7 +154,7 @@ bool for_each_entry(wal::DiskReader& disk, const wal::ScannedLog& log, LogIndex 
                     const WalToolOutput& output,
                     const std::function<bool(LogIndex, const wal::LogEntry&)>& take) {
     for (LogIndex next = first; next <= last;) {
-        const auto entries = wal::read_entries(disk, log.index, log.salts, next, last, kReadBytesMax);
+        const auto entries = wal::read_entries(disk, log.index, log.segments, next, last, kReadBytesMax);
         if (!entries) {
             output.remark(entries.error().message);
             return false;
@@ -139,12 +167,51 @@ bool for_each_entry(wal::DiskReader& disk, const wal::ScannedLog& log, LogIndex 
     return true;
 }
 
+// A store, and the entry that it is behind.
+struct State {
+    StateMachine store;
+    LogIndex index;
+};
+
+std::optional<State> load(wal::DiskReader& disk, const wal::SnapshotMeta& snapshot) {
+    SnapshotLoader loader(disk, snapshot);
+    while (!loader.has_all()) {
+        if (!loader.load_chunk()) return std::nullopt;
+    }
+    return State{loader.take_store(), snapshot.last.index};
+}
+
+// The newest that is told at or before `to`, behind which the log goes on.
+std::optional<State> begin_of(wal::DiskReader& disk, const wal::Survey& seen, LogIndex to,
+                              const WalToolOutput& output) {
+    for (auto snapshot = seen.snapshots.rbegin(); snapshot != seen.snapshots.rend(); ++snapshot) {
+        if (snapshot->last.index > to || snapshot->last.index < seen.log.base.index) continue;
+        if (auto state = load(disk, *snapshot)) return state;
+    }
+    if (seen.log.base.index > LogIndex{}) {
+        output.remark(fmt::format(
+            "the log goes on behind entry {}, and no whole snapshot from there on is at or before "
+            "what was asked for: give a later --to, or leave it out",
+            seen.log.base.index.value));
+        return std::nullopt;
+    }
+    if (seen.log.entries.empty()) return State{};
+    const auto first =
+        wal::read_entries(disk, seen.log.index, seen.log.segments, LogIndex(1), LogIndex(1), 1);
+    const auto members = first ? decode_members(first->front().payload) : std::nullopt;
+    if (!members || members->origin == 0) return State{};
+    output.remark(
+        "this directory was restored from a backup, and no snapshot that holds it is whole: the log alone "
+        "does not have its keys");
+    return std::nullopt;
+}
+
 }  // namespace
 
 WalToolExit inspect_log(wal::DiskReader& disk, const WalToolOutput& output) {
     const auto seen = survey(disk, output);
     if (!seen) return WalToolExit::Unreadable;
-    if (!output.print(inspection(*seen))) return WalToolExit::Unreadable;
+    if (!output.print(inspection(disk, *seen))) return WalToolExit::Unreadable;
     remark_findings(*seen, output);
     return exit_for(*seen);
 }
@@ -152,7 +219,7 @@ WalToolExit inspect_log(wal::DiskReader& disk, const WalToolOutput& output) {
 WalToolExit dump_log(wal::DiskReader& disk, const DumpOptions& options, const WalToolOutput& output) {
     const auto seen = survey(disk, output);
     if (!seen) return WalToolExit::Unreadable;
-    const LogIndex first = std::max(options.from, LogIndex(1));
+    const LogIndex first = std::max(options.from, seen->log.base.index.next());
     const LogIndex last = std::min(options.to, seen->log.last().index);
     const bool is_done =
         for_each_entry(disk, seen->log, first, last, output, [&](LogIndex index, const wal::LogEntry& entry) {
@@ -176,10 +243,16 @@ WalToolExit verify_log(wal::DiskReader& disk, const WalToolOutput& output) {
 WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput& output) {
     const auto seen = survey(disk, output);
     if (!seen) return WalToolExit::Unreadable;
-    StateMachine store;
-    const LogIndex last = std::min(to, seen->log.last().index);
+    auto state = begin_of(disk, *seen, to, output);
+    if (!state) {
+        remark_findings(*seen, output);
+        return std::max(exit_for(*seen), WalToolExit::Unreadable);
+    }
+    StateMachine& store = state->store;
+    const LogIndex end = std::max(seen->log.last().index, state->index);
+    const LogIndex last = std::min(to, end);
     const bool is_done = for_each_entry(
-        disk, seen->log, LogIndex(1), last, output, [&](LogIndex index, const wal::LogEntry& entry) {
+        disk, seen->log, state->index.next(), last, output, [&](LogIndex index, const wal::LogEntry& entry) {
             if (entry.kind != engine::EntryKind::Command) return true;
             const auto command = decode_command(entry.payload);
             if (!command) {
@@ -189,22 +262,19 @@ WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput&
             }
             store.apply(*command);
             store.apply({{}, {}, store.revision()});  // the present is all that is asked for
+            store.free_some();
             return true;
         });
     if (!is_done) return WalToolExit::Unreadable;
-    RangeQuery query;
-    for (bool more = true; more;) {
-        const RangePage page = store.range(query);
-        std::string lines;
-        for (const RangeEntry& entry : page.entries) append_pair_line(lines, entry.key, entry.record->value);
-        if (!output.print(lines)) return WalToolExit::Unreadable;
-        more = page.more;
-        if (more) query.after = std::string(page.entries.back().key);
+    const std::string cluster = seen->copies.identity ? seen->copies.identity->cluster_id : std::string();
+    BackupEncoder encoder(cluster, store, store.pin_present());
+    while (!encoder.is_complete()) {
+        if (!output.print(encoder.next_part(store, kBackupPartBytes))) return WalToolExit::Unreadable;
     }
     remark_findings(*seen, output);
     output.remark(fmt::format(
         "{} keys at revision {}: the state after entry {}{}", store.size(), store.revision(), last.value,
-        last < seen->log.last().index ? "" : ", the last of this log, which need not have been committed"));
+        last < end ? "" : ", the last of this log, which need not have been committed"));
     return exit_for(*seen);
 }
 

@@ -33,14 +33,14 @@ struct DumpOptions {
     Values values = Values::Left;
 };
 
-/// Whose directory it is, its vote, and a line for each segment.
+/// Whose directory it is, its vote, and a line for each snapshot and each segment.
 [[nodiscard]] WalToolExit inspect_log(wal::DiskReader& disk, const WalToolOutput& output);
 /// A line for each entry of the log: those that were replaced are not among them.
 [[nodiscard]] WalToolExit dump_log(wal::DiskReader& disk, const DumpOptions& options,
                                    const WalToolOutput& output);
 /// A line for each thing that is wrong, and one with the verdict.
 [[nodiscard]] WalToolExit verify_log(wal::DiskReader& disk, const WalToolOutput& output);
-/// The key space after entry `to`, or after the last one before it: a line for each key.
+/// The key space after entry `to`, or after the last one before it, as a backup (backup.h).
 [[nodiscard]] WalToolExit export_keys(wal::DiskReader& disk, engine::LogIndex to,
                                       const WalToolOutput& output);
 

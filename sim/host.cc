@@ -44,11 +44,18 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     config_.operations_max = static_cast<std::uint32_t>(s.operations_max);
     config_.cache_bytes_max = s.cache_bytes_max;
     config_.history = {s.history_changes_max, s.history_bytes_max, s.history_age_ms_max};
+    config_.snapshots = {s.snapshot_entries_max, s.snapshot_bytes_max, s.snapshot_chunk_bytes};
     config_.apply_bytes_max = s.apply_bytes_max;
+}
+
+void Host::lose_disk() {
+    disk_ = std::make_unique<VirtualDisk>();
+    apply_disk_state();
 }
 
 std::optional<wal::Refusal> Host::start() {
     ++life_;
+    config_.recovers_from_peers = is_lost ? 1 : 0;
     failure_.reset();
     turn_is_due = false;
     is_stopping = false;

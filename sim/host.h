@@ -38,6 +38,8 @@ class Surroundings {
     virtual void log_line(std::size_t node, server::LogLevel level, std::string_view line) = 0;
     virtual void stepped(std::size_t node, const engine::Output& output) = 0;
     virtual void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) = 0;
+    virtual void store_replaced(std::size_t node, engine::LogIndex index,
+                                const server::StateMachine& store) = 0;
     virtual void reached(std::size_t mark) = 0;  ///< marks.h
     /// Bytes that each recording of a node's life may have; zero: nothing is recorded.
     [[nodiscard]] virtual std::uint64_t recording_bytes_max() const = 0;
@@ -71,6 +73,8 @@ class Host final : public server::Environment, public wal::Disk {
     /// sectors did not get to the disk.
     std::size_t cut_power(Dice& dice);
     void die() { state_ = HostState::Dead; }
+    /// The next process finds an empty one.
+    void lose_disk();
     /// Why the process must stop, once it must.
     [[nodiscard]] const std::optional<wal::Refusal>& failure() const { return failure_; }
 
@@ -90,6 +94,7 @@ class Host final : public server::Environment, public wal::Disk {
     bool is_stopping = false;
     bool lost_power = false;       ///< in the last start
     bool is_damaged = false;       ///< it may refuse its directory
+    bool is_lost = false;          ///< it has lost what it promised, and does not have it again yet
     bool next_read_fails = false;  ///< of the running process
     bool read_has_failed = false;  ///< so
     std::uint64_t disk_slowness = 1;
@@ -105,6 +110,10 @@ class Host final : public server::Environment, public wal::Disk {
         world_.respond(index_, exchange, std::move(response));
     }
     bool wants_answer(server::HttpExchange, std::size_t) override { return true; }
+    // Its clients ask for nothing that is answered in parts.
+    void begin_parts(server::HttpExchange, server::HttpResponse) override {}
+    bool wants_part(server::HttpExchange, std::size_t) override { return true; }
+    bool send_part(server::HttpExchange, std::string, server::AnswerPart) override { return false; }
     void log(server::LogLevel level, std::string_view line) override { world_.log_line(index_, level, line); }
     void request_turn() override { world_.turn_wanted(index_); }
     void fail(int exit_code, std::string_view line) override {
@@ -113,6 +122,9 @@ class Host final : public server::Environment, public wal::Disk {
     void engine_stepped(const engine::Output& output) override { world_.stepped(index_, output); }
     void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) override {
         world_.applied(index_, index, entry);
+    }
+    void store_replaced(engine::LogIndex index, const server::StateMachine& store) override {
+        world_.store_replaced(index_, index, store);
     }
     void met(server::Situation situation) override { world_.reached(mark_of(situation)); }
 

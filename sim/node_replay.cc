@@ -66,6 +66,21 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
                                [&] { return fmt::format("exchange {}, {} bytes", exchange, bytes); });
         return call && call->yes;
     }
+    void begin_parts(server::HttpExchange exchange, server::HttpResponse response) override {
+        take(RecordKind::BeginParts, hash_arguments(exchange, response),
+             [&] { return fmt::format("exchange {}, status {}", exchange, response.status); });
+    }
+    bool wants_part(server::HttpExchange exchange, std::size_t bytes) override {
+        const auto call = take(RecordKind::WantsPart, hash_arguments(exchange, bytes),
+                               [&] { return fmt::format("exchange {}, {} bytes", exchange, bytes); });
+        return call && call->yes;
+    }
+    bool send_part(server::HttpExchange exchange, std::string bytes, server::AnswerPart part) override {
+        const auto call =
+            take(RecordKind::SendPart, hash_arguments(exchange, bytes, static_cast<std::uint64_t>(part)),
+                 [&] { return fmt::format("exchange {}, {} bytes", exchange, bytes.size()); });
+        return call && call->yes;
+    }
     void log(server::LogLevel level, std::string_view line) override {
         const auto call =
             take(RecordKind::Log, hash_arguments(level, line), [&] { return std::string(line); });
@@ -88,6 +103,7 @@ class RecordedPorts final : public server::Environment, public wal::Disk {
     void entry_applied(engine::LogIndex index, const wal::LogEntry& entry) override {
         chain_.add(index, entry);
     }
+    void store_replaced(engine::LogIndex, const server::StateMachine&) override {}
 
     std::expected<void, wal::DiskFailure> lock() override {
         return result_of(take(RecordKind::Lock, hash_arguments(), [] { return std::string(); }));

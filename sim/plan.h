@@ -141,6 +141,10 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(history_changes_max, 10000, 0, kBoundless)                                                           \
     X(history_bytes_max, 67108864, 0, kBoundless)                                                          \
     X(history_age_ms_max, 600000, 1, kBoundless)                                                           \
+    X(snapshot_entries_max, 1000000, 1, kBoundless)                                                        \
+    X(snapshot_bytes_max, 268435456, 1, kBoundless)                                                        \
+    X(snapshot_chunk_bytes, 262144, 1, 4'194'304)                                                          \
+    X(recovers, 0, 0, 1) /* 1: who lost what it promised is started again to recover it from the others */ \
     X(latency_us_min, 200, 0, 10'000'000) /* of a frame, one way */                                        \
     X(latency_us_max, 1000, 0, 10'000'000)                                                                 \
     X(sync_us_min, 100, 0, 10'000'000) /* of a disk job */                                                 \

@@ -1,6 +1,7 @@
 #include "sim/promises.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include <fmt/format.h>
@@ -36,10 +37,18 @@ std::optional<Breach> Promises::stepped(std::size_t node, const engine::Output& 
                                         const Engines& engines) {
     const Raft& raft = *engines[node];
     std::optional<Breach> found = raised(node, output);
+    for (const engine::Note& note : output.notes) {
+        if (note.kind == engine::NoteKind::Recovered && !found) found = recovered(node, raft);
+    }
     for (const engine::Action& action : output.actions) {
         if (found) break;
         if (const auto* persist = std::get_if<engine::PersistLog>(&action)) {
             found = stored(node, *persist, raft);
+            if (!found && persist->hard_state && std::exchange(nodes_[node].has_to_learn, false))
+                found = learned(node, persist->hard_state->current_term);
+        } else if (const auto* install = std::get_if<engine::InstallReceivedSnapshot>(&action)) {
+            if (install->log == engine::LogAfterInstall::DiscardAll)
+                installed(node, install->last_entry.index, raft);
         } else if (const auto* role = std::get_if<engine::AnnounceRole>(&action)) {
             if (role->role == engine::RoleName::Leader) found = elected(node, raft);
         } else if (const auto* commit = std::get_if<engine::CommitEntries>(&action)) {
@@ -54,6 +63,7 @@ std::optional<Breach> Promises::stepped(std::size_t node, const engine::Output& 
                     found = voted(node, request->term, raft.config().self);
             } else if (const auto* accepted = std::get_if<engine::AppendAccepted>(&send->message)) {
                 nodes_[node].term = std::max(nodes_[node].term, accepted->term);
+                nodes_[node].followed = std::max(nodes_[node].followed, accepted->term);
                 found = acknowledged(node, accepted->term, accepted->match_index, engines);
             } else if (const auto* reply = std::get_if<engine::HeartbeatReply>(&send->message)) {
                 // It may leave before its term is on disk: its entries are older than that.
@@ -69,6 +79,9 @@ std::optional<Breach> Promises::voted(std::size_t node, Term term, ServerId cand
     Promised& promised = nodes_[node];
     promised.term = std::max(promised.term, term);
     const auto [known, is_new] = promised.votes.try_emplace(term, candidate);
+    // Where both have lost their term, the vote went with what it was for.
+    if (term <= std::min(promised.votes_lost, nodes_[known->second.value - 1].votes_lost))
+        known->second = candidate;
     if (known->second == candidate) return std::nullopt;
     return breach("One Vote", "node {} has voted for node {} and for node {} in term {}", node + 1,
                   known->second.value, candidate.value, term.value);
@@ -137,11 +150,11 @@ std::optional<Breach> Promises::acknowledged(std::size_t node, Term term, LogInd
         return breach("Acknowledgement", "node {} acknowledges entry {}, and has {}", node + 1, match.value,
                       raft.log().last_index().value);
     }
-    Promised& promised = nodes_[node];
-    while (promised.entries.size() < match.value)
-        promised.entries.push_back(raft.log().term_at(LogIndex(promised.entries.size() + 1)));
+    promise(node, match, raft);
     for (const Raft* leader : engines) {
-        if (leader == nullptr || leader->role() != engine::RoleName::Leader || leader->current_term() != term)
+        if (leader == nullptr || leader->role() != engine::RoleName::Leader ||
+            leader->current_term() != term || !leader->log().knows_term(match) ||
+            !raft.log().knows_term(match))
             continue;
         if (!leader->log().holds({match, raft.log().term_at(match)})) {
             return breach(
@@ -160,6 +173,8 @@ std::optional<Breach> Promises::acknowledged(std::size_t node, Term term, LogInd
 std::optional<Breach> Promises::committed(std::size_t node, LogIndex last, const Engines& engines) {
     const Raft& leader = *engines[node];
     const EntryId entry{last, leader.log().term_at(last)};
+    while (committed_.size() < last.value)
+        committed_.push_back(leader.log().term_at(LogIndex(committed_.size() + 1)));
     std::size_t others = 0;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         const auto& entries = nodes_[i].entries;
@@ -170,10 +185,7 @@ std::optional<Breach> Promises::committed(std::size_t node, LogIndex last, const
         return breach("Commitment", "node {} commits entry {} of term {}, which {} others have acknowledged",
                       node + 1, last.value, entry.term.value, others);
     }
-    if (others < majority) {
-        auto& own = nodes_[node].entries;
-        while (own.size() < last.value) own.push_back(leader.log().term_at(LogIndex(own.size() + 1)));
-    }
+    if (others < majority) promise(node, last, leader);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (!could_lead_without(i, entry, engines)) continue;
         return breach("Commitment",
@@ -183,11 +195,63 @@ std::optional<Breach> Promises::committed(std::size_t node, LogIndex last, const
     return std::nullopt;
 }
 
+// What stood behind it was never committed, but where nothing stood because it had been lost.
+void Promises::installed(std::size_t node, LogIndex last, const Raft& raft) {
+    auto& entries = nodes_[node].entries;
+    if (!raft.is_recovering()) return entries.clear();
+    const std::size_t covered = std::min<std::size_t>(entries.size(), last.value);
+    std::copy_n(committed_.begin(), covered, entries.begin());
+}
+
+// Who has lost its term can be no earlier than the leaders that it has followed: each had the votes of a
+// majority. Nor than whom it has voted for, if that one still knows.
+std::optional<Breach> Promises::learned(std::size_t node, Term term) {
+    const Promised& promised = nodes_[node];
+    Term least = promised.followed;
+    for (const auto& [vote, candidate] : promised.votes) {
+        const std::size_t other = candidate.value - 1;
+        if (other != node && nodes_[other].votes_lost < vote) least = std::max(least, vote);
+    }
+    if (term >= least) return std::nullopt;
+    return breach("Durability", "node {} learns that its term is {}, and has taken part in term {}", node + 1,
+                  term.value, least.value);
+}
+
+// What was committed with its help it holds again, and on its disk. What else it had promised and does not
+// hold now can never be committed.
+std::optional<Breach> Promises::recovered(std::size_t node, const Raft& raft) {
+    auto& entries = nodes_[node].entries;
+    LogIndex last(std::min(entries.size(), committed_.size()));
+    while (last > LogIndex{} && entries[last.value - 1] != committed_[last.value - 1]) last = last.previous();
+    if (last > raft.log().base().index &&
+        (last > raft.durable_index() || !raft.log().holds({last, entries[last.value - 1]}))) {
+        return breach("Durability", "node {} has acknowledged entry {} of term {}, and recovers without it",
+                      node + 1, last.value, entries[last.value - 1].value);
+    }
+    entries.resize(std::min<std::size_t>(entries.size(), raft.log().last_index().value));
+    for (LogIndex index(entries.size()); index > raft.log().base().index; index = index.previous())
+        entries[index.value - 1] = raft.log().term_at(index);
+    return std::nullopt;
+}
+
+// What its snapshot covers was committed.
+void Promises::promise(std::size_t node, LogIndex through, const Raft& raft) {
+    auto& entries = nodes_[node].entries;
+    while (entries.size() < through.value) {
+        const LogIndex next(entries.size() + 1);
+        entries.push_back(next <= raft.log().base().index ? committed_.at(next.value - 1)
+                                                          : raft.log().term_at(next));
+    }
+}
+
 bool Promises::could_lead_without(std::size_t node, EntryId entry, const Engines& engines) const {
     const Raft* candidate = engines[node];
-    if (candidate == nullptr || candidate->log().holds(entry)) return false;
+    if (candidate == nullptr || candidate->is_recovering() || candidate->log().base().index >= entry.index ||
+        candidate->log().holds(entry))
+        return false;
     const auto votes = std::ranges::count_if(engines, [&](const Raft* voter) {
-        return voter != nullptr && would_vote_for(candidate->log().last_entry(), voter->log().last_entry());
+        return voter != nullptr && !voter->is_recovering() &&
+               would_vote_for(candidate->log().last_entry(), voter->log().last_entry());
     });
     return static_cast<std::size_t>(votes) >= engine::majority_of(nodes_.size());
 }
@@ -201,6 +265,8 @@ std::optional<Breach> Promises::stored(std::size_t node, const engine::PersistLo
         promised.resize(persist.truncate_from.value - 1);
     if (persist.first == LogIndex{}) return std::nullopt;
     for (LogIndex index = persist.first; index <= persist.last; index = index.next()) {
+        // Who has lost entries stores them anew, or others that took their place.
+        if (index.value <= promised.size()) promised[index.value - 1] = raft.log().term_at(index);
         const std::pair stands{term_of(raft, index.previous()), raft.log().bytes_at(index)};
         const Term term = raft.log().term_at(index);
         const auto [known, is_new] = entries_.try_emplace({index, term}, stands);
@@ -213,19 +279,36 @@ std::optional<Breach> Promises::stored(std::size_t node, const engine::PersistLo
     return std::nullopt;
 }
 
-std::optional<Breach> Promises::started(std::size_t node, const Raft& raft) const {
-    const Promised& promised = nodes_[node];
+std::optional<Breach> Promises::started(std::size_t node, const Raft& raft, wal::Lost lost) {
+    Promised& promised = nodes_[node];
+    // It has to learn what it promised, and takes part in nothing before.
+    promised.has_to_learn = lost == wal::Lost::TermAndEntries;
+    if (promised.has_to_learn) {
+        if (!promised.votes.empty()) promised.votes_lost = promised.votes.rbegin()->first;
+        // What it stood for is void: nobody's answer to that can reach it any more.
+        promised.term = Term{};
+        std::erase_if(promised.votes, [&](const auto& vote) { return vote.second == raft.config().self; });
+        return std::nullopt;
+    }
+    // The end of an install, which the log at its start stands for: see above.
+    const EntryId base = raft.log().base();
+    if (promised.entries.size() >= base.index.value && base.index > LogIndex{} &&
+        promised.entries[base.index.value - 1] != base.term &&
+        committed_.at(base.index.value - 1) == base.term)
+        promised.entries.clear();
     if (raft.current_term() < promised.term) {
         return breach("Durability", "node {} starts in term {}, and has taken part in term {}", node + 1,
                       raft.current_term().value, promised.term.value);
     }
     const auto vote = promised.votes.find(raft.current_term());
-    if (vote != promised.votes.end() && raft.hard_state().voted_for != vote->second) {
+    if (vote != promised.votes.end() && vote->first > promised.votes_lost &&
+        raft.hard_state().voted_for != vote->second) {
         return breach("Durability", "node {} has forgotten its vote of term {}", node + 1,
                       raft.current_term().value);
     }
+    if (raft.is_recovering()) return std::nullopt;
     const LogIndex last(promised.entries.size());
-    if (last > LogIndex{} && !raft.log().holds({last, promised.entries.back()})) {
+    if (last > raft.log().base().index && !raft.log().holds({last, promised.entries.back()})) {
         return breach("Durability", "node {} has acknowledged entry {} of term {}, and starts without it",
                       node + 1, last.value, promised.entries.back().value);
     }

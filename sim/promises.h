@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/raft.h"
+#include "wal/format.h"
 
 namespace quorate::sim {
 
@@ -33,12 +34,15 @@ class Promises {
     [[nodiscard]] std::optional<Breach> stepped(std::size_t node, const engine::Output& output,
                                                 const Engines& engines);
     /// The node has recovered what its disk holds.
-    [[nodiscard]] std::optional<Breach> started(std::size_t node, const engine::Raft& raft) const;
+    [[nodiscard]] std::optional<Breach> started(std::size_t node, const engine::Raft& raft, wal::Lost lost);
 
  private:
     struct Promised {
         engine::Term term;  ///< it takes part in no earlier one
         std::map<engine::Term, engine::ServerId> votes;
+        engine::Term votes_lost;  ///< its votes up to this term it may have forgotten, if it gives no others
+        engine::Term followed;    ///< the last one whose leader it has acknowledged entries to
+        bool has_to_learn = false;          ///< it does not know its term
         std::vector<engine::Term> entries;  ///< terms of the entries that it said it holds, 1 first
     };
 
@@ -54,11 +58,16 @@ class Promises {
                                                   const Engines& engines);
     [[nodiscard]] std::optional<Breach> stored(std::size_t node, const engine::PersistLog& persist,
                                                const engine::Raft& raft);
+    void installed(std::size_t node, engine::LogIndex last, const engine::Raft& raft);
+    [[nodiscard]] std::optional<Breach> learned(std::size_t node, engine::Term term);
+    [[nodiscard]] std::optional<Breach> recovered(std::size_t node, const engine::Raft& raft);
+    void promise(std::size_t node, engine::LogIndex through, const engine::Raft& raft);
     [[nodiscard]] bool could_lead_without(std::size_t node, engine::EntryId entry,
                                           const Engines& engines) const;
 
     std::vector<Promised> nodes_;
-    std::set<engine::Term> begun_;  ///< terms in which somebody has stood
+    std::vector<engine::Term> committed_;  ///< terms of the entries that leaders have committed, 1 first
+    std::set<engine::Term> begun_;         ///< terms in which somebody has stood
     /// Who would vote for the server in the term.
     std::map<std::pair<engine::Term, engine::ServerId>, std::set<std::size_t>> pre_votes_;
     /// Log Matching: the entry before each entry that was ever in a log, and its size.

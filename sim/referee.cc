@@ -108,11 +108,50 @@ void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex
         return violate("Order", fmt::format("node {} applied entry {} before anybody applied entry {}",
                                             node + 1, index.value, chain_.size() + 1));
     }
-    chain_.push_back({entry.term, hash, raft.current_term()});
-    if (entry.kind != engine::EntryKind::Command) return;
-    const auto command = server::decode_command(entry.payload);
-    if (!command) return violate("Format", fmt::format("entry {} holds no command", index.value));
-    apply(*command);
+    if (entry.kind == engine::EntryKind::Command) {
+        const auto command = server::decode_command(entry.payload);
+        if (!command) return violate("Format", fmt::format("entry {} holds no command", index.value));
+        apply(*command);
+    }
+    chain_.push_back({entry.term, hash, raft.current_term(), revision_, forgotten_});
+}
+
+// Snapshot Equals Log: what it holds is what the entries that it covers have made.
+void Referee::store_replaced(std::size_t node, LogIndex index, const server::StateMachine& store) {
+    const auto wrong = [&](const std::string& what) {
+        violate("Snapshot Equals Log", fmt::format("node {} has loaded a snapshot through entry {}: {}",
+                                                   node + 1, index.value, what));
+    };
+    if (index.value == 0 || index.value > chain_.size())
+        return wrong(fmt::format("{} entries are committed", chain_.size()));
+    if (index.value < applied_of(node))
+        return wrong(fmt::format("it had applied entry {}", applied_of(node)));
+    applied_of(node) = index.value;
+    const Committed& last = chain_[index.value - 1];
+    if (store.revision() != last.revision || store.oldest_revision() != last.forgotten) {
+        return wrong(fmt::format("it has revisions {} to {}, the log {} to {}", store.oldest_revision(),
+                                 store.revision(), last.forgotten, last.revision));
+    }
+    std::size_t keys = 0;
+    const auto check = [&](const std::string& key, std::uint64_t revision) {
+        const Version* version = at(key, revision);
+        const server::Record* record = store.get_at(key, revision);
+        const bool is_there = version != nullptr && version->value;
+        if (is_there != (record != nullptr) ||
+            (is_there && (record->value != *version->value || record->mod_revision != version->revision)))
+            wrong(fmt::format("{} differs at revision {}", key, revision));
+        return is_there;
+    };
+    for (const auto& [key, versions] : versions_) {
+        check(key, last.forgotten);
+        for (const Version& version : versions) {
+            if (version.revision <= last.forgotten || version.revision > last.revision) continue;
+            check(key, version.revision - 1);
+            check(key, version.revision);
+        }
+        if (check(key, last.revision)) ++keys;
+    }
+    if (store.size() != keys) wrong(fmt::format("it has {} keys, not {}", store.size(), keys));
 }
 
 void Referee::apply(const server::Command& command) {

@@ -66,6 +66,8 @@ class Referee {
 
     // Nodes.
     void node_started(std::size_t node) { applied_of(node) = 0; }
+    /// By that of a snapshot through `index`.
+    void store_replaced(std::size_t node, engine::LogIndex index, const server::StateMachine& store);
     /// After each step of its engine.
     void look_at(std::size_t node, const engine::Raft& raft);
     void entry_applied(std::size_t node, const engine::Raft& raft, engine::LogIndex index,
@@ -88,7 +90,9 @@ class Referee {
     struct Committed {
         engine::Term term;
         std::uint64_t payload_hash = 0;
-        engine::Term seen_in_term;  ///< of the first node that applied it
+        engine::Term seen_in_term;    ///< of the first node that applied it
+        std::uint64_t revision = 0;   ///< of the store, after it
+        std::uint64_t forgotten = 0;  ///< what was there before this revision
     };
     // A key from one revision on; no value: absent.
     struct Version {

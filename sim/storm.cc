@@ -69,6 +69,9 @@ class Planner {
         if (dice_.flip()) s.history_changes_max = dice_.skewed(0, 64);
         if (dice_.chance(200'000)) s.history_bytes_max = dice_.skewed(0, 8192);
         if (dice_.chance(200'000)) s.history_age_ms_max = dice_.between(1, 2000);
+        if (dice_.chance(750'000)) s.snapshot_entries_max = dice_.skewed(1, 300);
+        if (dice_.chance(300'000)) s.snapshot_bytes_max = dice_.skewed(256, 65536);
+        if (dice_.chance(750'000)) s.snapshot_chunk_bytes = dice_.skewed(1024, 65536);
         if (dice_.chance(300'000)) s.apply_bytes_max = dice_.skewed(1, 2048);
         if (dice_.chance(300'000)) s.operation_timeout_ms = dice_.between(200, 3000);
         if (is_busy_ || dice_.chance(300'000))
@@ -80,6 +83,7 @@ class Planner {
         const std::uint64_t core = dice_.between(s.nodes / 2 + 1, s.nodes);
         for (std::uint64_t i = 0; i < core; ++i) s.core_mask |= std::uint64_t{1} << order[i];
         s.outsiders = dice_.pick(4);
+        s.recovers = dice_.chance(850'000) ? 1 : 0;
         s.cold_start = dice_.chance(200'000) ? 1 : 0;
     }
 

@@ -148,6 +148,11 @@ void World::applied(std::size_t node, engine::LogIndex index, const wal::LogEntr
     referee_.entry_applied(node, hosts_[node]->node().raft(), index, entry);
 }
 
+void World::store_replaced(std::size_t node, engine::LogIndex index, const server::StateMachine& store) {
+    hash(~index.value);
+    referee_.store_replaced(node, index, store);
+}
+
 void World::log_line(std::size_t node, server::LogLevel, std::string_view line) {
     if (options_.log)
         options_.log(node + 1, fmt::format("{}.{:06} {}", now_us_ / kSecond, now_us_ % kSecond, line));

@@ -116,8 +116,19 @@ void World::end_process(const FaultLine& line) {
         host.kill(dice_);
         node_ended(line.node, true);
     }
-    if (line.kind == FaultKind::DiskLost) return host.die();
+    if (line.kind == FaultKind::DiskLost) {
+        host.lose_disk();
+        return lose(line.node, line.duration_us);
+    }
     if (was_up) schedule_start(line.node, line.duration_us);
+}
+
+// It has lost what it promised.
+void World::lose(std::size_t node, std::uint64_t delay_us) {
+    Host& host = *hosts_[node];
+    if (plan_.shape.recovers == 0 || hosts_.size() == 1) return host.die();
+    host.is_lost = true;
+    schedule_start(node, delay_us);
 }
 
 void World::end_fault(const FaultLine& line) {
@@ -154,11 +165,16 @@ void World::rot(std::size_t node, std::uint64_t draw) {
         return;
     }
     host.is_damaged = true;
-    const std::uint64_t sequence = dice.between(1, vote->mark.sequence);
-    const std::string file = wal::segment_name(sequence);
-    const std::uint64_t end = sequence == vote->mark.sequence ? vote->mark.offset : plan_.shape.segment_bytes;
-    const std::uint64_t offset = dice.between(0, end - 1);
-    host.disk().rot(file, offset, static_cast<unsigned>(dice.pick(8)));
+    std::vector<wal::FileStatus> durable;
+    for (const wal::FileStatus& file : host.disk().list().value_or(std::vector<wal::FileStatus>{})) {
+        const auto segment = wal::parse_segment_name(file.name);
+        if (wal::parse_snapshot_name(file.name) || (segment && *segment < vote->mark.sequence))
+            durable.push_back(file);
+        if (segment && *segment == vote->mark.sequence) durable.push_back({file.name, vote->mark.offset});
+    }
+    if (durable.empty()) return;
+    const wal::FileStatus& file = durable[dice.pick(durable.size())];
+    host.disk().rot(file.name, dice.between(0, file.size - 1), static_cast<unsigned>(dice.pick(8)));
 }
 
 }  // namespace quorate::sim

@@ -40,6 +40,7 @@ void World::handle_turn_end(std::size_t node) {
     if (host.failure()) return process_failed(node);
     referee_.look_at(node, host.node().raft());
     referee_.look_at(node, host.node().cached());
+    host.is_lost = host.is_lost && host.node().is_recovering();
     if (host.is_stopping && host.node().is_quiet()) {
         host.kill(dice_);
         result_.effects.add(FaultKind::Stop);
@@ -101,13 +102,15 @@ void World::start_node(std::size_t node) {
         log_line(node, server::LogLevel::Error, refusal->message);
         if (host.is_damaged) {
             result_.effects.add(FaultKind::Rot);
-            return host.die();
+            return lose(node, kSecond);
         }
         return referee_.violate("Recovery",
                                 fmt::format("node {} refuses its directory: {}", node + 1, refusal->message));
     }
+    // Also when a crash came before it was on disk that nothing is lost any more.
+    host.is_lost = host.node().is_recovering();
     referee_.node_started(node);
-    if (const auto breach = promises_.started(node, host.node().raft()))
+    if (const auto breach = promises_.started(node, host.node().raft(), host.node().lost()))
         return referee_.violate(breach->property, breach->text);
     queue_.push(host.next_tick_us(now_us_),
                 {EventKind::Tick, static_cast<std::uint32_t>(node), 0, host.life(), {}});
@@ -156,7 +159,7 @@ void World::process_failed(std::size_t node) {
     if (failure.code == wal::RefusalCode::IoFailed) return schedule_start(node, dice_.between(0, kSecond));
     if (host.is_damaged) {
         result_.effects.add(FaultKind::Rot);
-        return host.die();
+        return lose(node, kSecond);
     }
     referee_.violate("Recovery", fmt::format("node {} stops: {}", node + 1, failure.message));
 }

@@ -15,15 +15,16 @@ void World::phase_ends(std::uint64_t phase) {
     check_progress();
 }
 
-// The plan's core without those that died, and others in their place. False: too few are left to ask anything
-// of them.
+// The plan's core without those that died or lost what they promised, and others in their place. False: too
+// few are left to ask anything of them.
 bool World::choose_core() {
     const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
     const std::size_t quorum = hosts_.size() / 2 + 1;
     core_mask_ = 0;
     for (const std::uint64_t choice : {wanted, UINT64_MAX}) {
         for (std::size_t i = 0; i < hosts_.size(); ++i) {
-            if (hosts_[i]->state() == HostState::Dead || ((choice >> i) & 1U) == 0) continue;
+            if (hosts_[i]->state() == HostState::Dead || hosts_[i]->is_lost || ((choice >> i) & 1U) == 0)
+                continue;
             if (choice == wanted || static_cast<std::size_t>(std::popcount(core_mask_)) < quorum)
                 core_mask_ |= std::uint64_t{1} << i;
         }

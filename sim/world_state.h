@@ -76,6 +76,7 @@ class World final : public Surroundings {
     void log_line(std::size_t node, server::LogLevel level, std::string_view line) override;
     void stepped(std::size_t node, const engine::Output& output) override;
     void applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) override;
+    void store_replaced(std::size_t node, engine::LogIndex index, const server::StateMachine& store) override;
     void reached(std::size_t mark) override { result_.marks.set(mark); }
     [[nodiscard]] std::uint64_t recording_bytes_max() const override {
         return options_.record ? options_.record_bytes_max : 0;
@@ -122,6 +123,7 @@ class World final : public Surroundings {
     [[nodiscard]] const FaultLine& meet_leader(std::size_t index);
     void begin_fault(std::size_t index, bool has_waited);
     void end_process(const FaultLine& line);
+    void lose(std::size_t node, std::uint64_t delay_us);
     void end_fault(const FaultLine& line);
     void rot(std::size_t node, std::uint64_t draw);
 

@@ -7,11 +7,11 @@
 
 namespace quorate::wal {
 
-std::uint32_t crc32c(std::string_view bytes) {
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
     // The library counts in int, takes bytes that it does not change as changeable, and leaves the inversions
     // of the standard to its caller.
     constexpr std::size_t kPieceBytesMax = 1U << 30;
-    std::uint32_t state = ~0U;
+    std::uint32_t state = ~before;
     while (!bytes.empty()) {
         const std::string_view piece = bytes.substr(0, std::min(bytes.size(), kPieceBytesMax));
         // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)

@@ -8,6 +8,16 @@ namespace quorate::wal {
 
 using engine::LogIndex;
 
+void EntryIndex::begin_behind(LogIndex base) {
+    runs_.clear();
+    base_ = base;
+}
+
+void EntryIndex::forget_before(std::uint64_t sequence, LogIndex base) {
+    std::erase_if(runs_, [&](const Run& run) { return run.sequence < sequence; });
+    base_ = base;
+}
+
 void EntryIndex::place(LogIndex index, std::uint64_t sequence, std::uint64_t offset, std::uint64_t end) {
     ENGINE_CHECK(index > LogIndex{} && index <= last_index().next());
     const bool replaces = index <= last_index();
@@ -24,7 +34,10 @@ void EntryIndex::place(LogIndex index, std::uint64_t sequence, std::uint64_t off
 
 void EntryIndex::cut(LogIndex from) {
     while (!runs_.empty() && runs_.back().first >= from) runs_.pop_back();
-    if (runs_.empty()) return;
+    if (runs_.empty()) {
+        base_ = from.previous();
+        return;
+    }
     Run& run = runs_.back();
     const std::uint64_t kept = from.past(run.first);
     if (kept == run.offsets.size()) return;
@@ -49,7 +62,7 @@ EntryRange EntryIndex::range(LogIndex first, LogIndex last, std::uint64_t bytes_
 }
 
 LogIndex EntryIndex::last_index() const {
-    return runs_.empty() ? LogIndex{} : runs_.back().first.plus(runs_.back().offsets.size() - 1);
+    return runs_.empty() ? base_ : runs_.back().first.plus(runs_.back().offsets.size() - 1);
 }
 
 }  // namespace quorate::wal

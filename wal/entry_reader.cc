@@ -7,9 +7,8 @@ namespace quorate::wal {
 using engine::LogIndex;
 
 std::expected<std::vector<LogEntry>, Refusal> read_entries(DiskReader& disk, const EntryIndex& index,
-                                                           std::span<const std::uint64_t> salts,
-                                                           LogIndex first, LogIndex last,
-                                                           std::uint64_t bytes_max) {
+                                                           const Segments& segments, LogIndex first,
+                                                           LogIndex last, std::uint64_t bytes_max) {
     const EntryRange range = index.range(first, last, bytes_max);
     const std::uint64_t base = range.offsets.front();
     const std::string file = segment_name(range.sequence);
@@ -20,7 +19,7 @@ std::expected<std::vector<LogEntry>, Refusal> read_entries(DiskReader& disk, con
     entries.reserve(range.offsets.size());
     for (const std::uint64_t offset : range.offsets) {
         const LogIndex expected = first.plus(entries.size());
-        const auto record = decode_record(bytes, offset, salts[range.sequence - 1], base);
+        const auto record = decode_record(bytes, offset, segments.at(range.sequence).salt, base);
         if (!record || record->head.index != expected) {
             return std::unexpected(damage(file, offset,
                                           "expected the record that was there before, seen other bytes",

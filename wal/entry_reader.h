@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <expected>
-#include <span>
 #include <vector>
 
 #include "wal/disk.h"
@@ -14,9 +13,9 @@
 
 namespace quorate::wal {
 
-/// See Log::read(). `salts` are those of the segments, from the first.
+/// See Log::read().
 [[nodiscard]] std::expected<std::vector<LogEntry>, Refusal> read_entries(
-    DiskReader& disk, const EntryIndex& index, std::span<const std::uint64_t> salts, engine::LogIndex first,
+    DiskReader& disk, const EntryIndex& index, const Segments& segments, engine::LogIndex first,
     engine::LogIndex last, std::uint64_t bytes_max);
 
 }  // namespace quorate::wal

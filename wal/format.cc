@@ -18,7 +18,7 @@ static_assert(std::endian::native == std::endian::little, "integers are stored a
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kMagics = {"QRsegmnt", "QRident1", "QRvote01"};
+constexpr std::array<std::string_view, 4> kMagics = {"QRsegmnt", "QRident1", "QRvote01", "QRsnapsh"};
 constexpr std::size_t kVersionAt = 8;
 constexpr std::size_t kCrcAt = 12;
 constexpr std::size_t kBodyAt = 16;
@@ -26,6 +26,7 @@ constexpr std::size_t kNameBytesMax = 64;
 constexpr std::size_t kHeaderIdentityAt = 72;
 constexpr std::string_view kSegmentPrefix = "log-";
 constexpr std::string_view kSparePrefix = "spare-";
+constexpr std::string_view kSnapshotPrefix = "snapshot-";
 constexpr std::size_t kSequenceDigits = 16;
 
 template <std::unsigned_integral T>
@@ -145,6 +146,7 @@ std::string encode_vote(const VoteRecord& vote) {
     put(block, 48, vote.mark.sequence);
     put(block, 56, vote.mark.offset);
     put(block, 64, vote.mark.crc);
+    put(block, 68, static_cast<std::uint32_t>(vote.lost));
     seal(block);
     return block;
 }
@@ -158,6 +160,10 @@ std::expected<VoteRecord, BlockProblem> decode_vote(std::string_view block) {
     vote.hard_state.current_term = engine::Term(get<std::uint64_t>(block, 32));
     vote.hard_state.voted_for = engine::ServerId(get<std::uint64_t>(block, 40));
     vote.mark = {get<std::uint64_t>(block, 48), get<std::uint64_t>(block, 56), get<std::uint32_t>(block, 64)};
+    const auto lost = get<std::uint32_t>(block, 68);
+    if (lost > static_cast<std::uint32_t>(Lost::TermAndEntries))
+        return std::unexpected(BlockProblem::UnknownVersion);
+    vote.lost = static_cast<Lost>(lost);
     return vote;
 }
 
@@ -169,6 +175,7 @@ std::string encode_header(const SegmentHeader& header) {
     put(block, 40, header.base.term.value);
     put(block, 48, header.previous_end);
     put(block, 56, header.previous_crc);
+    put(block, 60, std::uint32_t{header.begins_anew});
     put(block, 64, header.salt);
     put_identity(block, kHeaderIdentityAt, header.identity);
     seal(block);
@@ -187,6 +194,7 @@ std::expected<SegmentHeader, BlockProblem> decode_header(std::string_view block)
     header.previous_crc = get<std::uint32_t>(block, 56);
     header.salt = get<std::uint64_t>(block, 64);
     header.identity = get_identity(block, kHeaderIdentityAt);
+    header.begins_anew = get<std::uint32_t>(block, 60) == 1;
     return header;
 }
 
@@ -251,6 +259,54 @@ std::optional<std::uint64_t> salt_of_first_record(std::string_view segment) {
     return salt;
 }
 
+std::string encode_snapshot_header(const SnapshotHeader& header) {
+    std::string block = new_block(BlockKind::Snapshot);
+    put(block, 16, header.meta.last.index.value);
+    put(block, 24, header.meta.last.term.value);
+    put(block, 32, header.meta.chunks);
+    put(block, 40, header.meta.bytes);
+    put(block, 48, header.meta.hash);
+    put_identity(block, kHeaderIdentityAt, header.identity);
+    seal(block);
+    return block;
+}
+
+std::expected<SnapshotHeader, BlockProblem> decode_snapshot_header(std::string_view block) {
+    if (const auto checked = check_block(block, BlockKind::Snapshot); !checked)
+        return std::unexpected(checked.error());
+    const engine::EntryId last{engine::LogIndex(get<std::uint64_t>(block, 16)),
+                               engine::Term(get<std::uint64_t>(block, 24))};
+    const SnapshotMeta meta{last, get<std::uint64_t>(block, 32), get<std::uint64_t>(block, 40),
+                            get<std::uint64_t>(block, 48)};
+    return SnapshotHeader{meta, get_identity(block, kHeaderIdentityAt)};
+}
+
+std::uint32_t encode_chunk(std::uint64_t number, engine::LogIndex index, std::string_view payload,
+                           std::string& out) {
+    ENGINE_CHECK(payload.size() <= kChunkBytesMax);
+    const std::size_t start = out.size();
+    out.append(kChunkHeadBytes, '\0');
+    put(out, start + 4, static_cast<std::uint32_t>(payload.size()));
+    put(out, start + 8, number);
+    put(out, start + 16, index.value);
+    const std::uint32_t crc = crc_of_chunk(std::string_view(out).substr(start), payload);
+    put(out, start, crc);
+    out.append(payload);
+    return crc;
+}
+
+ChunkHead decode_chunk_head(std::string_view bytes) {
+    return {get<std::uint32_t>(bytes, 0), get<std::uint32_t>(bytes, 4), get<std::uint64_t>(bytes, 8),
+            engine::LogIndex(get<std::uint64_t>(bytes, 16))};
+}
+
+std::uint32_t crc_of_chunk(std::string_view head, std::string_view payload) {
+    return crc32c(payload,
+                  crc32c(head.substr(sizeof(std::uint32_t), kChunkHeadBytes - sizeof(std::uint32_t))));
+}
+
+std::uint64_t hash_of_chunks(std::uint64_t hash, std::uint32_t crc) { return XXH64(&crc, sizeof crc, hash); }
+
 std::string segment_name(std::uint64_t sequence) { return numbered(kSegmentPrefix, sequence); }
 std::string spare_name(std::uint64_t sequence) { return numbered(kSparePrefix, sequence); }
 
@@ -259,6 +315,13 @@ std::optional<std::uint64_t> parse_segment_name(std::string_view file) {
 }
 std::optional<std::uint64_t> parse_spare_name(std::string_view file) {
     return parse_numbered(kSparePrefix, file);
+}
+
+std::string snapshot_name(engine::LogIndex last) { return numbered(kSnapshotPrefix, last.value); }
+
+std::optional<engine::LogIndex> parse_snapshot_name(std::string_view file) {
+    const auto index = parse_numbered(kSnapshotPrefix, file);
+    return index ? std::optional(engine::LogIndex(*index)) : std::nullopt;
 }
 
 }  // namespace quorate::wal

@@ -18,7 +18,7 @@
 //    40  base_term      8   its term
 //    48  previous_end   8   where the records of the previous segment end; 0 in the first
 //    56  previous_crc   4   of its last record (of its header, if it has none)
-//    60  zero           4
+//    60  begins_anew    4  1: the log was replaced by a snapshot, whose last entry is the base; else 0
 //    64  salt           8   segment_salt(): stands in each of its records, and nowhere where a client sees it
 //    72  cluster id         length (1 byte) and text (64), node id likewise: 130 bytes
 //
@@ -37,6 +37,24 @@
 //    its 40  durable        8   offset in this segment; everything before it was durable when this was
 //    written 48  payload
 //
+// Snapshot `snapshot-INDEX`: a header block, which is written last, zeros up to 4,096, then chunks, one
+// behind the other. Body of the header:
+//
+//    16  index          8   of the last entry that it covers, as in the name
+//    24  term           8   of that entry
+//    32  chunks         8
+//    40  bytes          8   of their payloads
+//    48  hash           8   of their checksums, in order: hash_of_chunks()
+//    72  cluster id         and node id, as in a segment's header
+//
+// Chunk:
+//
+//     0  crc            4   CRC32C of the head from byte 4 and the payload
+//     4  payload_bytes  4
+//     8  number         8   from 0
+//    16  index          8   of the snapshot
+//    24  payload
+//
 // Identity `identity-a`, `identity-b`: cluster id and node id at 16, as in a header.
 //
 // Vote `vote-a`, `vote-b`:
@@ -48,6 +66,7 @@
 //    48  mark.sequence  8   the log is durable up to this place: segment,
 //    56  mark.offset    8   end of its last durable record,
 //    64  mark.crc       4   and that record's checksum (the header's, if none)
+//    68  lost           4   a Lost
 
 #include <cstdint>
 #include <expected>
@@ -77,7 +96,7 @@ inline constexpr std::uint64_t kSegmentBytesMax = 1U << 30;
 /// A segment of its own for one large entry is larger than configured by no more than this.
 inline constexpr std::uint64_t kSegmentFileBytesMax = kSegmentBytesMax + 2 * kPayloadBytesMax;
 
-enum class BlockKind : std::uint8_t { Segment, Identity, Vote };
+enum class BlockKind : std::uint8_t { Segment, Identity, Vote, Snapshot };
 
 enum class BlockProblem : std::uint8_t {
     Unreadable,      ///< too short, another magic, or a checksum that does not fit
@@ -92,11 +111,20 @@ struct Mark {
     auto operator<=>(const Mark&) const = default;
 };
 
+/// What a node has lost of what it promised, and has to learn from the others before it votes again. Numbers
+/// are part of the format: never renumber.
+enum class Lost : std::uint8_t {
+    Nothing = 0,
+    Entries = 1,         ///< entries that it acknowledged
+    TermAndEntries = 2,  ///< its term and vote as well
+};
+
 struct VoteRecord {
     std::uint64_t sequence = 0;
     std::uint64_t owner = 0;  ///< owner_of() the directory
     engine::HardState hard_state;
     Mark mark;
+    Lost lost = Lost::Nothing;
     bool operator==(const VoteRecord&) const = default;
 };
 
@@ -108,7 +136,38 @@ struct SegmentHeader {
     std::uint32_t previous_crc = 0;
     std::uint64_t salt = 0;
     Identity identity;
+    bool begins_anew = false;  ///< what the segments before hold is no part of the log any more
     bool operator==(const SegmentHeader&) const = default;
+};
+
+inline constexpr std::uint64_t kChunksOffset = 4096;
+inline constexpr std::uint64_t kChunkHeadBytes = 24;
+inline constexpr std::size_t kChunkBytesMax = std::size_t{16} << 20;
+
+/// Which snapshot, and how much of it there is: two with equal ones are the same to the byte.
+struct SnapshotMeta {
+    engine::EntryId last;
+    std::uint64_t chunks = 0;
+    std::uint64_t bytes = 0;  ///< of the chunks' payloads
+    std::uint64_t hash = 0;   ///< of the chunks' checksums
+
+    bool operator==(const SnapshotMeta&) const = default;
+};
+
+struct SnapshotHeader {
+    SnapshotMeta meta;
+    Identity identity;
+
+    bool operator==(const SnapshotHeader&) const = default;
+};
+
+struct ChunkHead {
+    std::uint32_t crc = 0;
+    std::uint32_t payload_bytes = 0;
+    std::uint64_t number = 0;
+    engine::LogIndex index;
+
+    bool operator==(const ChunkHead&) const = default;
 };
 
 /// Numbers are part of the format: never renumber.
@@ -169,11 +228,25 @@ std::uint32_t encode_record(const RecordHead& head, std::string_view payload, st
 /// segment whose header is lost.
 [[nodiscard]] std::optional<std::uint64_t> salt_of_first_record(std::string_view segment);
 
+[[nodiscard]] std::string encode_snapshot_header(const SnapshotHeader& header);
+[[nodiscard]] std::expected<SnapshotHeader, BlockProblem> decode_snapshot_header(std::string_view block);
+/// Appends the chunk to `out` and returns its checksum.
+std::uint32_t encode_chunk(std::uint64_t number, engine::LogIndex index, std::string_view payload,
+                           std::string& out);
+/// Of kChunkHeadBytes bytes; its fields may be anything.
+[[nodiscard]] ChunkHead decode_chunk_head(std::string_view bytes);
+[[nodiscard]] std::uint32_t crc_of_chunk(std::string_view head, std::string_view payload);
+/// `hash` of the chunks before, zero before the first, and the next one's checksum.
+[[nodiscard]] std::uint64_t hash_of_chunks(std::uint64_t hash, std::uint32_t crc);
+
 /// `log-` and the sequence in 16 hexadecimal digits.
 [[nodiscard]] std::string segment_name(std::uint64_t sequence);
 /// `spare-` and the sequence of the segment that it is to become.
 [[nodiscard]] std::string spare_name(std::uint64_t sequence);
 [[nodiscard]] std::optional<std::uint64_t> parse_segment_name(std::string_view file);
 [[nodiscard]] std::optional<std::uint64_t> parse_spare_name(std::string_view file);
+/// `snapshot-` and the index in 16 hexadecimal digits.
+[[nodiscard]] std::string snapshot_name(engine::LogIndex last);
+[[nodiscard]] std::optional<engine::LogIndex> parse_snapshot_name(std::string_view file);
 
 }  // namespace quorate::wal

@@ -10,6 +10,7 @@
 
 namespace quorate::wal {
 
+using engine::EntryId;
 using engine::HardState;
 using engine::LogIndex;
 using engine::PersistTicket;
@@ -45,12 +46,14 @@ Log::Log(Disk& disk, const LogOptions& options, RecoveredLog recovered)
       tail_(recovered.tail),
       last_(recovered.last),
       index_(std::move(recovered.index)),
-      salts_(std::move(recovered.salts)),
+      segments_(std::move(recovered.segments)),
+      first_live_(recovered.first_live),
       queue_last_(last_.index),
+      lost_(vote_.lost),
       spare_bytes_wanted_(segment_file_bytes(options.segment_bytes, 0)) {
     ENGINE_CHECK(tail_.durable == tail_.end);
     ENGINE_CHECK(index_.last_index() == last_.index);
-    ENGINE_CHECK(salts_.size() == tail_.sequence);
+    ENGINE_CHECK(!segments_.empty() && segments_.rbegin()->first == tail_.sequence);
 }
 
 std::expected<void, Refusal> Log::bootstrap(const HardState& hard_state, const LogEntry& entry) {
@@ -75,9 +78,19 @@ void Log::persist(PersistTicket ticket, const std::optional<HardState>& hard_sta
     queue_.push_back({ticket, hard_state, first, {entries.begin(), entries.end()}, 0});
 }
 
+void Log::begin_anew(EntryId base) {
+    queue_last_ = base.index;
+    queue_.push_back({{}, std::nullopt, {}, {}, 0, base});
+}
+
+void Log::compact(LogIndex index) {
+    compact_through_ = std::max(compact_through_, index);
+    remove_oldest();
+}
+
 void Log::flush() {
     if (failure_) return;
-    if (!queue_.empty() && !log_job_) {
+    if ((!queue_.empty() || vote_.lost != lost_) && !log_job_) {
         LogJob job = plan_job();
         if (!job.operations.empty() || job.ticket > PersistTicket{}) start(std::move(job));
     }
@@ -95,6 +108,12 @@ void Log::on_idle() {
 std::expected<PersistTicket, Refusal> Log::on_completed(const DiskCompletion& completion) {
     if (failure_) return std::unexpected(*failure_);
     if (completion.id == spare_job_) return spare_completed(completion);
+    if (completion.id == removal_job_) {
+        removal_job_.reset();
+        if (!completion.result) return fail(completion.result.error());
+        remove_oldest();
+        return PersistTicket{};
+    }
     ENGINE_CHECK(log_job_ && completion.id == log_job_->id);
     if (!completion.result) return fail(completion.result.error());
     const LogJob job = std::move(*log_job_);
@@ -105,7 +124,7 @@ std::expected<PersistTicket, Refusal> Log::on_completed(const DiskCompletion& co
 
 std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex last,
                                                         std::uint64_t bytes_max) const {
-    return read_entries(disk_, index_, salts_, first, last, bytes_max);
+    return read_entries(disk_, index_, segments_, first, last, bytes_max);
 }
 
 bool Log::out_of_space() const {
@@ -114,7 +133,7 @@ bool Log::out_of_space() const {
 }
 
 Log::LogJob Log::new_job() const {
-    LogJob job{0, {}, {}, {}, Batch(tail_), 0, last_, vote_};
+    LogJob job{0, {}, {}, {}, Batch(tail_), 0, last_, vote_, std::nullopt, false};
     job.vote.mark = tail_.durable_mark();  // no job is running: everything written is durable
     return job;
 }
@@ -123,7 +142,7 @@ Log::LogJob Log::plan_job() {
     LogJob job = new_job();
     // The newest vote of all that is queued goes first, entries of which may have to wait for room: a term or
     // vote that is on disk early harms nobody, an entry of a term that is not on disk would look like damage.
-    bool has_vote = false;
+    bool has_vote = std::exchange(job.vote.lost, lost_) != lost_;
     for (Pending& pending : queue_) {
         if (!pending.hard_state) continue;
         has_vote = true;
@@ -135,7 +154,7 @@ Log::LogJob Log::plan_job() {
     is_blocked_ = false;
     if (queue_.size() > 1) disk_.met(Situation::WritesShareSync);
     while (!queue_.empty() && place_entries(queue_.front(), job)) {
-        job.ticket = queue_.front().ticket;
+        job.ticket = std::max(job.ticket, queue_.front().ticket);
         queue_.pop_front();
     }
     add_batch(job);
@@ -144,10 +163,18 @@ Log::LogJob Log::plan_job() {
 
 // Returns whether all of them are in the job now.
 bool Log::place_entries(Pending& pending, LogJob& job) {
+    // A job begins one segment at most, and what it places before a new beginning nobody could find again.
+    if (pending.begins_behind) {
+        if (!job.placed.empty() || job.begun) return false;
+        const EntryId before = std::exchange(job.last, *pending.begins_behind);
+        if (roll(0, job, true)) return true;
+        job.last = before;
+        return false;
+    }
     for (; pending.placed < pending.entries.size(); ++pending.placed) {
         if (job.bytes >= kJobBytesMax) return false;
         const LogEntry& entry = pending.entries[pending.placed];
-        if (!job.batch.fits(entry.payload.size()) && !roll(entry, job)) {
+        if (!job.batch.fits(entry.payload.size()) && !roll(entry.payload.size(), job, false)) {
             if (pending.placed > 0) disk_.met(Situation::EntriesSplitIntoJobs);
             return false;
         }
@@ -164,8 +191,8 @@ bool Log::place_entries(Pending& pending, LogJob& job) {
 
 // The segment's name proves its header, its header proves the previous segment to its end, and the vote
 // proves the segment: each is durable before the next is written, so none can be missing after a crash.
-bool Log::roll(const LogEntry& entry, LogJob& job) {
-    const std::uint64_t bytes_needed = segment_file_bytes(options_.segment_bytes, entry.payload.size());
+bool Log::roll(std::size_t payload_bytes, LogJob& job, bool begins_anew) {
+    const std::uint64_t bytes_needed = segment_file_bytes(options_.segment_bytes, payload_bytes);
     if (spare_bytes_ < bytes_needed) {
         is_blocked_ = true;
         spare_bytes_wanted_ = bytes_needed;
@@ -176,9 +203,9 @@ bool Log::roll(const LogEntry& entry, LogJob& job) {
     add_batch(job);
     const Tail& full = job.batch.tail();
     const std::uint64_t sequence = full.sequence + 1;
-    const SegmentHeader header{sequence,         spare_bytes_, job.last,
-                               full.end,         full.crc,     segment_salt(options_.salt, sequence),
-                               options_.identity};
+    const SegmentHeader header{sequence,          spare_bytes_, job.last,
+                               full.end,          full.crc,     segment_salt(options_.salt, sequence),
+                               options_.identity, begins_anew};
     const std::string block = encode_header(header);
     const std::string spare = spare_name(header.sequence);
     job.operations.emplace_back(WriteAt{spare, 0, block});
@@ -189,6 +216,8 @@ bool Log::roll(const LogEntry& entry, LogJob& job) {
     add_vote(job);
     job.batch = Batch(Tail{header.sequence, header.salt, header.file_bytes, kRecordsOffset, block_crc(block),
                            kRecordsOffset});
+    job.begun = {header.sequence, {header.salt, header.base.index}};
+    job.begins_anew = begins_anew;
     spare_bytes_ = 0;
     spare_bytes_wanted_ = segment_file_bytes(options_.segment_bytes, 0);
     return true;
@@ -219,8 +248,12 @@ void Log::adopt(const LogJob& job) {
     tail_.durable = tail_.end;
     last_ = job.last;
     vote_ = job.vote;
-    if (tail_.sequence > salts_.size()) salts_.push_back(tail_.salt);  // a job rolls once at most: one spare
-    ENGINE_CHECK(salts_.size() == tail_.sequence);
+    if (job.begun) segments_.insert(*job.begun);  // one at most: there is one spare
+    if (job.begins_anew) {
+        disk_.met(Situation::LogReplaced);
+        index_.begin_behind(job.begun->second.base);
+        first_live_ = job.begun->first;
+    }
     for (const Placed& placed : job.placed)
         index_.place(placed.index, placed.sequence, placed.offset, placed.end);
     ENGINE_CHECK(index_.last_index() == last_.index);
@@ -238,6 +271,20 @@ void Log::prepare_spare() {
     spare_bytes_asked_ = spare_bytes_wanted_;
     disk_.submit(
         {*spare_job_, DiskLane::Background, {CreateZeroed{spare_name(sequence), spare_bytes_asked_}}});
+}
+
+// The segment that comes next tells where the log goes on, so the last one stays.
+void Log::remove_oldest() {
+    if (failure_ || removal_job_ || segments_.size() < 2) return;
+    const std::uint64_t oldest = segments_.begin()->first;
+    const auto& [next, info] = *std::next(segments_.begin());
+    const bool is_live = oldest >= first_live_;
+    if (is_live && info.base > compact_through_) return;
+    disk_.met(Situation::SegmentRemoved);
+    if (is_live) index_.forget_before(next, info.base);
+    segments_.erase(segments_.begin());
+    removal_job_ = next_job_++;
+    disk_.submit({*removal_job_, DiskLane::Background, {RemoveFile{segment_name(oldest)}, SyncDirectory{}}});
 }
 
 // Final: the kernel may have dropped what it could not write, and would call the next sync a success.

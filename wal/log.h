@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/entry.h"
@@ -31,15 +32,29 @@ struct LogOptions {
     /// Drawn at random for each life of the process: from it come the salts of the segments that it makes,
     /// which tell their records from what a client makes look like one.
     std::uint64_t salt = 0;
+    /// A directory that is damaged, new, or has lost its vote, is begun anew: Recovered::lost tells what its
+    /// node has to learn from the others. What was there stays, as damaged-NAME, until forget_damaged().
+    bool recovers_from_peers = false;
+    /// A backup is being restored into the directory (kRestoringName), which nobody else may open, and is
+    /// locked already.
+    bool is_restoring = false;
 };
 
 /// What recovery found; everything in it has been made durable again.
 struct Recovered {
     engine::HardState hard_state;
-    std::vector<engine::EntryShape> entries;    ///< from index 1
+    std::vector<SnapshotMeta> snapshots;  ///< whole, by their headers; the oldest first
+    std::vector<std::string> useless;     ///< files of snapshots that are damaged, or were never finished
+    /// What the log goes on behind: zero, or what a snapshot covers. Its term is zero where no segment that
+    /// is left tells it. The log holds the last entry of the newest snapshot, or goes on behind it.
+    engine::EntryId base;
+    std::vector<engine::EntryShape> entries;    ///< from base.index + 1
     std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them, ascending
     std::vector<std::string> warnings;          ///< what was mended: a torn tail, a copy of the vote
-    bool fresh = false;                         ///< the directory was new
+    bool fresh = false;                         ///< the directory was new, or is begun anew
+    Lost lost = Lost::Nothing;
+    std::vector<std::string>
+        damaged;  ///< files of a directory that was begun anew: useless once nothing is lost
 };
 
 struct Opened;
@@ -68,6 +83,13 @@ class Log {
     /// bounds the queue (the engine's in-flight and backlog bounds do).
     void persist(engine::PersistTicket ticket, const std::optional<engine::HardState>& hard_state,
                  engine::LogIndex truncate_from, engine::LogIndex first, std::span<const LogEntry> entries);
+    /// Queues this: the log is replaced by a snapshot, durable already, and goes on behind its last entry.
+    void begin_anew(engine::EntryId base);
+    /// Removes the segments that hold nothing behind `index`, through which a snapshot is durable, and then
+    /// what a later begin_anew() has left; one after the other, in the background, oldest first.
+    void compact(engine::LogIndex index);
+    /// What the next job records beside the vote.
+    void set_lost(Lost lost) { lost_ = lost; }
     /// Starts one job with what is queued, unless one is running: what arrives during a sync shares the next.
     /// Call it at the end of each loop turn, ticks included: it also retries to prepare a segment.
     void flush();
@@ -101,6 +123,7 @@ class Log {
         engine::LogIndex first;
         std::vector<LogEntry> entries;
         std::size_t placed = 0;  ///< so many of the entries are written or being written
+        std::optional<engine::EntryId> begins_behind{};  ///< the log begins anew, and there are no entries
     };
     struct Placed {
         engine::LogIndex index;
@@ -118,6 +141,8 @@ class Log {
         std::size_t bytes = 0;  ///< of records
         engine::EntryId last;   ///< of the log
         VoteRecord vote;
+        std::optional<std::pair<std::uint64_t, SegmentInfo>> begun;  ///< the segment that it begins
+        bool begins_anew = false;
     };
 
     Log(Disk& disk, const LogOptions& options, RecoveredLog recovered);
@@ -125,12 +150,13 @@ class Log {
     [[nodiscard]] LogJob new_job() const;
     [[nodiscard]] LogJob plan_job();
     [[nodiscard]] bool place_entries(Pending& pending, LogJob& job);
-    [[nodiscard]] bool roll(const LogEntry& entry, LogJob& job);
+    [[nodiscard]] bool roll(std::size_t payload_bytes, LogJob& job, bool begins_anew);
     static void add_vote(LogJob& job);
     static void add_batch(LogJob& job);
     void start(LogJob job);
     void adopt(const LogJob& job);
     void prepare_spare();
+    void remove_oldest();
     [[nodiscard]] std::unexpected<Refusal> fail(const DiskFailure& failure);
     [[nodiscard]] std::expected<engine::PersistTicket, Refusal> spare_completed(
         const DiskCompletion& completion);
@@ -142,13 +168,18 @@ class Log {
     Tail tail_;
     engine::EntryId last_;
     EntryIndex index_;
-    std::vector<std::uint64_t> salts_;  ///< of the segments, from the first
+    Segments segments_;
+    std::uint64_t first_live_ = 1;  ///< segment: what the ones before it hold is no part of the log
 
     std::deque<Pending> queue_;
     engine::LogIndex queue_last_;  ///< of the log, once everything queued is written
     std::optional<LogJob> log_job_;
     DiskJobId next_job_ = 1;
     std::optional<Refusal> failure_;
+
+    Lost lost_;  ///< as it shall be recorded
+    engine::LogIndex compact_through_;
+    std::optional<DiskJobId> removal_job_;
 
     // The next segment, prepared ahead.
     std::optional<DiskJobId> spare_job_;

@@ -20,11 +20,22 @@ LogScan::LogScan(Identity identity, const std::optional<Mark>& mark, Term term, 
 std::expected<void, Flaw> LogScan::add_segment(std::uint64_t sequence, std::string_view bytes) {
     const auto header = read_header(sequence, bytes, log_.last());
     if (!header) return std::unexpected(header.error());
-    if (auto checked = check_header(*header, sequence, bytes.size(), identity_, {tail_, log_.last()});
-        !checked)
+    // Nothing is left of what came before the first segment that is not the first of all.
+    const bool is_first_left = tail_.sequence == 0 && sequence > 1;
+    Before before;
+    if (!is_first_left) before.tail = tail_;
+    if (!is_first_left && !header->begins_anew) before.last = log_.last();
+    if (auto checked = check_header(*header, sequence, bytes.size(), identity_, before); !checked)
         return checked;
+    if (is_first_left || header->begins_anew) {
+        log_.base = header->base;
+        log_.entries.clear();
+        log_.memberships.clear();
+        log_.index.begin_behind(header->base.index);
+        log_.first_live = sequence;
+    }
     tail_ = first_tail(*header, bytes);
-    log_.salts.push_back(header->salt);
+    log_.segments.emplace(sequence, SegmentInfo{header->salt, header->base.index});
     pass_mark();
     return follow(bytes);
 }
@@ -48,19 +59,20 @@ std::expected<void, Flaw> LogScan::add_record(const RecordView& record) {
     const bool replaces = head.type == RecordType::Replacement;
     const LogIndex next = log_.last().index.next();
     const bool index_fits = replaces ? head.index > LogIndex{} && head.index < next : head.index == next;
-    const EntryId previous = index_fits && head.index > LogIndex(1)
-                                 ? EntryId{head.index.previous(), log_.entries[head.index.value - 2].term}
-                                 : EntryId{};
-    if (!index_fits || head.term < previous.term || head.term > term_) {
-        return std::unexpected(flaw(
-            segment_name(tail_.sequence), offset,
-            text("expected ", replaces ? "a replacement of one of the entries up to " : "entry ",
-                 replaces ? log_.last().index.value : next.value, " with a term of ", previous.term.value,
-                 " to ", term_.value, " (the one recorded with the vote), seen entry ", head.index.value,
-                 " of term ", head.term.value)));
+    // What is replaced may have been forgotten, when it had been cut before the segments that held it went.
+    const bool is_below_base = index_fits && head.index <= log_.base.index;
+    const Term previous = index_fits && !is_below_base ? log_.term_at(head.index.previous()) : Term{};
+    if (!index_fits || head.term < previous || head.term > term_) {
+        return std::unexpected(
+            flaw(segment_name(tail_.sequence), offset,
+                 text("expected ", replaces ? "a replacement of one of the entries up to " : "entry ",
+                      replaces ? log_.last().index.value : next.value, " with a term of ", previous.value,
+                      " to ", term_.value, " (the one recorded with the vote), seen entry ", head.index.value,
+                      " of term ", head.term.value)));
     }
+    if (is_below_base) log_.base = {head.index.previous(), Term{}};
     if (replaces) {
-        log_.entries.resize(head.index.value - 1);
+        log_.entries.resize(head.index.past(log_.base.index) - 1);
         while (!log_.memberships.empty() && log_.memberships.back() >= head.index)
             log_.memberships.pop_back();
     }
@@ -90,8 +102,17 @@ std::expected<void, Flaw> LogScan::check_end(std::string_view last_segment) cons
              ") was written when the log was durable through offset ", proof->head.durable, ", seen none")));
 }
 
+Term ScannedLog::term_at(LogIndex at) const {
+    return at == base.index ? base.term : entries[at.past(base.index) - 1].term;
+}
+
 EntryId ScannedLog::last() const {
-    return entries.empty() ? EntryId{} : EntryId{LogIndex(entries.size()), entries.back().term};
+    const LogIndex at = base.index.plus(entries.size());
+    return {at, term_at(at)};
+}
+
+bool ScannedLog::holds(EntryId entry) const {
+    return entry.index >= base.index && entry.index <= last().index && term_at(entry.index) == entry.term;
 }
 
 Flaw LogScan::flaw(std::string file, std::uint64_t offset, std::string what) const {

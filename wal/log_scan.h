@@ -21,12 +21,19 @@ namespace quorate::wal {
 
 /// The log as its records tell it.
 struct ScannedLog {
-    std::vector<engine::EntryShape> entries;    ///< from index 1
+    /// What the log goes on behind: zero, or what a snapshot covers. Its term is zero where no segment that
+    /// is left tells it.
+    engine::EntryId base;
+    std::vector<engine::EntryShape> entries;    ///< from base.index + 1
     std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them
     EntryIndex index;
-    std::vector<std::uint64_t> salts;  ///< of the segments, from the first
+    Segments segments;
+    std::uint64_t first_live = 1;  ///< segment: what the ones before it hold is no part of the log
 
+    /// Of the entry at `index`, from the base's through the last one's.
+    [[nodiscard]] engine::Term term_at(engine::LogIndex at) const;
     [[nodiscard]] engine::EntryId last() const;
+    [[nodiscard]] bool holds(engine::EntryId entry) const;
 };
 
 /// A record of the chain, and the tail before it. The record's bytes are valid until the visit ends.
@@ -40,8 +47,8 @@ class LogScan {
     LogScan(Identity identity, const std::optional<Mark>& mark, engine::Term term,
             RecordVisitor visitor = {});
 
-    /// The next segment: its header fits what came before, and its records are followed to the first that is
-    /// not valid. `bytes` is the whole file.
+    /// The next segment, or the first that is left: its header fits what came before, and its records are
+    /// followed to the first that is not valid. `bytes` is the whole file.
     [[nodiscard]] std::expected<void, Flaw> add_segment(std::uint64_t sequence, std::string_view bytes);
     /// The last segment has been read once more, and may go on behind the tail.
     [[nodiscard]] std::expected<void, Flaw> follow(std::string_view bytes);

@@ -8,10 +8,22 @@
 #include "wal/copies.h"
 #include "wal/log_scan.h"
 #include "wal/segment_walk.h"
+#include "wal/snapshot_file.h"
 
 namespace quorate::wal {
 
 namespace {
+
+constexpr std::string_view kDamagedPrefix = "damaged-";
+
+// Later, when it is loaded, it would be too late to begin anew.
+std::expected<void, Flaw> check_chunks(DiskReader& disk, const SnapshotMeta& snapshot) {
+    SnapshotReader reader(disk, snapshot);
+    while (reader.number() < snapshot.chunks) {
+        if (const auto chunk = reader.next(); !chunk) return std::unexpected(chunk.error());
+    }
+    return {};
+}
 
 class Recovery {
  public:
@@ -21,17 +33,23 @@ class Recovery {
     ~Recovery() = default;
 
     std::expected<RecoveredLog, Refusal> run();
+    std::expected<RecoveredLog, Refusal> begin_anew_from_peers(const Refusal& why);
 
  private:
+    std::expected<RecoveredLog, Refusal> read_or_create();
     std::expected<bool, Refusal> check_identity();
     std::expected<void, Refusal> check_nothing_promised();
     std::expected<void, Refusal> create();
     std::expected<void, Refusal> read_vote();
     std::expected<void, Refusal> read_segments();
     void mend_tail(const LogScan& scan, std::string_view last_segment);
+    std::expected<void, Refusal> find_snapshots();
+    std::expected<void, Refusal> fit_to_snapshots(ScannedLog& log);
+    void begin_anew(engine::EntryId base);
     void mend_vote();
     std::expected<void, Refusal> perform();
 
+    std::expected<void, Refusal> list_files();
     std::expected<std::string, Refusal> read_file(std::uint64_t sequence);
     void warn(std::string warning) { result_.recovered.warnings.push_back(std::move(warning)); }
 
@@ -41,19 +59,49 @@ class Recovery {
     std::vector<DiskOperation> operations_;  ///< what has to be written before the log may be used
     std::array<bool, 2> is_vote_readable_{};
     std::array<std::string, 2> vote_blocks_;  ///< of those that are readable
+    std::optional<Flaw> damaged_snapshot_;    ///< the newest
     RecoveredLog result_;
 };
 
 std::expected<RecoveredLog, Refusal> Recovery::run() {
-    if (const auto locked = disk_.lock(); !locked) return std::unexpected(directory_refusal(locked.error()));
+    if (!options_.is_restoring) {
+        if (const auto locked = disk_.lock(); !locked)
+            return std::unexpected(directory_refusal(locked.error()));
+    }
+    auto found = read_or_create();
+    const bool is_lost =
+        !found && options_.recovers_from_peers &&
+        (found.error().code == RefusalCode::Damage || found.error().code == RefusalCode::MetaUnreadable);
+    if (!is_lost) return found;
+    return Recovery(disk_, options_).begin_anew_from_peers(found.error());
+}
+
+std::expected<void, Refusal> Recovery::list_files() {
     auto listed = disk_.list();
     if (!listed) return std::unexpected(disk_refusal(listed.error()));
     files_ = std::move(*listed);
+    if (std::ranges::find(files_, kRestoringName, &FileStatus::name) != files_.end() &&
+        !options_.is_restoring) {
+        return std::unexpected(Refusal{
+            RefusalCode::Configuration,
+            text(kRestoringName,
+                 ": a restore into this data directory was interrupted, and it does not hold all of the "
+                 "backup: restore it again (--restore), or name another directory")});
+    }
+    for (const FileStatus& file : files_) {
+        if (file.name.starts_with(kDamagedPrefix)) result_.recovered.damaged.push_back(file.name);
+    }
+    return {};
+}
+
+std::expected<RecoveredLog, Refusal> Recovery::read_or_create() {
+    if (auto listed = list_files(); !listed) return std::unexpected(listed.error());
     const auto is_ours = check_identity();
     if (!is_ours) return std::unexpected(is_ours.error());
     if (!*is_ours) {
         if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
         disk_.met(files_.empty() ? Situation::DirectoryCreated : Situation::CreationRepeated);
+        if (options_.recovers_from_peers) result_.vote.lost = Lost::TermAndEntries;
         if (auto created = create(); !created) return std::unexpected(created.error());
         return std::move(result_);
     }
@@ -122,22 +170,58 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
             return refuse(segment_name(sequence), "what is no new segment of this node");
         if (used_bytes(*bytes) > kRecordsOffset) return refuse(segment_name(sequence), "log entries");
     }
+    for (const FileStatus& file : files_) {
+        if (parse_snapshot_name(file.name)) return refuse(file.name, "a snapshot");
+    }
     return {};
+}
+
+// That entries are missing is on disk before any of them goes. Then the node has a new log, and what was
+// there has other names.
+std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refusal& why) {
+    if (auto listed = list_files(); !listed) return std::unexpected(listed.error());
+    const auto vote = read_vote();
+    const bool has_vote = vote.has_value();
+    if (!has_vote && vote.error().code != RefusalCode::MetaUnreadable) return std::unexpected(vote.error());
+    if (!has_vote || result_.vote.lost == Lost::Nothing)
+        result_.vote.lost = has_vote ? Lost::Entries : Lost::TermAndEntries;
+    ++result_.vote.sequence;
+    result_.vote.owner = owner_of(options_.identity);
+    disk_.met(has_vote ? Situation::EntriesLost : Situation::TermLost);
+    warn(text("begun anew, to be recovered from the other nodes: ", why.message));
+    create_copies(kVoteName, encode_vote(result_.vote), operations_);
+    for (const FileStatus& file : files_) {
+        if (!parse_segment_name(file.name) && !parse_snapshot_name(file.name)) continue;
+        const std::string kept = std::string(kDamagedPrefix) + file.name;
+        // What was damaged first stays: it is the larger part.
+        if (std::ranges::find(result_.recovered.damaged, kept) != result_.recovered.damaged.end()) {
+            operations_.emplace_back(RemoveFile{file.name});
+        } else {
+            operations_.emplace_back(RenameFile{file.name, kept});
+            result_.recovered.damaged.push_back(kept);
+        }
+    }
+    operations_.emplace_back(SyncDirectory{});
+    if (auto created = create(); !created) return std::unexpected(created.error());
+    return std::move(result_);
 }
 
 std::expected<void, Refusal> Recovery::create() {
     const std::uint64_t file_bytes = segment_file_bytes(options_.segment_bytes, 0);
     const std::uint64_t salt = segment_salt(options_.salt, 1);
-    const std::string header = encode_header({1, file_bytes, {}, 0, 0, salt, options_.identity});
+    const std::string header = encode_header({1, file_bytes, {}, 0, 0, salt, options_.identity, false});
     operations_.emplace_back(CreateZeroed{spare_name(1), file_bytes});
     operations_.emplace_back(WriteAt{spare_name(1), 0, header});
     operations_.emplace_back(SyncFile{spare_name(1)});
     operations_.emplace_back(RenameFile{spare_name(1), segment_name(1)});
     operations_.emplace_back(SyncDirectory{});
 
-    result_.salts = {salt};
+    result_.segments[1] = {salt, {}};
     result_.tail = {1, salt, file_bytes, kRecordsOffset, block_crc(header), kRecordsOffset};
-    result_.vote = {1, owner_of(options_.identity), {}, result_.tail.durable_mark()};
+    result_.vote = {result_.vote.sequence + 1, owner_of(options_.identity), result_.vote.hard_state,
+                    result_.tail.durable_mark(), result_.vote.lost};
+    result_.recovered.hard_state = result_.vote.hard_state;
+    result_.recovered.lost = result_.vote.lost;
     create_copies(kVoteName, encode_vote(result_.vote), operations_);
     create_copies(kIdentityName, encode_identity(options_.identity), operations_);
     result_.recovered.fresh = true;
@@ -167,15 +251,25 @@ std::expected<void, Refusal> Recovery::read_vote() {
     }
     result_.vote = *newest;
     result_.recovered.hard_state = newest->hard_state;
+    result_.recovered.lost = newest->lost;
     return {};
 }
 
 std::expected<void, Refusal> Recovery::read_segments() {
     LogScan scan(options_.identity, result_.vote.mark, result_.vote.hard_state.current_term);
+    if (auto found = find_snapshots(); !found) return found;
     const std::vector<std::uint64_t> sequences = segments_of(files_);
+    // The first ones may have been removed, when a snapshot covered them. Whether one does is seen below.
+    const bool is_compacted = !sequences.empty() && !result_.recovered.snapshots.empty();
+    const std::uint64_t first = is_compacted ? sequences.front() : 1;
+    if (first > 1) disk_.met(Situation::LogFoundCompacted);
     std::string bytes;
-    for (std::uint64_t expected = 1; expected <= std::max<std::uint64_t>(sequences.size(), 1); ++expected) {
-        if (sequences.empty() || sequences[expected - 1] != expected) {
+    for (std::uint64_t expected = first; expected < first + std::max<std::uint64_t>(sequences.size(), 1);
+         ++expected) {
+        const bool is_there = !sequences.empty() && sequences[expected - first] == expected;
+        if (!is_there && expected == 1 && damaged_snapshot_)
+            return std::unexpected(refusal(*damaged_snapshot_));
+        if (!is_there) {
             return std::unexpected(damage(segment_name(expected), 0,
                                           "expected this segment, seen no such file",
                                           text("the entries behind entry ", scan.log().last().index.value)));
@@ -191,11 +285,85 @@ std::expected<void, Refusal> Recovery::read_segments() {
     mend_tail(scan, bytes);
     result_.last = scan.log().last();
     ScannedLog log = scan.take_log();
+    result_.segments = std::move(log.segments);
+    result_.first_live = log.first_live;
+    if (auto fitted = fit_to_snapshots(log); !fitted) return fitted;
+    result_.recovered.base = log.base;
     result_.recovered.entries = std::move(log.entries);
     result_.recovered.memberships = std::move(log.memberships);
     result_.index = std::move(log.index);
-    result_.salts = std::move(log.salts);
     return {};
+}
+
+// In the order of their names, which is that of their entries. One that is damaged is not needed when another
+// one or the log has what it held.
+std::expected<void, Refusal> Recovery::find_snapshots() {
+    for (const FileStatus& file : files_) {
+        if (file.name == kTakenName || file.name == kReceivedName)
+            result_.recovered.useless.push_back(file.name);
+        if (!parse_snapshot_name(file.name)) continue;
+        auto meta = read_snapshot_meta(disk_, file, options_.identity);
+        if (meta && options_.recovers_from_peers) {
+            if (auto checked = check_chunks(disk_, *meta); !checked) meta = std::unexpected(checked.error());
+        }
+        if (meta) {
+            result_.recovered.snapshots.push_back(*meta);
+        } else if (meta.error().code != RefusalCode::Damage) {
+            return std::unexpected(refusal(meta.error()));
+        } else {
+            warn(text(file.name, ": not used: ", meta.error().what));
+            damaged_snapshot_ = meta.error();
+            result_.recovered.useless.push_back(file.name);
+        }
+    }
+    return {};
+}
+
+// A snapshot of its own store is made when the log is durable through its last entry, so the log holds that.
+// One that came from a leader may be durable when the log still knows nothing of it: the log then ends below,
+// or goes on with entries that were never committed.
+std::expected<void, Refusal> Recovery::fit_to_snapshots(ScannedLog& log) {
+    const auto& snapshots = result_.recovered.snapshots;
+    const engine::EntryId newest = snapshots.empty() ? engine::EntryId{} : snapshots.back().last;
+    if (newest.index < log.base.index && damaged_snapshot_)
+        return std::unexpected(refusal(*damaged_snapshot_));
+    if (newest.index < log.base.index) {
+        return std::unexpected(damage(
+            snapshot_name(log.base.index), 0,
+            text("expected a snapshot through entry ", log.base.index.value,
+                 " or later, behind which the log goes on, seen none after entry ", newest.index.value),
+            text("the entries up to ", log.base.index.value)));
+    }
+    if (snapshots.empty() || log.holds(newest)) return {};
+    disk_.met(Situation::LogReplacedAtStart);
+    begin_anew(newest);
+    log = ScannedLog{};
+    log.base = newest;
+    log.index.begin_behind(newest.index);
+    return {};
+}
+
+void Recovery::begin_anew(engine::EntryId base) {
+    const std::uint64_t sequence = result_.tail.sequence + 1;
+    const std::uint64_t file_bytes = segment_file_bytes(options_.segment_bytes, 0);
+    const SegmentHeader header{sequence,
+                               file_bytes,
+                               base,
+                               result_.tail.end,
+                               result_.tail.crc,
+                               segment_salt(options_.salt, sequence),
+                               options_.identity,
+                               true};
+    const std::string block = encode_header(header);
+    operations_.emplace_back(CreateZeroed{spare_name(sequence), file_bytes});
+    operations_.emplace_back(WriteAt{spare_name(sequence), 0, block});
+    operations_.emplace_back(SyncFile{spare_name(sequence)});
+    operations_.emplace_back(RenameFile{spare_name(sequence), segment_name(sequence)});
+    operations_.emplace_back(SyncDirectory{});
+    result_.tail = {sequence, header.salt, file_bytes, kRecordsOffset, block_crc(block), kRecordsOffset};
+    result_.segments[sequence] = {header.salt, base.index};
+    result_.first_live = sequence;
+    result_.last = base;
 }
 
 // What was read may still lie in the kernel's cache alone, even marked clean after a failed sync: everything

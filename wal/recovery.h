@@ -21,7 +21,8 @@ struct RecoveredLog {
     Tail tail;  ///< everything before it is durable, everything behind it zero
     engine::EntryId last;
     EntryIndex index;
-    std::vector<std::uint64_t> salts;  ///< of the segments, from the first
+    Segments segments;
+    std::uint64_t first_live = 1;  ///< segment: what the ones before it hold is no part of the log
 };
 
 /// See Log::open().

@@ -1,5 +1,7 @@
 #include "wal/refusal.h"
 
+#include "wal/format.h"
+
 namespace quorate::wal {
 
 Refusal refusal(const Flaw& flaw) {
@@ -9,13 +11,17 @@ Refusal refusal(const Flaw& flaw) {
         case RefusalCode::WrongIdentity:
             return {flaw.code, text(flaw.file, ": offset ", flaw.offset, ": ", flaw.what,
                                     ": put the files of that node back where they were")};
+        case RefusalCode::IoFailed:
+            return {flaw.code, text(flaw.file, ": offset ", flaw.offset, ": ", flaw.what,
+                                    ": check the disk, then start again")};
         case RefusalCode::Damage:
         case RefusalCode::MetaUnreadable:
         case RefusalCode::Locked:
-        case RefusalCode::IoFailed:
         case RefusalCode::NoSpace:
         case RefusalCode::Configuration: break;
     }
+    if (const auto snapshot = parse_snapshot_name(flaw.file))
+        return damage(flaw.file, flaw.offset, flaw.what, text("the entries up to ", snapshot->value));
     return damage(
         flaw.file, flaw.offset, flaw.what,
         text("the entries behind entry ", flaw.behind.index.value, " (term ", flaw.behind.term.value, ")"));

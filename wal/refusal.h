@@ -32,7 +32,7 @@ struct Refusal {
 
 /// What is wrong with what is stored, and where.
 struct Flaw {
-    RefusalCode code = RefusalCode::Damage;  ///< or WrongIdentity, or UnknownFormat
+    RefusalCode code = RefusalCode::Damage;  ///< or WrongIdentity, UnknownFormat, IoFailed
     std::string file;
     std::uint64_t offset = 0;
     std::string what;        ///< expected and seen
@@ -66,7 +66,7 @@ template <class... Pieces>
 
 /// What an operator does about a directory that must not be used any more.
 inline constexpr std::string_view kLostDirectoryAdvice =
-    "keep this directory as it is, and do not start this node on an empty one before you have read "
-    "docs/operations.md, When a node refuses its directory";
+    "keep this directory as it is; a node of a cluster whose others are well is started with "
+    "--recover-from-peers. See docs/operations.md, When a node refuses its directory";
 
 }  // namespace quorate::wal

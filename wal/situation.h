@@ -14,7 +14,11 @@ namespace quorate::wal {
     X(IdentityCopyMended)                                                                    \
     X(VoteCopyMended)                                                                        \
     X(TornTailCut)                                                                           \
-    X(TailWrittenAgain) /* nothing proves that it had become durable */                      \
+    X(TailWrittenAgain)   /* nothing proves that it had become durable */                    \
+    X(LogFoundCompacted)  /* its first segments are gone */                                  \
+    X(LogReplacedAtStart) /* a crash had interrupted the end of an install */                \
+    X(EntriesLost)        /* begun anew, to be recovered from peers: */                      \
+    X(TermLost)           /* and the vote is lost too */                                     \
     /* writing */                                                                            \
     X(WritesShareSync)                                                                       \
     X(EntriesReplaced)      /* the log's end is cut, and written anew */                     \
@@ -22,6 +26,8 @@ namespace quorate::wal {
     X(SegmentBegun)                                                                          \
     X(LargeSegmentBegun) /* for one large entry */                                           \
     X(MarkWrittenWhenIdle)                                                                   \
+    X(SegmentRemoved)                                                                        \
+    X(LogReplaced) /* by a snapshot */                                                       \
     X(RoomLacking)                                                                           \
     X(RoomFoundAgain)                                                                        \
     X(DiskFailed)

@@ -7,6 +7,7 @@
 #include "engine/check.h"
 #include "wal/copies.h"
 #include "wal/segment_walk.h"
+#include "wal/snapshot_file.h"
 
 namespace quorate::wal {
 
@@ -38,9 +39,12 @@ class Surveyor {
     Surveyor(DiskReader& disk, const PayloadCheck& is_known) : disk_(&disk), is_known_(&is_known) {}
 
     std::expected<Survey, Finding> run();
+    /// A node that runs has removed a snapshot, or a segment that one covers, since they were listed.
+    [[nodiscard]] bool has_lost_files() const;
 
  private:
     std::expected<void, Finding> list();
+    void survey_snapshots();
     void survey_segments();
     [[nodiscard]] std::optional<Identity> identity_of_first_header();
     void missing(std::uint64_t first, std::uint64_t last);
@@ -110,9 +114,19 @@ std::expected<Survey, Finding> Surveyor::run() {
     has_met_mark_ = !mark;
     scan_ = LogScan(result_.copies.identity.value_or(Identity{}), mark, term,
                     [this](const RecordView& record, const Tail& before) { visit(record, before); });
+    survey_snapshots();
     survey_segments();
     finish();
     return std::move(result_);
+}
+
+bool Surveyor::has_lost_files() const {
+    const auto now = disk_->list();
+    if (!now) return false;
+    return std::ranges::any_of(files_, [&](const FileStatus& file) {
+        return (parse_snapshot_name(file.name) || parse_segment_name(file.name)) &&
+               std::ranges::find(*now, file.name, &FileStatus::name) == now->end();
+    });
 }
 
 std::expected<void, Finding> Surveyor::list() {
@@ -124,11 +138,12 @@ std::expected<void, Finding> Surveyor::list() {
         }
         files_ = std::move(*files);
         sequences_ = segments_of(files_);
-        if (sequences_.empty() || sequences_.back() == sequences_.size()) break;
+        if (sequences_.empty() || sequences_.back() - sequences_.front() + 1 == sequences_.size()) break;
     }
     result_.others.clear();
     for (const FileStatus& file : files_) {
-        if (!is_small_file(file.name) && !parse_segment_name(file.name)) result_.others.push_back(file);
+        if (!is_small_file(file.name) && !parse_segment_name(file.name) && !parse_snapshot_name(file.name))
+            result_.others.push_back(file);
     }
     return {};
 }
@@ -142,8 +157,30 @@ std::optional<Identity> Surveyor::identity_of_first_header() {
     return std::nullopt;
 }
 
+// Every chunk is read: a node reads it only when it needs the snapshot.
+void Surveyor::survey_snapshots() {
+    for (const FileStatus& file : files_) {
+        if (!parse_snapshot_name(file.name)) continue;
+        const auto meta = read_snapshot_meta(*disk_, file, result_.copies.identity.value_or(Identity{}));
+        if (!meta) {
+            report(meta.error());
+            continue;
+        }
+        result_.snapshots.push_back(*meta);
+        SnapshotReader reader(*disk_, *meta);
+        while (reader.number() < meta->chunks) {
+            if (const auto chunk = reader.next(); !chunk) {
+                report(chunk.error());
+                break;
+            }
+        }
+    }
+}
+
 void Surveyor::survey_segments() {
-    std::uint64_t expected = 1;
+    // The first ones may have been removed, when a snapshot covered them.
+    const bool is_compacted = !sequences_.empty() && !result_.snapshots.empty();
+    std::uint64_t expected = is_compacted ? sequences_.front() : 1;
     for (const std::uint64_t sequence : sequences_) {
         if (sequence != expected) missing(expected, sequence - 1);
         settle_stray(sequence);
@@ -407,7 +444,13 @@ bool Survey::has(FindingKind kind) const {
 }
 
 std::expected<Survey, Finding> survey(DiskReader& disk, const PayloadCheck& is_known) {
-    return Surveyor(disk, is_known).run();
+    // What is missing because it was removed is no damage, and what is left is whole.
+    for (int surveys = 1;; ++surveys) {
+        Surveyor surveyor(disk, is_known);
+        auto seen = surveyor.run();
+        const bool is_wrong = seen && (seen->has(FindingKind::Damage) || seen->has(FindingKind::Unreadable));
+        if (!is_wrong || surveys == kListsMax || !surveyor.has_lost_files()) return seen;
+    }
 }
 
 }  // namespace quorate::wal

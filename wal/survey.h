@@ -35,8 +35,9 @@ struct SegmentSummary {
 struct Survey {
     CopySurvey copies;
     std::vector<SegmentSummary> segments;
-    std::vector<FileStatus> others;  ///< spare segments, and what is not ours
-    std::vector<Finding> findings;   ///< in the order of the files, kFindingsMax at most
+    std::vector<SnapshotMeta> snapshots;  ///< by their headers, the oldest first
+    std::vector<FileStatus> others;       ///< spare segments, and what is not ours
+    std::vector<Finding> findings;        ///< in the order of the files, kFindingsMax at most
     std::size_t findings_omitted = 0;
     ScannedLog log;  ///< to its end, or to the first damage in it
 

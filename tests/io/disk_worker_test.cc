@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -182,6 +183,18 @@ TEST_F(Disk, RenamesAndRemovesWhatIsOpenToo) {
     disk_ = make();
     ASSERT_TRUE(disk_->lock());
     EXPECT_EQ(content("a", 4), "new!");
+}
+
+// Piece by piece, so that nothing is left to be freed at once when the last descriptor goes.
+TEST_F(Disk, ARemovedFileHasGivenBackItsRoom) {
+    ASSERT_TRUE(disk_->lock());
+    run({CreateZeroed{"large", 9 << 20}});
+    const Descriptor held(::open((directory_ + "/large").c_str(), O_RDONLY | O_CLOEXEC));
+    run({RemoveFile{"large"}});
+    struct stat status{};
+    ASSERT_EQ(::fstat(held.fd(), &status), 0);
+    EXPECT_EQ(status.st_nlink, 0U);
+    EXPECT_EQ(status.st_size, 0);
 }
 
 // A limit of the system on a file's size stands in for a disk that is full.

@@ -317,7 +317,7 @@ TEST_F(HttpServing, EndsCleanlyInTheMiddleOfEverything) {
     limits_.output_bytes_max = 1000;
     for (const std::string& bytes :
          {get("/a") + "GET", get("/" + std::string(3000, 'a')) + get("/b"),
-          get(std::string(kPeerPath), "Connection: Upgrade\r\nUpgrade: quorate-peer/2\r\n")}) {
+          get(std::string(kPeerPath), "Connection: Upgrade\r\nUpgrade: quorate-peer/3\r\n")}) {
         TestClient& client = connect();
         client.send(bytes);
         run_some_turns();
@@ -336,11 +336,11 @@ TEST_F(HttpServing, SaysWhyItCannotListen) {
 
 class PeerUpgrade : public HttpFixture {
  protected:
-    static std::string request(const std::string& protocol = "quorate-peer/2") {
+    static std::string request(const std::string& protocol = "quorate-peer/3") {
         return get("/raft/peer", "X-From: n2\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n");
     }
     static std::string accepted() {
-        return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/2\r\n\r\n";
+        return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/3\r\n\r\n";
     }
 };
 
@@ -386,17 +386,17 @@ TEST_F(PeerUpgrade, OfAnotherVersionIsTold) {
     client.send(request("quorate-peer/1"));
     run_until([&] { return client.is_ended; });
     EXPECT_THAT(client.received, StartsWith("HTTP/1.1 426 "));
-    EXPECT_THAT(client.received, HasSubstr("Upgrade: quorate-peer/2\r\n"));
+    EXPECT_THAT(client.received, HasSubstr("Upgrade: quorate-peer/3\r\n"));
     EXPECT_THAT(handler_.upgrades, IsEmpty());
 }
 
 TEST_F(PeerUpgrade, NeedsTheRightWords) {
     answer_each_with_its_target();
     for (const std::string& bytes :
-         {get("/raft/peer"), get("/raft/peer", "Upgrade: quorate-peer/2\r\n"),
-          get("/other", "Connection: Upgrade\r\nUpgrade: quorate-peer/2\r\n"),
+         {get("/raft/peer"), get("/raft/peer", "Upgrade: quorate-peer/3\r\n"),
+          get("/other", "Connection: Upgrade\r\nUpgrade: quorate-peer/3\r\n"),
           std::string("HEAD /raft/peer HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
-                      "quorate-peer/2\r\n\r\n")}) {
+                      "quorate-peer/3\r\n\r\n")}) {
         TestClient& client = connect();
         client.send(bytes + get("/next"));
         run_until([&] { return client.answers() == 2; });

@@ -14,7 +14,7 @@ using testing::StartsWith;
 std::string greet(const std::string& address, const std::string& cluster, const std::string& to) {
     const RawConnection connection(address);
     connection.send(
-        "GET /raft/peer HTTP/1.1\r\nHost: q\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/2\r\n" +
+        "GET /raft/peer HTTP/1.1\r\nHost: q\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/3\r\n" +
         ("Quorate-Cluster: " + cluster) + "\r\nQuorate-From: n9\r\nQuorate-To: " + to + "\r\n\r\n");
     return connection.receive_until_closed().value_or("nothing");
 }

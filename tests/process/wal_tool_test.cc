@@ -132,15 +132,15 @@ TEST(WalTool, ExportsWhatTheNodeServes) {
         ASSERT_EQ(client.put(cluster.address(0), "/kv/key" + std::to_string(i), "value").status, 200);
     }
     ASSERT_EQ(client.put(cluster.address(0), "/kv/%FFbytes", binary).status, 200);
-    const std::string range = client.get(cluster.address(0), "/kv/range?limit=1000").body;
+    const std::string backup = client.get(cluster.address(0), "/admin/backup").body;
     const auto committed = cluster.health(0).at("commitIndex").get<std::uint64_t>();
     const std::string data = cluster.data_directory(0).string();
-    EXPECT_THAT(run_wal_tool({"export", data, "--to", std::to_string(committed)}).output, HasSubstr(range));
+    EXPECT_THAT(run_wal_tool({"export", data, "--to", std::to_string(committed)}).output, HasSubstr(backup));
 
     cluster.terminate(0);
     EXPECT_EQ(cluster.wait(0), (Ending{0, 0}));
     const std::string before = state_of(data);
-    EXPECT_THAT(run_wal_tool({"export", data}).output, HasSubstr(range));
+    EXPECT_THAT(run_wal_tool({"export", data}).output, HasSubstr(backup));
     EXPECT_EQ(run_wal_tool({"verify", data}).ending, (Ending{kSound, 0}));
     const auto entries = json_lines(run_wal_tool({"dump", data, "--values"}).output);
     ASSERT_GE(entries.size(), 103U);

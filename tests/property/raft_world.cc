@@ -153,7 +153,7 @@ void RaftWorld::restart(ServerState& server) {
     InitialState initial{
         .hard_state = server.disk.hard_state, .snapshot = server.disk.snapshot, .snapshot_membership = {}};
     if (initial.snapshot.index > LogIndex{})
-        initial.snapshot_membership = shape_.membership;
+        initial.snapshot_membership = engine::MembershipAt{server.disk.snapshot.index, shape_.membership};
     else
         memberships.push_back({LogIndex(1), shape_.membership});
     initial.entries = entries;

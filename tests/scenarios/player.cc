@@ -35,7 +35,7 @@ class Player {
         void (Player::*run)(Words&);
         bool is_echoed = true;
     };
-    static const std::array<Command, 32> kCommands;
+    static const std::array<Command, 34> kCommands;
 
     // Setting up
     void do_config(Words& words);
@@ -57,6 +57,8 @@ class Player {
     void do_persist_one(Words& words);
     void do_crash(Words& words);
     void do_restart(Words& words);
+    void do_lose(Words& words);
+    void do_recovered(Words& words);
     void do_snapshot(Words& words);
     // The network
     void do_deliver(Words& words) { for_messages(words, &EngineCluster::deliver); }
@@ -105,7 +107,7 @@ class Player {
     bool has_spoken_ = false;  ///< the last step wrote a note
 };
 
-const std::array<Player::Command, 32> Player::kCommands{{
+const std::array<Player::Command, 34> Player::kCommands{{
     {"config", &Player::do_config, false},
     {"servers", &Player::do_servers, false},
     {"show", &Player::do_show, false},
@@ -122,6 +124,8 @@ const std::array<Player::Command, 32> Player::kCommands{{
     {"persist-one", &Player::do_persist_one},
     {"crash", &Player::do_crash},
     {"restart", &Player::do_restart},
+    {"lose", &Player::do_lose},
+    {"recovered", &Player::do_recovered},
     {"snapshot", &Player::do_snapshot},
     {"deliver", &Player::do_deliver},
     {"drop", &Player::do_drop},
@@ -360,6 +364,20 @@ void Player::do_restart(Words& words) {
     for (const ServerId id : take_servers(words)) {
         if (known(id).raft) throw ScenarioError("server " + text_of(id) + " is up");
         cluster().restart(id);
+    }
+}
+
+void Player::do_lose(Words& words) {
+    for (const ServerId id : take_servers(words)) {
+        if (known(id).raft) throw ScenarioError("server " + text_of(id) + " is up");
+        cluster().lose(id);
+    }
+}
+
+void Player::do_recovered(Words& words) {
+    for (const ServerId id : take_servers_up(words)) {
+        if (!known(id).is_lost) throw ScenarioError("server " + text_of(id) + " has lost nothing");
+        cluster().step(id, RecoveryCompleted{});
     }
 }
 

@@ -57,6 +57,14 @@ TEST(History, OfOneRevisionOnlyTheWholeIsSeen) {
     EXPECT_EQ(store.get_at("a", 1)->value, "before");
     EXPECT_EQ(store.get_at("a", 2)->value, "whole");
     EXPECT_EQ(store.history().changes().size(), 2U) << "one for each revision";
+    store.apply({{{Operation::Kind::Put, "b", "half"},
+                  {Operation::Kind::Delete, "b", {}},
+                  {Operation::Kind::Put, "c", "new"},
+                  {Operation::Kind::Put, "b", "whole"},
+                  {Operation::Kind::Delete, "a", {}}},
+                 {}});
+    EXPECT_EQ(store.get_at("b", 2), nullptr);
+    EXPECT_EQ(store.history().changes().size(), 5U) << "one for each revision of a key";
 }
 
 TEST(History, IsForgottenThroughARevision) {

@@ -118,11 +118,14 @@ TEST(Answers, SayWhoTheNodeIs) {
                             {"durableIndex", 0},
                             {"appliedIndex", 0},
                             {"snapshotIndex", 0},
+                            {"firstIndex", 0},
                             {"revision", 0},
                             {"oldestRevision", 0},
                             {"keys", 0},
                             {"bytes", 0},
                             {"storage", "ok"},
+                            {"state", "serving"},
+                            {"progress", 100},
                             {"version", "0.1.0"}}));
     EXPECT_EQ(whois(healthy()).body,
               "{\"role\":\"follower\",\"term\":3,\"leaderId\":\"n2\",\"leaderAddr\":\"h:2\"}\n");
@@ -141,7 +144,7 @@ TEST(Answers, ListTheClustersNodes) {
     EXPECT_EQ(json.at("clusterId"), "q");
     EXPECT_EQ(json.at("nodes").at(0).at("up"), true);
     EXPECT_EQ(json.at("nodes").at(0).at("nodeId"), "n1");
-    EXPECT_EQ(json.at("nodes").at(0).size(), 18U);
+    EXPECT_EQ(json.at("nodes").at(0).size(), 21U);
     EXPECT_EQ(json.at("nodes").at(1), (Json{{"up", false}, {"nodeId", "n2"}, {"addr", "h:2"}}));
 }
 

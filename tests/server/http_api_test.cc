@@ -63,6 +63,8 @@ TEST(Routes, LeadToTheirCalls) {
         {"GET", "/cluster/nodes", "", {ClusterNodesCall{}}},
         {"POST", "/cluster/transfer", "", {TransferCall{}}},
         {"POST", "/cluster/transfer?to=node%202", "", {TransferCall{"node 2"}}},
+        {"GET", "/admin/backup", "", {BackupCall{}}},
+        {"GET", "/admin/backup?consistency=stale", "", {BackupCall{}, Consistency::Stale}},
         // Keys that are named like routes: by every other method, or with a letter percent-encoded.
         {"PUT", "/kv/range", "v", {PutCall{put_command("range", "v")}}},
         {"DELETE", "/kv/range", "", {DeleteCall{delete_command("range")}}},

@@ -47,6 +47,17 @@ TEST(Members, RolesAreTheEnginesSets) {
     EXPECT_EQ(decode_members(encode_members(members)), members);
 }
 
+TEST(Members, OfAnotherOriginAreOthers) {
+    const ClusterMembers members{{{ServerId(1), "a", "h:1"}}};
+    ClusterMembers restored = members;
+    restored.origin = 7;
+    EXPECT_EQ(decode_members(encode_members(restored)), restored);
+    EXPECT_NE(restored.digest(), members.digest());
+    std::string bytes = encode_members(restored);
+    bytes[1] = 0;
+    EXPECT_FALSE(decode_members(bytes)) << "one form for each";
+}
+
 TEST(Members, RefusesWhatNoClusterCanBe) {
     const ClusterMembers good{{{ServerId(1), "a", "h:1"}, {ServerId(2), "b", "h:2"}}};
     const std::string bytes = encode_members(good);

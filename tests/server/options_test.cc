@@ -53,6 +53,13 @@ TEST(Options, WithoutAnyIsASingleNodeOnLoopback) {
     EXPECT_EQ(options->record_bytes_max, std::uint64_t{1} << 30);
 }
 
+TEST(Options, ABackupIsRestoredFromAFile) {
+    EXPECT_EQ(parse({})->restore, "");
+    EXPECT_EQ(parse({"--restore", "b.ndjson"})->restore, "b.ndjson");
+    EXPECT_EQ(parse({}, {{"RESTORE", "b.ndjson"}})->restore, "b.ndjson");
+    expect_mistake(parse({"--restore", ""}), {"--restore: '' is not allowed: a file"});
+}
+
 TEST(Options, ARecordingHasAFileAndABound) {
     const auto options = parse({"--record", "/r/n1.rec", "--record-max-mb", "3"});
     ASSERT_TRUE(options) << options.error().text;

@@ -101,6 +101,10 @@ TEST(Recorder, AReplayGetsTheAnswersThatThePortsGave) {
         EXPECT_EQ(node.request("GET", "/kv/a"), 0);
         node.world().is_answer_wanted = true;
         EXPECT_EQ(node.request("GET", "/kv/range"), 200);
+        EXPECT_EQ(node.request("GET", "/admin/backup"), 0);
+        EXPECT_EQ(node.world().streams.at(5).last, server::AnswerPart::Last);
+        node.world().takes_parts = false;
+        EXPECT_EQ(node.request("GET", "/admin/backup"), 0);
         EXPECT_EQ(node.request("GET", "/nowhere"), 404);
         node.driver().peer_lost(engine::ServerId(9));
         node.stop();
@@ -110,7 +114,7 @@ TEST(Recorder, AReplayGetsTheAnswersThatThePortsGave) {
     EXPECT_FALSE(replayed.divergence) << replayed.divergence->text;
     EXPECT_FALSE(replayed.problem) << replayed.problem->line;
     EXPECT_EQ(replayed.end, sim::RecordingEnd::Stopped);
-    EXPECT_EQ(replayed.inputs_of[1], 5U);
+    EXPECT_EQ(replayed.inputs_of[1], 7U);
     EXPECT_EQ(replayed.digest_input, replayed.inputs);
     EXPECT_EQ(replayed.keys, 1U);
     EXPECT_EQ(replayed.role, engine::RoleName::Leader);

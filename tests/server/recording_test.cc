@@ -330,7 +330,7 @@ TEST(Recording, AConfigurationThatNoNodeCanHaveIsRefused) {
 }
 
 TEST(Recording, EndsWithAMarkBeforeItPassesItsSize) {
-    for (const std::uint64_t bytes_max : {400U, 401U, 450U, 1000U}) {
+    for (const std::uint64_t bytes_max : {500U, 501U, 550U, 1000U}) {
         std::string bytes;
         RecordingWriter writer(sink_of(bytes), bytes_max);
         ASSERT_TRUE(writer.begin(some_header()));

@@ -212,6 +212,46 @@ RC_GTEST_PROP(StateMachine, EqualLogsGiveEqualStores, ()) {
     RC_ASSERT(one.digest() != before.digest());
 }
 
+// What state_behind() tells, as key=value lines.
+std::string told(const StateMachine& store, const Pin& pin) {
+    std::string lines;
+    std::optional<std::string> after;
+    while (const auto state = store.state_behind(pin, after)) {
+        after = std::string(state->key);
+        lines += *after + "=" + (state->record != nullptr ? state->record->value : "none");
+        lines += " changes=" + std::to_string(state->changes.size()) + "\n";
+    }
+    return lines;
+}
+
+TEST(StateMachine, EachOfSeveralPinsKeepsWhatWasThere) {
+    StateMachine store;
+    apply(store, {put("a", "1"), put("b", "1")});
+    apply(store, {put("a", "2")});
+    const Pin early = store.pin();
+    const Pin present = store.pin_present();
+    apply(store, {put("a", "3"), put("c", "3")});
+    const Pin late = store.pin();
+    store.apply({{}, {}, 3});
+    apply(store, {{Operation::Kind::Delete, "a", {}}});
+    store.apply({{}, {}, 4});
+    const auto free_all = [&] {
+        for (int i = 0; i < 3; ++i) store.free_some();
+    };
+    free_all();
+    EXPECT_EQ(told(store, early), "a=2 changes=2\nb=1 changes=1\n");
+    EXPECT_EQ(told(store, present), "a=2 changes=0\nb=1 changes=0\n");
+    EXPECT_EQ(told(store, late), "a=3 changes=3\nb=1 changes=1\nc=3 changes=1\n");
+    EXPECT_GT(store.history().forgotten_bytes(), 0U);
+    store.unpin(early);
+    free_all();
+    EXPECT_EQ(told(store, present), "a=2 changes=0\nb=1 changes=0\n");
+    store.unpin(late);
+    store.unpin(present);
+    free_all();
+    EXPECT_EQ(store.history().forgotten_bytes(), 0U);
+}
+
 TEST(StateMachine, DigestIsTheSameForEver) {
     StateMachine store;
     apply(store, {put("a", "1"), put("b", "2")});

@@ -8,7 +8,9 @@
 #include "server/command.h"
 #include "server/log_line.h"
 #include "server/members.h"
+#include "server/restore.h"
 #include "sim/virtual_disk.h"
+#include "tests/support/node_cluster.h"
 #include "wal/log.h"
 
 namespace quorate::server {
@@ -167,20 +169,139 @@ TEST_F(WalTool, DumpOfWhatThisVersionCannotUse) {
 
 TEST_F(WalTool, Export) {
     EXPECT_EQ(export_to(), WalToolExit::Sound);
-    EXPECT_EQ(out_, R"({"k":"fruit","v":"pear"}
-{"k":"last","v":"one \"quoted\""}
-{"k":"new","v":""}
-)");
+    EXPECT_THAT(out_, testing::StartsWith(R"({"quorate_backup":1,"cluster":"cluster","revision":5,"keys":3}
+{"k":"fruit","v":"pear","create_revision":1,"mod_revision":2,"version":2}
+{"k":"last","v":"one \"quoted\"","create_revision":5,"mod_revision":5,"version":1}
+{"k":"new","v":"","create_revision":3,"mod_revision":3,"version":1}
+{"complete":true,"keys":3,"xxh64":")"));
     EXPECT_THAT(remarks_, ElementsAre("3 keys at revision 5: the state after entry 7, the last of this log, "
                                       "which need not have been committed"));
 }
 
 TEST_F(WalTool, ExportOfAnEarlierState) {
     EXPECT_EQ(export_to(LogIndex(3)), WalToolExit::Sound);
-    EXPECT_EQ(out_, R"({"k":"fruit","v":"apple"}
-{"k_b64":"bv8=","v_b64":"AP8="}
-)");
+    EXPECT_THAT(out_, HasSubstr(R"({"k":"fruit","v":"apple","create_revision":1,"mod_revision":1,"version":1}
+{"k_b64":"bv8=","v_b64":"AP8=","create_revision":1,"mod_revision":1,"version":1}
+)"));
     EXPECT_THAT(remarks_, ElementsAre("2 keys at revision 1: the state after entry 3"));
+}
+
+// A node's directory whose log begins behind its snapshots; all of what was written, by its entry.
+class CompactedDirectory : public WalTool {
+ protected:
+    CompactedDirectory() {
+        test::NodeCluster cluster(1, [](NodeConfig& config) {
+            config.segment_bytes = wal::kSegmentBytesMin;
+            config.snapshots.chunk_bytes = 500;
+        });
+        EXPECT_EQ(cluster.await_leader(), 1);
+        const auto write = [&](int from, int count) {
+            for (int i = from; i < from + count; ++i) {
+                const std::string key = "/kv/k" + std::to_string(i % 40);
+                EXPECT_EQ(cluster.request(1, "PUT", key, std::string(300, 'v')).status, 200);
+            }
+            cluster.run_for(100);
+        };
+        for (int i = 0; i < 3; ++i) {
+            write(100 * i, 100);
+            EXPECT_EQ(cluster.request(1, "POST", "/admin/snapshot").status, 200);
+            snapshots_.push_back(cluster.node(1).applied_index());
+        }
+        write(300, 7);
+        last_ = cluster.node(1).applied_index();
+        const auto exchange = cluster.send(1, "GET", "/admin/backup");
+        cluster.settle();
+        backup_ = cluster.host(1).streams.at(exchange).response.body;
+        image_ = cluster.host(1).disk->written();
+    }
+
+    std::vector<LogIndex> snapshots_;
+    LogIndex last_;
+    std::string backup_;
+};
+
+TEST_F(CompactedDirectory, IsExportedFromItsNewestSnapshotAsABackup) {
+    EXPECT_EQ(export_to(), WalToolExit::Sound);
+    EXPECT_EQ(out_, backup_);
+    EXPECT_EQ(export_to(snapshots_[1]), WalToolExit::Sound);
+    EXPECT_THAT(out_,
+                testing::StartsWith(R"({"quorate_backup":1,"cluster":"test","revision":200,"keys":40})"));
+    EXPECT_EQ(export_to(snapshots_[0]), WalToolExit::Unreadable) << "that is gone";
+    EXPECT_THAT(remarks_, testing::Contains(HasSubstr("give a later --to")));
+}
+
+TEST_F(CompactedDirectory, IsExportedFromTheSnapshotBeforeWhenTheNewestIsDamaged) {
+    flip(wal::snapshot_name(snapshots_[2]), 5000);
+    EXPECT_EQ(export_to(), WalToolExit::Damaged);
+    EXPECT_EQ(out_, backup_);
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr(wal::snapshot_name(snapshots_[2])));
+    EXPECT_EQ(inspect(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("bytes, damaged\n"));
+}
+
+TEST_F(CompactedDirectory, IsToldWithItsSnapshots) {
+    EXPECT_EQ(inspect(), WalToolExit::Sound);
+    for (const std::size_t i : {1U, 2U}) {
+        EXPECT_THAT(out_,
+                    HasSubstr(fmt::format("snapshot: through entry {} (term 2), ", snapshots_[i].value)));
+        EXPECT_THAT(out_, HasSubstr(fmt::format(" bytes, 40 keys, revision {}\n", 100 * (i + 1))));
+    }
+    EXPECT_EQ(verify(), WalToolExit::Sound);
+    EXPECT_THAT(out_, HasSubstr(fmt::format("-{}, terms 2, ", last_.value)));
+    EXPECT_THAT(out_, HasSubstr(", 2 snapshots\n"));
+    EXPECT_EQ(dump(), WalToolExit::Sound);
+    EXPECT_THAT(out_, testing::Not(testing::StartsWith(R"({"index":1,)")));
+    EXPECT_THAT(out_, HasSubstr(fmt::format(R"({{"index":{},)", last_.value)));
+}
+
+// A node that runs has removed the oldest files by the time that they are read.
+TEST_F(CompactedDirectory, WhatIsRemovedMeanwhileIsNoDamage) {
+    class Removing final : public wal::DiskReader {
+     public:
+        explicit Removing(Image image) : image_(std::move(image)) {}
+        std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override {
+            return VirtualDisk(image_).list();
+        }
+        std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
+                                                   std::span<char> out) override {
+            if (file.starts_with("snapshot-") && !std::exchange(has_removed_, true))
+                image_.erase(std::string(file));
+            return VirtualDisk(image_).read(file, offset, out);
+        }
+
+     private:
+        Image image_;
+        bool has_removed_ = false;
+    };
+    Removing disk(image_);
+    EXPECT_EQ(verify_log(disk, output()), WalToolExit::Sound);
+    EXPECT_THAT(out_, HasSubstr(", 1 snapshot\n"));
+}
+
+// Its log begins with entry 1, and does not have what was restored.
+TEST_F(CompactedDirectory, RestoredFromTheExportHasTheSame) {
+    NodeConfig config;
+    config.cluster_id = "new";
+    config.self = {server_id_of("n1"), "n1", "127.0.0.1:7071", MemberRole::Voter};
+    config.members.members = {config.self};
+    VirtualDisk disk;
+    const auto restored =
+        restore(config, disk, "b", [this]() -> std::expected<BackupReader::Source, std::string> {
+            return [rest = backup_]() mutable {
+                return std::expected<std::string, std::string>(std::exchange(rest, {}));
+            };
+        });
+    ASSERT_TRUE(restored) << restored.error().message;
+    image_ = disk.written();
+    EXPECT_EQ(export_to(), WalToolExit::Sound);
+    EXPECT_EQ(out_.substr(out_.find('\n'), 1000), backup_.substr(backup_.find('\n'), 1000));
+    EXPECT_EQ(dump(), WalToolExit::Sound);
+    EXPECT_THAT(out_, HasSubstr(R"("origin":")"));
+    image_.erase(wal::snapshot_name(LogIndex(1)));
+    EXPECT_EQ(export_to(), WalToolExit::Unreadable);
+    EXPECT_EQ(out_, "");
+    EXPECT_THAT(remarks_, testing::Contains(HasSubstr("restored from a backup")));
 }
 
 TEST_F(WalTool, VerifyOfASoundLog) {

@@ -159,6 +159,8 @@ std::string changed(const std::string& bytes, Change change) {
                         switch (static_cast<int>(call.kind)) {
                             case static_cast<int>(server::RecordKind::SendFrame):
                             case static_cast<int>(server::RecordKind::WantsAnswer):
+                            case static_cast<int>(server::RecordKind::WantsPart):
+                            case static_cast<int>(server::RecordKind::SendPart):
                                 return to.call(call.kind, call.arguments, call.yes);
                             case static_cast<int>(server::RecordKind::Lock):
                             case static_cast<int>(server::RecordKind::Run):

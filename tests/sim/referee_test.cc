@@ -36,10 +36,10 @@ engine::Raft server_with(const engine::HardState& hard_state, std::size_t entrie
 }
 
 // The only server of its cluster, and so its leader.
-engine::Raft leader_of_term_2(std::uint64_t id) {
+engine::Raft leader_of_term_2(std::uint64_t id, std::size_t entries = 1) {
     engine::Config config;
     config.self = ServerId(id);
-    const std::array shapes{engine::EntryShape{Term(1), EntryKind::Membership, 8}};
+    const std::vector<engine::EntryShape> shapes(entries, {Term(1), EntryKind::Membership, 8});
     const std::array memberships{engine::MembershipAt{LogIndex(1), {{ServerId(id)}, {}, {}}}};
     engine::InitialState initial;
     initial.hard_state = {Term(1), engine::kNobody};
@@ -58,6 +58,12 @@ engine::Raft leader_of_term_2(std::uint64_t id) {
 
 wal::LogEntry put(const std::string& key, const std::string& value) {
     return {Term(2), EntryKind::Command, server::encode_command({{{Operation::Kind::Put, key, value}}, {}})};
+}
+
+server::StateMachine store_of(const std::vector<std::string>& values) {
+    server::StateMachine store;
+    for (const std::string& value : values) store.apply(*server::decode_command(put("k", value).payload));
+    return store;
 }
 
 class RefereeTest : public testing::Test {
@@ -120,6 +126,23 @@ TEST_F(RefereeTest, AnotherNodeMustApplyTheSame) {
 TEST_F(RefereeTest, EntriesAreAppliedInOrder) {
     referee_.entry_applied(1, raft_, LogIndex(2), put("k", "a2.x"));
     expect_broken("Order");
+}
+
+TEST_F(RefereeTest, ASnapshotHoldsWhatTheLogHasMade) {
+    referee_.store_replaced(1, LogIndex(2), store_of({"a1.x", "a2.x"}));
+    EXPECT_FALSE(referee_.violation());
+    referee_.store_replaced(1, LogIndex(2), store_of({"a1.x", "a3.x"}));
+    expect_broken("Snapshot Equals Log");
+}
+
+TEST_F(RefereeTest, ASnapshotCoversWhatItSays) {
+    referee_.store_replaced(1, LogIndex(2), store_of({"a1.x"}));
+    expect_broken("Snapshot Equals Log");
+}
+
+TEST_F(RefereeTest, NoSnapshotTakesAStoreBack) {
+    referee_.store_replaced(0, LogIndex(1), store_of({"a1.x"}));
+    expect_broken("Snapshot Equals Log");
 }
 
 TEST_F(RefereeTest, AWriteHappensOnce) {
@@ -289,6 +312,35 @@ class PromisesTest : public testing::Test {
         output.actions.emplace_back(engine::SendMessage{ServerId(2), message});
         return promises_.stepped(0, output, {&raft_, nullptr, nullptr});
     }
+    std::optional<Breach> starts(const engine::Raft& raft, wal::Lost lost = wal::Lost::Nothing) {
+        return promises_.started(0, raft, lost);
+    }
+    /// Who leads has committed entries 1 to 3, which this server and another one hold.
+    void commit_three() {
+        ASSERT_FALSE(sends(engine::AppendAccepted{Term(4), LogIndex(3)}));
+        engine::Output output;
+        output.actions.emplace_back(engine::CommitEntries{LogIndex(1), LogIndex(3)});
+        const engine::Raft leader = leader_of_term_2(2, 3);
+        ASSERT_FALSE(promises_.stepped(1, output, {&raft_, &leader, nullptr}));
+    }
+    std::optional<Breach> recovers_with(std::size_t entries) {
+        const engine::Raft raft = server_with({Term(4), engine::kNobody}, entries);
+        engine::Output output;
+        output.notes.push_back({engine::NoteKind::Recovered, ServerId(2), Term(4), LogIndex(entries)});
+        return promises_.stepped(0, output, {&raft, nullptr, nullptr});
+    }
+    std::optional<Breach> learns(Term term) {
+        engine::Output output;
+        output.actions.emplace_back(engine::PersistLog{
+            engine::PersistTicket(1), engine::HardState{term, engine::kNobody}, {}, {}, {}});
+        // Somebody has stood in it.
+        engine::Output stands;
+        stands.notes.push_back({engine::NoteKind::TransferOrderObeyed, ServerId(2), term, {}});
+        stands.actions.emplace_back(engine::AnnounceRole{engine::RoleName::Candidate, term, engine::kNobody,
+                                                         engine::NoteKind::TransferOrderObeyed});
+        EXPECT_FALSE(promises_.stepped(2, stands, {&raft_, nullptr, &raft_}));
+        return promises_.stepped(0, output, {&raft_, nullptr, nullptr});
+    }
     void expect_forgotten(const std::optional<Breach>& breach) {
         ASSERT_TRUE(breach);
         EXPECT_EQ(breach->property, "Durability") << breach->text;
@@ -300,16 +352,43 @@ class PromisesTest : public testing::Test {
 
 TEST_F(PromisesTest, AVoteMustBeThereAfterARestart) {
     EXPECT_FALSE(sends(engine::VoteGranted{Term(4), engine::CampaignKind::Election}));
-    EXPECT_FALSE(promises_.started(0, raft_));
-    expect_forgotten(promises_.started(0, server_with({Term(4), engine::kNobody}, 3)));
-    expect_forgotten(promises_.started(0, server_with({Term(4), ServerId(3)}, 3)));
-    expect_forgotten(promises_.started(0, server_with({Term(3), engine::kNobody}, 3)));
+    EXPECT_FALSE(starts(raft_));
+    expect_forgotten(starts(server_with({Term(4), engine::kNobody}, 3)));
+    expect_forgotten(starts(server_with({Term(4), ServerId(3)}, 3)));
+    expect_forgotten(starts(server_with({Term(3), engine::kNobody}, 3)));
 }
 
 TEST_F(PromisesTest, WhatWasAcknowledgedMustBeThereAfterARestart) {
     EXPECT_FALSE(sends(engine::AppendAccepted{Term(4), LogIndex(3)}));
-    EXPECT_FALSE(promises_.started(0, raft_));
-    expect_forgotten(promises_.started(0, server_with({Term(4), ServerId(2)}, 2)));
+    EXPECT_FALSE(starts(raft_));
+    expect_forgotten(starts(server_with({Term(4), ServerId(2)}, 2)));
+}
+
+TEST_F(PromisesTest, WhoHasRecoveredHoldsWhatWasCommittedWithItsHelp) {
+    commit_three();
+    EXPECT_FALSE(starts(server_with({Term(4), engine::kNobody}, 1), wal::Lost::TermAndEntries));
+    expect_forgotten(recovers_with(2));
+    EXPECT_FALSE(recovers_with(3));
+}
+
+TEST_F(PromisesTest, WhatWasNeverCommittedNeedNotBeRecovered) {
+    EXPECT_FALSE(sends(engine::AppendAccepted{Term(4), LogIndex(3)}));
+    EXPECT_FALSE(recovers_with(2));
+}
+
+TEST_F(PromisesTest, WhoLearnsItsTermLearnsOneThatItHasTakenPartIn) {
+    EXPECT_FALSE(sends(engine::AppendAccepted{Term(4), LogIndex(1)}));
+    const engine::Raft anew = server_with({Term(1), engine::kNobody}, 1);
+    EXPECT_FALSE(starts(anew, wal::Lost::TermAndEntries));
+    expect_forgotten(learns(Term(3)));
+    EXPECT_FALSE(starts(anew, wal::Lost::TermAndEntries));
+    EXPECT_FALSE(learns(Term(4)));
+}
+
+TEST_F(PromisesTest, WhoLearnsItsTermLearnsOneThatItHasVotedIn) {
+    EXPECT_FALSE(sends(engine::VoteGranted{Term(4), engine::CampaignKind::Election}));
+    EXPECT_FALSE(starts(server_with({Term(1), engine::kNobody}, 1), wal::Lost::TermAndEntries));
+    expect_forgotten(learns(Term(3)));
 }
 
 TEST_F(PromisesTest, WhatIsAcknowledgedMustBeThere) {

@@ -61,7 +61,7 @@ MembershipAt Server::membership_at(LogIndex index) const {
 }
 
 EngineCluster::EngineCluster(const Membership& membership, const Config& config, Observer observer)
-    : config_(config), observer_(std::move(observer)) {
+    : config_(config), first_membership_(membership), observer_(std::move(observer)) {
     for (const ServerId id : membership.everyone()) {
         servers_[id].id = id;
         reset(id, {Term(1), kNobody}, {{{Term(1), EntryKind::Membership, 0}, "", membership}});
@@ -103,11 +103,20 @@ void EngineCluster::start(Server& server) {
                          .snapshot_membership = {},
                          .entries = shapes.entries,
                          .memberships = shapes.memberships};
-    if (initial.snapshot.index > LogIndex{}) initial.snapshot_membership = server.base_membership.membership;
+    if (initial.snapshot.index > LogIndex{}) initial.snapshot_membership = server.base_membership;
+    initial.is_recovering = server.is_lost;
     server.raft.emplace(config, initial);
 }
 
-void EngineCluster::step(ServerId id, const Event& event) { run(at(id), event, {}); }
+void EngineCluster::lose(ServerId id) {
+    at(id).is_lost = true;
+    reset(id, at(id).disk.hard_state, {{{Term(1), EntryKind::Membership, 0}, "", first_membership_}});
+}
+
+void EngineCluster::step(ServerId id, const Event& event) {
+    if (std::holds_alternative<RecoveryCompleted>(event)) at(id).is_lost = false;
+    run(at(id), event, {});
+}
 
 void EngineCluster::propose(ServerId id, const std::vector<std::string>& words, std::uint32_t bytes_each) {
     std::vector<ProposedEntry> proposed;

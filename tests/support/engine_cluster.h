@@ -82,6 +82,7 @@ struct Server {
     std::deque<DiskWrite> writes{};
     Disk disk{};
     std::uint64_t lives = 0;
+    bool is_lost = false;  ///< it has not recovered what it lost
 
     [[nodiscard]] engine::MembershipAt membership_at(engine::LogIndex index) const;
 };
@@ -122,6 +123,8 @@ class EngineCluster {
     /// Requires that the engine's own conditions hold: committed, and durable where compacted.
     void take_snapshot(engine::ServerId id, engine::LogIndex last, engine::LogIndex compact_through);
     void crash(engine::ServerId id);
+    /// It starts again with its vote and nothing else, and has to recover.
+    void lose(engine::ServerId id);
     void restart(engine::ServerId id);
 
     // The disk. Writes end in order; the engine hears of the last one.
@@ -162,6 +165,7 @@ class EngineCluster {
     };
 
     engine::Config config_;
+    engine::Membership first_membership_;
     Observer observer_;
     std::map<engine::ServerId, Server> servers_;
     std::map<Link, std::deque<Packet>> network_;

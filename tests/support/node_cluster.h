@@ -4,6 +4,7 @@
 // and a disk for each node.
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,8 @@ class NodeHost : public server::Environment {
             refusal = node.error();
         }
     }
+    /// From its next start on.
+    void adjust(const std::function<void(server::NodeConfig&)>& change) { change(config_); }
     /// The power goes: nothing that was not synced is left.
     void crash() {
         node_.reset();
@@ -46,18 +49,32 @@ class NodeHost : public server::Environment {
         disk = std::make_unique<VirtualDisk>(disk->after_crash(nothing, nothing));
     }
 
+    /// The process is gone, and this is what its disk holds.
+    void stop_with(const VirtualDisk::Image& image) {
+        node_.reset();
+        outbox.clear();
+        failure.reset();
+        refusal.reset();
+        disk = std::make_unique<VirtualDisk>(image);
+    }
+
     [[nodiscard]] bool is_up() const { return node_ != nullptr && !failure; }
     [[nodiscard]] server::Node& node() { return *node_; }
 
     void set_peers(const std::vector<server::PeerAddress>& peers) override { peers_ = peers; }
     bool send_frame(engine::ServerId to, std::string frame) override {
         if (cut_off.contains(to)) return false;
-        if (to == drops_appends_to) {
-            server::FrameReader reader;
-            reader.feed(frame);
-            const auto read = server::next_peer_frame(reader);
-            const auto* raft = std::get_if<server::RaftFrame>(&read->value());
-            if (raft != nullptr && std::holds_alternative<engine::AppendEntries>(raft->message)) return true;
+        server::FrameReader reader;
+        reader.feed(frame);
+        auto read = server::next_peer_frame(reader);
+        const auto* raft = std::get_if<server::RaftFrame>(&read->value());
+        if (to == drops_appends_to && raft != nullptr &&
+            std::holds_alternative<engine::AppendEntries>(raft->message))
+            return true;
+        if (auto* chunk = std::get_if<server::SnapshotChunk>(&read->value())) {
+            if (snapshot_chunks_sent++ >= snapshot_chunks_let_through) return true;
+            if (on_snapshot_chunk) on_snapshot_chunk(*chunk);
+            frame = server::encode_frame(*chunk);
         }
         outbox.emplace_back(to, std::move(frame));
         return true;
@@ -69,21 +86,45 @@ class NodeHost : public server::Environment {
         asked_bytes.push_back(bytes);
         return is_answer_wanted;
     }
+    void begin_parts(server::HttpExchange exchange, server::HttpResponse response) override {
+        streams.emplace(exchange, Stream{std::move(response)});
+    }
+    bool wants_part(server::HttpExchange, std::size_t) override { return takes_parts; }
+    bool send_part(server::HttpExchange exchange, std::string bytes, server::AnswerPart part) override {
+        const auto found = streams.find(exchange);
+        if (found == streams.end()) return false;
+        found->second.response.body += bytes;
+        found->second.largest_part = std::max(found->second.largest_part, bytes.size());
+        found->second.last = part;
+        return true;
+    }
     void log(server::LogLevel, std::string_view line) override { lines.emplace_back(line); }
     void request_turn() override { turn_requested = true; }
     void met(server::Situation) override {}
     void engine_stepped(const engine::Output&) override {}
     void entry_applied(engine::LogIndex, const wal::LogEntry&) override {}
+    void store_replaced(engine::LogIndex, const server::StateMachine&) override {}
     void fail(int exit_code, std::string_view line) override { failure = {exit_code, std::string(line)}; }
 
     std::unique_ptr<VirtualDisk> disk = std::make_unique<VirtualDisk>();
     std::deque<std::pair<engine::ServerId, std::string>> outbox;
     std::map<server::HttpExchange, server::HttpResponse> answers;
+    /// An answer in parts, with the body so far.
+    struct Stream {
+        server::HttpResponse response;
+        std::size_t largest_part = 0;
+        server::AnswerPart last = server::AnswerPart::More;
+    };
+    std::map<server::HttpExchange, Stream> streams;
+    bool takes_parts = true;
     bool is_answer_wanted = true;
     std::vector<std::size_t> asked_bytes;  ///< of answers, before they were made
     std::vector<std::string> lines;
     std::set<engine::ServerId> cut_off;  ///< links that are down
     std::optional<engine::ServerId> drops_appends_to;
+    std::uint64_t snapshot_chunks_sent = 0;
+    std::uint64_t snapshot_chunks_let_through = UINT64_MAX;         ///< the later ones are lost
+    std::function<void(server::SnapshotChunk&)> on_snapshot_chunk;  ///< sees, and may change, what is sent
     std::optional<std::pair<int, std::string>> failure;
     std::optional<wal::Refusal> refusal;
     bool turn_requested = false;
@@ -98,7 +139,7 @@ class NodeHost : public server::Environment {
 
 class NodeCluster {
  public:
-    explicit NodeCluster(int size) {
+    explicit NodeCluster(int size, const std::function<void(server::NodeConfig&)>& adjust = {}) {
         server::ClusterMembers members;
         for (int i = 1; i <= size; ++i) {
             const std::string name = std::to_string(i);
@@ -113,6 +154,7 @@ class NodeCluster {
             config.raft.self = config.self.id;
             config.raft.seed = static_cast<std::uint64_t>(i);
             config.segment_bytes = std::uint64_t{256} << 10;
+            if (adjust) adjust(config);
             hosts_.push_back(std::make_unique<NodeHost>(config, i));
             hosts_.back()->start();
         }

@@ -33,11 +33,18 @@ std::vector<std::string> minus(const std::set<std::string>& some, const std::set
     return rest;
 }
 
+std::string value_of(std::string key, std::size_t bytes_min) {
+    key.resize(std::max(key.size(), bytes_min), '.');
+    return key;
+}
+
 std::set<std::string> as_set(const std::vector<std::string>& keys) { return {keys.begin(), keys.end()}; }
 
 }  // namespace
 
-Load::Load(const Cluster& cluster, std::size_t writers) : cluster_(cluster) {
+Load::Load(const Cluster& cluster, std::size_t writers, std::size_t value_bytes_min)
+    : cluster_(cluster), value_bytes_min_(value_bytes_min) {
+    attempts_.value_bytes_min = value_bytes_min;
     for (std::size_t writer = 0; writer < writers; ++writer) {
         threads_.emplace_back([this, writer] { write_until_stopped(writer); });
     }
@@ -79,7 +86,7 @@ void Load::write_until_stopped(std::size_t writer) {
     for (std::size_t number = 0; !stopping_; ++number) {
         const std::string key = "load/" + std::to_string(writer) + "/" + std::to_string(number);
         const Clock::time_point begun = Clock::now();
-        const Reply reply = client.put(cluster_.address(node), "/kv/" + key, key);
+        const Reply reply = client.put(cluster_.address(node), "/kv/" + key, value_of(key, value_bytes_min_));
         const Fate fate = fate_of(reply);
         {
             const std::scoped_lock lock(mutex_);
@@ -118,7 +125,7 @@ void expect_exactly_the_attempts(const Cluster& cluster, const Attempts& attempt
         SCOPED_TRACE(cluster.name(node));
         std::set<std::string> present;
         for (const auto& [key, value] : cluster.everything(node)) {
-            EXPECT_EQ(value, key);
+            EXPECT_EQ(value, value_of(key, attempts.value_bytes_min));
             EXPECT_TRUE(present.insert(key).second) << key << " came twice";
         }
         EXPECT_EQ(minus(acknowledged, present), std::vector<std::string>()) << "acknowledged, and lost";

@@ -19,6 +19,7 @@ namespace quorate::test {
 /// What became of each attempt. An attempt writes a key of its own, with the key as its value, and is never
 /// repeated: so the keys that are there in the end are the attempts that were applied.
 struct Attempts {
+    std::size_t value_bytes_min = 0;  ///< the values of shorter keys are filled up
     std::vector<std::string> acknowledged;
     std::vector<std::string> refused;     ///< surely not applied: never sent, or the answer says so
     std::vector<std::string> unknown;     ///< may have been applied, once
@@ -27,7 +28,7 @@ struct Attempts {
 
 class Load {
  public:
-    Load(const Cluster& cluster, std::size_t writers);
+    Load(const Cluster& cluster, std::size_t writers, std::size_t value_bytes_min = 0);
     Load(const Load&) = delete;
     Load& operator=(const Load&) = delete;
     ~Load() { stop(); }
@@ -49,6 +50,7 @@ class Load {
     void acknowledge(Clock::time_point begun);
 
     const Cluster& cluster_;
+    const std::size_t value_bytes_min_;
     std::atomic<bool> stopping_ = false;
     std::atomic<std::size_t> acknowledged_ = 0;
     std::mutex mutex_;  ///< of what follows, but for threads_

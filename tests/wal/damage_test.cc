@@ -320,13 +320,14 @@ TEST_F(Damage, ALineForTheOperator) {
     VirtualDisk disk(image);
     const auto content = LogUser(disk).open();
     ASSERT_FALSE(content);
-    EXPECT_EQ(content.error().message,
-              "log-0000000000000001: offset 4096: damaged: expected valid records through offset 8060, as "
-              "log-0000000000000002 says, seen them through offset 4096; concerns the entries behind entry 0 "
-              "(term 0), which "
-              "may have been acknowledged: keep this directory as it is, and do not start this node on an "
-              "empty one "
-              "before you have read docs/operations.md, When a node refuses its directory");
+    EXPECT_EQ(
+        content.error().message,
+        "log-0000000000000001: offset 4096: damaged: expected valid records through offset 8060, as "
+        "log-0000000000000002 says, seen them through offset 4096; concerns the entries behind entry 0 "
+        "(term 0), which "
+        "may have been acknowledged: keep this directory as it is; a node of a cluster whose others are "
+        "well is started with --recover-from-peers. See docs/operations.md, When a node refuses its "
+        "directory");
 }
 
 // The remains of a torn write are cut for good: a shorter one in their place leaves nothing of them behind.

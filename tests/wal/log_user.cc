@@ -65,14 +65,14 @@ std::expected<LogContent, wal::Refusal> LogUser::open() {
     recovered_ = std::move(opened->recovered);
     hard_state_ = recovered_.hard_state;
     LogContent content{hard_state_, {}};
-    const LogIndex last(recovered_.entries.size());
-    for (LogIndex next(1); next <= last;) {
+    const LogIndex last = recovered_.base.index.plus(recovered_.entries.size());
+    for (LogIndex next = recovered_.base.index.next(); next <= last;) {
         auto entries = log_->read(next, last, 4096);
         if (!entries) return std::unexpected(entries.error());
         next = next.plus(entries->size());
         std::ranges::move(*entries, std::back_inserter(content.entries));
     }
-    entries_made_ = content.entries.size() * 1000;
+    entries_made_ = last.value * 1000;
     return content;
 }
 

@@ -20,7 +20,7 @@ using sim::VirtualDisk;
 /// What a log holds.
 struct LogContent {
     engine::HardState hard_state;
-    std::vector<wal::LogEntry> entries;  ///< from index 1
+    std::vector<wal::LogEntry> entries;  ///< from index 1, or from behind what a snapshot covers
 
     bool operator==(const LogContent&) const = default;
 };

@@ -1,0 +1,31 @@
+#include "io/file_pieces.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+namespace quorate::io {
+
+namespace {
+
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+
+}  // namespace
+
+std::expected<FilePieces, std::string> read_in_pieces(const std::string& path) {
+    const auto failed = [](const char* call) {
+        return std::unexpected(std::string(call) + ": " + std::strerror(errno));
+    };
+    const std::shared_ptr<std::FILE> file(std::fopen(path.c_str(), "rbe"),
+                                          [](std::FILE* f) { return f != nullptr ? std::fclose(f) : 0; });
+    if (file == nullptr) return failed("open");
+    return [file, failed]() -> std::expected<std::string, std::string> {
+        std::string piece(kPieceBytes, '\0');
+        piece.resize(std::fread(piece.data(), 1, piece.size(), file.get()));
+        if (std::ferror(file.get()) != 0) return failed("read");
+        return piece;
+    };
+}
+
+}  // namespace quorate::io

@@ -1,0 +1,157 @@
+// Where a node begins: on what its directory holds, or at the first entry of a new cluster.
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/check.h"
+#include "server/first_members.h"
+#include "server/node.h"
+#include "server/refusal_text.h"
+
+namespace quorate::server {
+
+using engine::LogIndex;
+
+namespace {
+
+std::string began_empty(const NodeConfig& config) {
+    return fmt::format(
+        "the data directory was empty: it is now that of '{}', a member of a new cluster of {}. If '{}' was "
+        "a "
+        "member of this cluster before, stop it: it has forgotten its votes and what it acknowledged; see "
+        "docs/operations.md, A node of a cluster",
+        config.self.name, config.members.members.size(), config.self.name);
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
+                                                              Environment& environment) {
+    const wal::LogOptions options{{config.cluster_id, config.self.name},
+                                  config.segment_bytes,
+                                  config.log_salt,
+                                  config.recovers_from_peers != 0};
+    auto opened = wal::Log::open(disk, options);
+    if (!opened) return std::unexpected(opened.error());
+    wal::Recovered& recovered = opened->recovered;
+    for (const std::string& warning : recovered.warnings) environment.log(LogLevel::Warning, warning);
+
+    const bool is_empty = recovered.entries.empty() && recovered.snapshots.empty();
+    const bool is_lost = recovered.lost != wal::Lost::Nothing;
+    if (is_empty && !is_lost && recovered.hard_state.current_term > kFirstHardState.current_term) {
+        return std::unexpected(wal::Refusal{
+            wal::RefusalCode::Damage,
+            fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
+                        recovered.hard_state.current_term.value, wal::kLostDirectoryAdvice)});
+    }
+    if (is_empty) {
+        const wal::LogEntry first = first_entry(config.members);
+        if (recovered.hard_state.current_term < kFirstHardState.current_term)
+            recovered.hard_state = kFirstHardState;
+        if (auto written = opened->log->bootstrap(recovered.hard_state, first); !written)
+            return std::unexpected(written.error());
+        if (!is_lost && config.members.members.size() > 1)
+            environment.log(LogLevel::Warning, began_empty(config));
+        recovered.entries.push_back(first.shape());
+        recovered.memberships.emplace_back(1);
+    }
+
+    engine::InitialState initial;
+    initial.hard_state = recovered.hard_state;
+    initial.is_recovering = is_lost;
+    KnownMembers known;
+    if (recovered.base.index == LogIndex{}) {
+        const auto entries = opened->log->read(LogIndex(1), LogIndex(1), wal::kPayloadBytesMax);
+        if (!entries) return std::unexpected(entries.error());
+        if (auto first = decode_members(entries->front().payload)) known.first = std::move(*first);
+    }
+    if (auto read = read_base(disk, recovered, environment, initial.snapshot, known); !read)
+        return std::unexpected(read.error());
+    initial.entries = std::span(recovered.entries).subspan(initial.snapshot.index.past(recovered.base.index));
+    if (!known.at.empty()) {
+        const auto& [index, members] = *known.at.begin();
+        initial.snapshot_membership = engine::MembershipAt{index, members.membership()};
+    }
+    if (!recovered.snapshots.empty()) initial.commit_index = recovered.snapshots.back().last.index;
+    std::vector<engine::MembershipAt> memberships;
+    for (const LogIndex index : recovered.memberships) {
+        if (index <= initial.snapshot.index) continue;
+        auto entries = opened->log->read(index, index, wal::kPayloadBytesMax);
+        if (!entries) return std::unexpected(entries.error());
+        auto members = decode_members(entries->front().payload);
+        if (!members) return std::unexpected(unreadable_entry(index, "list of members"));
+        memberships.push_back({index, members->membership()});
+        known.at[index] = std::move(*members);
+    }
+    if (const auto why = other_first_members(config.members, known.first))
+        return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
+    initial.memberships = memberships;
+    return std::unique_ptr<Node>(
+        new Node(config, disk, environment, std::move(*opened), initial, std::move(known)));
+}
+
+Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, wal::Opened opened,
+           const engine::InitialState& initial, KnownMembers known_members)
+    : config_(config),
+      environment_(environment),
+      log_(std::move(opened.log)),
+      raft_(config.raft, initial),
+      cache_(raft_.log().last_index().next()),
+      known_members_(std::move(known_members)),
+      lost_{opened.recovered.lost, std::move(opened.recovered.damaged), 0, 0, {}, {}, {}},
+      snapshots_(disk, {config.cluster_id, config.self.name}, std::move(opened.recovered.snapshots),
+                 std::move(opened.recovered.useless)),
+      disk_(disk),
+      commit_index_(raft_.commit_index()),
+      replay_through_(raft_.log().last_index()),
+      operations_(config.incarnation, config.operation_timeout_ms),
+      nodes_queries_(config.incarnation, config.health_timeout_ms),
+      next_request_(config.incarnation),
+      history_window_(config.history) {
+    ENGINE_CHECK(config.incarnation > kNobodysOperation);
+    if (!snapshots_.kept().empty()) loading_.emplace(disk_, snapshots_.kept().back());
+    adopt_members();
+    for (const std::string& line : other_addresses(config_.members, members_))
+        environment_.log(LogLevel::Warning, line);
+}
+
+// Behind the oldest snapshot that the log on disk reaches back to, so that there is a tail for slow
+// followers, and should the newest be damaged, for us.
+std::expected<void, wal::Refusal> Node::read_base(wal::Disk& disk, wal::Recovered& recovered,
+                                                  Environment& environment, engine::EntryId& base,
+                                                  KnownMembers& known) {
+    auto& snapshots = recovered.snapshots;
+    if (recovered.base.index == LogIndex{}) {
+        if (known.first.origin == 0) return {};  // the log has everything
+        if (snapshots.empty()) {
+            return std::unexpected(wal::damage(
+                wal::snapshot_name(LogIndex(1)), 0,
+                "expected the snapshot that this directory was restored with, or a later one, seen none",
+                "all keys of the backup"));
+        }
+    }
+    const auto drop_oldest = [&] {
+        recovered.useless.push_back(wal::snapshot_name(snapshots.front().last.index));
+        snapshots.erase(snapshots.begin());
+    };
+    while (snapshots.front().last.index < recovered.base.index) drop_oldest();
+    for (;;) {
+        SnapshotLoader first_chunk(disk, snapshots.front());
+        const auto loaded = first_chunk.load_chunk();
+        if (loaded) {
+            const SnapshotHead& head = first_chunk.head();
+            base = snapshots.front().last;
+            known.first = head.first_members;
+            known.at[head.members_index] = head.members;
+            return {};
+        }
+        if (snapshots.size() == 1 || loaded.error().code == wal::RefusalCode::IoFailed)
+            return std::unexpected(wal::refusal(loaded.error()));
+        environment.log(LogLevel::Warning,
+                        fmt::format("{}: not used: {}", loaded.error().file, loaded.error().what));
+        drop_oldest();
+    }
+}
+
+}  // namespace quorate::server

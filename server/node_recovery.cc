@@ -1,0 +1,110 @@
+// A node that has lost what it promised learns it again from the others, and helps nobody to lead before it
+// has: Alagappan et al., Protocol-Aware Recovery for Consensus-Based Storage, FAST 2018. A majority of the
+// others holds every entry that was committed with this node's help, or can still be, so who leads without
+// its vote has them all.
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/quorum.h"
+#include "server/node.h"
+
+namespace quorate::server {
+
+using engine::LogIndex;
+using engine::ServerId;
+using wal::Lost;
+
+namespace {
+
+constexpr std::uint64_t kAskAgainMs = 500;
+constexpr std::uint64_t kTellAgainMs = 10'000;
+
+}  // namespace
+
+// Each tick.
+void Node::recover_from_peers() {
+    if (lost_.what == Lost::Nothing) return;
+    if (lost_.what == Lost::Entries && raft_.current_term() == lost_.leader_term &&
+        raft_.received_index() >= lost_.leader_last && raft_.durable_index() >= lost_.leader_last) {
+        environment_.met(Situation::RecoveredFromPeers);
+        set_lost(Lost::Nothing);
+        environment_.log(LogLevel::Warning,
+                         fmt::format("recovered from the other nodes through entry {}: this node votes again",
+                                     lost_.leader_last.value));
+        snapshots_.remove(std::exchange(lost_.damaged, {}));
+        return step(engine::RecoveryCompleted{});
+    }
+    if (lost_.request != 0 && now_ms_ - lost_.asked_ms < kAskAgainMs) return;
+    // One number for all of them: an answer to it was given in this life.
+    if (lost_.request == 0) lost_.request = next_request_++;
+    if (lost_.asked_ms / kTellAgainMs != now_ms_ / kTellAgainMs) tell_what_is_lost();
+    lost_.asked_ms = now_ms_;
+    for (const Member& m : members_.members) {
+        if (m.id != config_.self.id)
+            environment_.send_frame(m.id, encode_frame(HealthRequest{lost_.request}));
+    }
+}
+
+void Node::tell_what_is_lost() {
+    std::string awaited;
+    for (const Member& m : members_.members) {
+        const auto heard = lost_.terms.find(m.id);
+        const bool is_known = heard != lost_.terms.end() && heard->second > engine::Term{};
+        if (m.id != config_.self.id && m.role != MemberRole::Learner && !is_known)
+            awaited += (awaited.empty() ? "" : ", ") + m.name;
+    }
+    environment_.log(
+        LogLevel::Warning,
+        lost_.what == Lost::TermAndEntries
+            ? fmt::format(
+                  "recovering from the other nodes: this node has lost its term and vote, and keeps silent "
+                  "until it has asked all of them; not heard, or lost it too: {}",
+                  awaited)
+            : fmt::format(
+                  "recovering from the other nodes: this node has lost entries, and does not vote until "
+                  "it has them from a leader (entry {} of {})",
+                  raft_.durable_index().value, lost_.leader_last.value));
+}
+
+void Node::set_lost(Lost lost) {
+    lost_.what = lost;
+    log_->set_lost(lost);
+}
+
+// Whoever this node has voted for was in that term itself. All voters are asked: each knows its term, or has
+// lost it as well, and with it what it stood for. Who led with this node's help was elected by a majority,
+// and one of those that know their term is among them, if they are a majority too.
+void Node::learn_term(ServerId from, engine::Term term) {
+    lost_.terms[from] = term;
+    std::size_t voters = 0;
+    std::size_t who_know = 0;
+    for (const Member& m : members_.members) {
+        if (m.role == MemberRole::Learner) continue;
+        ++voters;
+        const auto heard = lost_.terms.find(m.id);
+        if (m.id == config_.self.id) continue;
+        if (heard == lost_.terms.end()) return;
+        if (heard->second > engine::Term{}) ++who_know;
+    }
+    if (who_know < engine::majority_of(voters)) return;
+    environment_.met(Situation::TermLearned);
+    const auto [peer, highest] =
+        *std::ranges::max_element(lost_.terms, {}, [](const auto& heard) { return heard.second; });
+    set_lost(Lost::Entries);
+    step(engine::MessageReceived{peer, engine::StaleTerm{highest}});
+}
+
+void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
+    if (lost_.what == Lost::TermAndEntries) return learn_term(from, engine::Term(health.term));
+    // It leads now, and what it leads with has all that matters.
+    const bool leads = health.role == engine::RoleName::Leader && from == raft_.leader() &&
+                       engine::Term(health.term) == raft_.current_term();
+    if (!leads || lost_.leader_term == raft_.current_term()) return;
+    lost_.leader_term = raft_.current_term();
+    lost_.leader_last = LogIndex(health.last_index);
+}
+
+}  // namespace quorate::server

@@ -1,0 +1,126 @@
+// Snapshots: the one that a node loads at its start, those that it takes of its store, and what it may forget
+// after them. Thesis chapter 5.
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/check.h"
+#include "server/http_answers.h"
+#include "server/node.h"
+
+namespace quorate::server {
+
+using engine::LogIndex;
+
+namespace {
+
+/// Between two attempts to take a snapshot on a full disk.
+constexpr std::uint64_t kNoRoomPauseMs = 10'000;
+
+}  // namespace
+
+void Node::load_snapshot() {
+    if (const auto loaded = loading_->load_chunk(); !loaded) return give_up_loading(loaded.error());
+    if (!loading_->has_all()) return environment_.request_turn();
+    environment_.met(Situation::SnapshotLoaded);
+    applied_index_ = loading_->meta().last.index;
+    store_ = loading_->take_store();
+    loading_.reset();
+    environment_.log(LogLevel::Info, fmt::format("loaded the snapshot through entry {}: {} keys, revision {}",
+                                                 applied_index_.value, store_.size(), store_.revision()));
+    environment_.store_replaced(applied_index_, store_);
+    environment_.request_turn();
+}
+
+// The snapshot before it, or the whole log, has everything that it held.
+void Node::give_up_loading(const wal::Flaw& flaw) {
+    const LogIndex base = raft_.log().base().index;
+    const auto& kept = snapshots_.kept();
+    const bool has_older = kept.size() > 1 && kept[kept.size() - 2].last.index >= base;
+    if (!has_older && base > LogIndex{}) return fail(wal::refusal(flaw));
+    environment_.met(Situation::SnapshotGivenUp);
+    environment_.log(LogLevel::Warning,
+                     fmt::format("{}: offset {}: not used: {}", flaw.file, flaw.offset, flaw.what));
+    snapshots_.drop_newest();
+    loading_.reset();
+    if (has_older) loading_.emplace(disk_, snapshots_.kept().back());
+    environment_.request_turn();
+}
+
+bool Node::wants_snapshot() const {
+    const LogIndex newest = snapshots_.newest_index();
+    if (snapshots_.is_making() || snapshots_.received() != nullptr || applied_index_ <= newest ||
+        now_ms_ < snapshot_wait_until_ms_)
+        return false;
+    return !snapshot_calls_.empty() || applied_index_.past(newest) >= config_.snapshots.entries_max ||
+           bytes_since_snapshot_ >= config_.snapshots.bytes_max;
+}
+
+void Node::keep_snapshots() {
+    if (has_failed_ || loading_) return;
+    store_.free_some();
+    if (wants_snapshot() && !is_stopping_) {
+        bytes_since_snapshot_ = 0;
+        environment_.met(Situation::SnapshotBegun);
+        snapshots_.take(store_, {applied_index_, raft_.log().term_at(applied_index_)}, snapshot_head(),
+                        config_.snapshots.chunk_bytes);
+    }
+    if (snapshots_.kept().size() > 2) {
+        std::set<LogIndex> in_use{raft_.log().base().index};
+        for (const auto& [to, outgoing] : outgoing_snapshots_)
+            in_use.insert(outgoing.reader.meta().last.index);
+        snapshots_.keep_two(in_use);
+    }
+    snapshots_.go_on(store_, raft_.durable_index());
+}
+
+SnapshotHead Node::snapshot_head() const {
+    const auto& [index, members] = *std::prev(known_members_.at.upper_bound(applied_index_));
+    return {store_.revision(), store_.oldest_revision(), index, members, known_members_.first};
+}
+
+void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
+    const auto outcome = snapshots_.on_completed(completion, store_);
+    if (!outcome) return fail(outcome.error());
+    switch (*outcome) {
+        case SnapshotOutcome::Pending: return;
+        case SnapshotOutcome::Received: return environment_.met(Situation::SnapshotReceived);
+        case SnapshotOutcome::Kept: return snapshot_kept();
+        case SnapshotOutcome::NoRoom: break;
+    }
+    environment_.met(Situation::SnapshotLacksRoom);
+    snapshot_wait_until_ms_ = now_ms_ + kNoRoomPauseMs;
+    environment_.log(LogLevel::Error,
+                     "no room for a snapshot on the disk: the log goes on growing until there is");
+    answer_snapshot_calls(LogIndex(UINT64_MAX), no_room_for_snapshot());
+}
+
+// The log is kept back to the snapshot before.
+void Node::snapshot_kept() {
+    environment_.met(Situation::SnapshotKept);
+    const auto& kept = snapshots_.kept();
+    const wal::SnapshotMeta& newest = kept.back();
+    environment_.log(LogLevel::Info, fmt::format("snapshot through entry {}: {} bytes",
+                                                 newest.last.index.value, newest.bytes));
+    LogIndex through = kept.size() > 1 ? kept[kept.size() - 2].last.index : LogIndex{};
+    // Who receives one goes on behind it.
+    for (const auto& [to, outgoing] : outgoing_snapshots_)
+        through = std::min(through, outgoing.reader.meta().last.index);
+    step(engine::SnapshotCompleted{newest.last, through});
+    log_->compact(through);
+    auto& known = known_members_.at;
+    known.erase(known.begin(), std::prev(known.upper_bound(raft_.log().base().index)));
+    answer_snapshot_calls(newest.last.index, snapshot_taken(newest));
+}
+
+void Node::answer_snapshot_calls(LogIndex through, const HttpResponse& answer) {
+    const auto end = snapshot_calls_.upper_bound(through);
+    for (auto call = snapshot_calls_.begin(); call != end; ++call) environment_.respond(call->second, answer);
+    snapshot_calls_.erase(snapshot_calls_.begin(), end);
+}
+
+}  // namespace quorate::server

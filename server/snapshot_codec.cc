@@ -1,0 +1,135 @@
+#include "server/snapshot_codec.h"
+
+#include <utility>
+
+#include "engine/check.h"
+#include "server/bytes.h"
+
+namespace quorate::server {
+
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kAnyBytes = UINT32_MAX;  // bounded by what there is to read
+
+enum class Item : std::uint8_t { Change = 1, Present = 2 };
+
+void write_record(ByteWriter& writer, const Record& record) {
+    writer.u64(record.create_revision).u64(record.mod_revision).u64(record.version).text(record.value);
+}
+
+Record read_record(ByteReader& reader) {
+    Record record;
+    record.create_revision = reader.u64();
+    record.mod_revision = reader.u64();
+    record.version = reader.u64();
+    record.value = reader.text(kAnyBytes);
+    return record;
+}
+
+}  // namespace
+
+std::string encode_snapshot_head(const SnapshotHead& head) {
+    std::string bytes;
+    ByteWriter(bytes)
+        .u8(kVersion)
+        .u64(head.revision)
+        .u64(head.oldest_revision)
+        .u64(head.members_index.value)
+        .text(encode_members(head.members))
+        .text(encode_members(head.first_members));
+    return bytes;
+}
+
+std::optional<SnapshotHead> decode_snapshot_head(std::string_view chunk) {
+    ByteReader reader(chunk);
+    if (reader.u8() != kVersion) return std::nullopt;
+    SnapshotHead head;
+    head.revision = reader.u64();
+    head.oldest_revision = reader.u64();
+    head.members_index = engine::LogIndex(reader.u64());
+    const auto members = decode_members(reader.text(kAnyBytes));
+    const auto first_members = decode_members(reader.text(kAnyBytes));
+    if (!reader.finished() || !members || !first_members || head.oldest_revision > head.revision)
+        return std::nullopt;
+    head.members = *members;
+    head.first_members = *first_members;
+    return head;
+}
+
+void append_snapshot_key(std::string& chunk, std::string_view key, const Record& record) {
+    ByteWriter writer(chunk);
+    writer.u8(static_cast<std::uint8_t>(Item::Present)).text(key);
+    write_record(writer, record);
+}
+
+std::optional<std::string> SnapshotEncoder::next_chunk(const StateMachine& store) {
+    std::string bytes;
+    ByteWriter writer(bytes);
+    while (bytes.size() < chunk_bytes_) {
+        const auto state = store.state_behind(pin_, after_);
+        if (!state) break;
+        for (; changes_done_ < state->changes.size() && bytes.size() < chunk_bytes_; ++changes_done_) {
+            const PastRecord& change = *state->changes[changes_done_];
+            writer.u8(static_cast<std::uint8_t>(Item::Change)).text(state->key).u64(change.revision);
+            writer.u8(change.before ? 1 : 0);
+            if (change.before) write_record(writer, *change.before);
+        }
+        if (changes_done_ < state->changes.size()) break;
+        if (state->record != nullptr) append_snapshot_key(bytes, state->key, *state->record);
+        after_ = std::string(state->key);
+        changes_done_ = 0;
+    }
+    if (bytes.empty()) return std::nullopt;
+    return bytes;
+}
+
+std::optional<std::uint64_t> count_snapshot_keys(std::string_view chunk) {
+    ByteReader reader(chunk);
+    std::uint64_t keys = 0;
+    do {
+        const Item item = reader.enumerator(Item::Change, Item::Present);
+        static_cast<void>(reader.text(kAnyBytes));
+        if (item == Item::Change) static_cast<void>(reader.u64());
+        if (item == Item::Present || reader.boolean()) static_cast<void>(read_record(reader));
+        if (item == Item::Present) ++keys;
+    } while (!reader.failed() && !reader.finished());
+    return reader.failed() ? std::nullopt : std::optional(keys);
+}
+
+bool SnapshotDecoder::add(std::string_view chunk) {
+    if (!head_) {
+        head_ = decode_snapshot_head(chunk);
+        return head_.has_value();
+    }
+    ByteReader reader(chunk);
+    do {
+        const Item item = reader.enumerator(Item::Change, Item::Present);
+        std::string key(reader.text(kAnyBytes));
+        if (key.empty() || key < last_key_) reader.fail();
+        if (key != last_key_) last_revision_ = 0;
+        const std::uint64_t revision = item == Item::Change ? reader.u64() : UINT64_MAX;
+        if (revision <= last_revision_ || (item == Item::Change && revision > head_->revision)) reader.fail();
+        const bool has_record = item == Item::Present || reader.boolean();
+        std::optional<Record> record;
+        if (has_record) record = read_record(reader);
+        if (record && record->mod_revision > head_->revision) reader.fail();
+        if (reader.failed()) return false;
+        last_key_ = key;
+        last_revision_ = revision;
+        if (item == Item::Change) {
+            changes_.push_back({revision, std::move(key), std::move(record)});
+        } else {
+            store_.load(std::move(key), std::move(*record));
+        }
+    } while (!reader.finished());
+    return true;
+}
+
+StateMachine SnapshotDecoder::take_store() {
+    ENGINE_CHECK(head_);
+    store_.finish_load(head_->revision, head_->oldest_revision, std::move(changes_));
+    return std::move(store_);
+}
+
+}  // namespace quorate::server

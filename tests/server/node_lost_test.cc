@@ -1,0 +1,174 @@
+// Nodes that have lost what they promised, and recover it from the others.
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/node_cluster.h"
+
+namespace quorate::test {
+namespace {
+
+using engine::RoleName;
+
+void recover_from_peers(server::NodeConfig& config) {
+    config.recovers_from_peers = 1;
+    config.snapshots = {50, std::uint64_t{1} << 20, 2000};
+    config.segment_bytes = 8192;
+}
+
+class NodeLost : public testing::Test {
+ protected:
+    /// The cluster is new, so that the flag must not be on at its first start.
+    NodeLost() : cluster_(3, {}) {
+        leader_ = cluster_.await_leader();
+        lost_ = other_than(leader_);
+        third_ = 6 - leader_ - lost_;
+        write(40);
+        cluster_.run_for(500);
+    }
+
+    void write(int count) {
+        for (int i = 0; i < count; ++i)
+            ASSERT_EQ(cluster_.request(leader_, "PUT", "/kv/k" + std::to_string(i), "v").status, 200);
+    }
+    /// The node starts on what is left, told to recover.
+    void start_lost() {
+        cluster_.host(lost_).adjust(recover_from_peers);
+        cluster_.host(lost_).start();
+    }
+    void lose_disk() {
+        cluster_.host(lost_).crash();
+        cluster_.host(lost_).disk = std::make_unique<VirtualDisk>();
+    }
+    void damage_log() {
+        cluster_.host(lost_).crash();
+        ASSERT_TRUE(cluster_.host(lost_).disk->rot("log-0000000000000001", 5000, 1));
+    }
+    [[nodiscard]] std::size_t damaged_files() {
+        const auto files = *cluster_.host(lost_).disk->list();
+        return static_cast<std::size_t>(std::ranges::count_if(
+            files, [](const wal::FileStatus& file) { return file.name.starts_with("damaged-"); }));
+    }
+    [[nodiscard]] bool is_whole() {
+        return !cluster_.node(lost_).is_recovering() &&
+               cluster_.node(lost_).store().digest() == cluster_.node(leader_).store().digest();
+    }
+
+    NodeCluster cluster_;
+    int leader_ = 0;
+    int lost_ = 0;
+    int third_ = 0;
+};
+
+TEST_F(NodeLost, WithoutTheFlagADamagedDirectoryIsRefusedAndTheMessageNamesIt) {
+    damage_log();
+    cluster_.host(lost_).start();
+    ASSERT_TRUE(cluster_.host(lost_).refusal);
+    EXPECT_EQ(cluster_.host(lost_).refusal->code, wal::RefusalCode::Damage);
+    EXPECT_TRUE(cluster_.host(lost_).refusal->message.contains("--recover-from-peers"));
+}
+
+TEST_F(NodeLost, ADamagedLogIsTakenFromTheClusterAgain) {
+    damage_log();
+    start_lost();
+    EXPECT_TRUE(cluster_.node(lost_).is_recovering());
+    EXPECT_EQ(damaged_files(), 1U) << "it stays until the node is whole";
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+    EXPECT_EQ(damaged_files(), 0U);
+    // It stays whole, also without the flag.
+    cluster_.host(lost_).crash();
+    cluster_.host(lost_).adjust([](server::NodeConfig& config) { config.recovers_from_peers = 0; });
+    cluster_.host(lost_).start();
+    EXPECT_FALSE(cluster_.node(lost_).is_recovering());
+}
+
+TEST_F(NodeLost, ALostDirectoryIsTooWhenAllOthersWereAsked) {
+    lose_disk();
+    cluster_.cut(lost_, third_);
+    start_lost();
+    cluster_.run_for(5000);
+    EXPECT_TRUE(cluster_.node(lost_).is_recovering()) << "the third may know a later term";
+    EXPECT_EQ(cluster_.node(lost_).raft().log().last_index().value, 1U) << "it keeps silent";
+    cluster_.heal();
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+}
+
+TEST_F(NodeLost, ThatItIsLostSurvivesACrash) {
+    for (const bool loses_disk : {false, true}) {
+        loses_disk ? lose_disk() : damage_log();
+        cluster_.isolate(lost_);
+        start_lost();
+        cluster_.run_for(500);
+        cluster_.host(lost_).crash();
+        cluster_.host(lost_).adjust([](server::NodeConfig& config) { config.recovers_from_peers = 0; });
+        cluster_.host(lost_).start();
+        EXPECT_TRUE(cluster_.node(lost_).is_recovering());
+        cluster_.heal();
+        cluster_.run_for(4000);
+        EXPECT_TRUE(is_whole());
+    }
+}
+
+TEST_F(NodeLost, ItHelpsNobodyToLeadBeforeItIsWhole) {
+    damage_log();
+    cluster_.isolate(lost_);
+    start_lost();
+    // Only it and the third are left: the third has every entry, and still must not be elected by one that
+    // cannot know that.
+    cluster_.isolate(leader_);
+    cluster_.host(lost_).cut_off.erase(server::server_id_of(std::to_string(third_)));
+    cluster_.host(third_).cut_off.erase(server::server_id_of(std::to_string(lost_)));
+    cluster_.run_for(10'000);
+    EXPECT_NE(cluster_.node(third_).raft().role(), RoleName::Leader);
+    EXPECT_EQ(cluster_.node(lost_).raft().role(), RoleName::Follower) << "and it stands for nothing";
+    cluster_.heal();
+    leader_ = cluster_.await_leader();
+    ASSERT_NE(leader_, 0);
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+}
+
+TEST_F(NodeLost, ItAnswersNoStaleReadBeforeItIsWhole) {
+    damage_log();
+    cluster_.isolate(lost_);
+    start_lost();
+    const auto answer = cluster_.request(lost_, "GET", "/kv/k1?consistency=stale");
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_TRUE(answer.body.contains("store_loading"));
+    EXPECT_TRUE(cluster_.request(lost_, "GET", "/raft/health").body.contains(R"("state":"recovering")"));
+}
+
+TEST_F(NodeLost, WhenAMajorityLostItsTermsNothingIsBegunAnew) {
+    for (const int node : {lost_, third_}) {
+        cluster_.host(node).crash();
+        cluster_.host(node).disk = std::make_unique<VirtualDisk>();
+        cluster_.host(node).adjust(recover_from_peers);
+        cluster_.host(node).start();
+    }
+    cluster_.run_for(10'000);
+    EXPECT_TRUE(cluster_.node(lost_).is_recovering());
+    EXPECT_TRUE(cluster_.node(third_).is_recovering());
+    EXPECT_TRUE(std::ranges::any_of(cluster_.host(lost_).lines, [&](const std::string& line) {
+        return line.contains("lost it too: " + std::to_string(third_));
+    }));
+}
+
+// In the term that it learns it may have voted before.
+TEST_F(NodeLost, ItGivesNoSecondVoteInTheTermThatItLearns) {
+    lose_disk();
+    start_lost();
+    cluster_.run_for(3000);
+    ASSERT_TRUE(is_whole());
+    const engine::Raft& raft = cluster_.node(lost_).raft();
+    EXPECT_EQ(raft.current_term(), cluster_.node(leader_).raft().current_term());
+    EXPECT_EQ(raft.hard_state().voted_for, raft.config().self);
+}
+
+}  // namespace
+}  // namespace quorate::test
