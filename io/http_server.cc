@@ -132,7 +132,7 @@ bool HttpServer::wants_answer(server::HttpExchange exchange, std::size_t bytes) 
     return connection != nullptr && connection->wants_answer(exchange, bytes);
 }
 
-void HttpServer::begin_parts(server::HttpExchange exchange, server::HttpResponse response) {
+void HttpServer::begin_parts(server::HttpExchange exchange, const server::HttpResponse& response) {
     if (HttpConnection* connection = find(exchange)) connection->begin_parts(exchange, response);
 }
 

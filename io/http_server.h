@@ -72,7 +72,7 @@ class HttpServer {
     /// comes again.
     [[nodiscard]] bool wants_answer(server::HttpExchange exchange, std::size_t bytes);
     /// Instead of respond(): an answer whose body comes in parts, in chunks or, to HTTP/1.0, until it closes.
-    void begin_parts(server::HttpExchange exchange, server::HttpResponse response);
+    void begin_parts(server::HttpExchange exchange, const server::HttpResponse& response);
     /// Whether about `bytes` of it may be given now: it is the connection's turn, and what was given before
     /// is nearly gone. There is another turn of the loop when it has. Also true when nobody is there any
     /// more.

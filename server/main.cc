@@ -144,7 +144,7 @@ class Process final : public Environment, public io::HttpHandler {
         return http_.wants_answer(exchange, bytes);
     }
     void begin_parts(HttpExchange exchange, HttpResponse response) override {
-        http_.begin_parts(exchange, std::move(response));
+        http_.begin_parts(exchange, response);
     }
     bool wants_part(HttpExchange exchange, std::size_t bytes) override {
         return http_.wants_part(exchange, bytes);
