@@ -56,7 +56,8 @@ struct RunResult {
     std::uint64_t done = 0;       ///< operations, by what their clients were told
     std::uint64_t refused = 0;
     std::uint64_t unknown = 0;
-    std::uint64_t leaders = 0;  ///< elections won
+    std::uint64_t leaders = 0;         ///< elections won
+    std::uint64_t disk_bytes_max = 0;  ///< that a node has taken, when something was done beside its log
     Effects effects;
     MarkSet marks;  ///< reached
     Answers answers;

@@ -76,6 +76,8 @@ void World::handle_disk_done(std::size_t node, wal::DiskLane lane) {
         return schedule_start(node, dice_.between(0, 2 * kSecond));
     }
     if (!completion) return;
+    if (lane == wal::DiskLane::Background)
+        result_.disk_bytes_max = std::max(result_.disk_bytes_max, host.disk().size());
     if (!completion->result) {
         const bool is_full = completion->result.error().error == wal::DiskError::NoSpace;
         result_.effects.add(is_full ? FaultKind::DiskFull : FaultKind::SyncFails);

@@ -49,6 +49,46 @@ TEST(World, OtherSeedsGiveOtherRuns) {
     }
 }
 
+// What is written is forgotten again: the log by snapshots, the past by its window. Memory is watched by the
+// referee (Bounded Memory).
+TEST(World, ADayOfWritesStaysWithinItsBoundsOfDiskAndMemory) {
+    constexpr std::uint64_t kDayS = 86'400;
+    constexpr std::uint64_t kPauseS = 4;
+    constexpr std::uint64_t kValueBytes = 512;
+    Plan plan;
+    Shape& shape = plan.shape;
+    shape.clients = 3;
+    shape.storm_us = kDayS * 1'000'000;
+    shape.tick_ms = 100;
+    shape.heartbeat_ms = 1000;
+    shape.election_min_ms = 5000;
+    shape.election_max_ms = 10'000;
+    shape.snapshot_entries_max = 1000;
+    shape.history_changes_max = 100;
+    shape.cache_bytes_max = 65'536;
+    for (std::uint64_t i = 0; i < shape.clients * (kDayS / kPauseS); ++i) {
+        OperationLine line;
+        line.client = i % shape.clients;
+        line.kind = RequestKind::Put;
+        line.key = i % shape.keys;
+        line.node = i % shape.nodes;
+        line.bytes = kValueBytes;
+        line.pause_us = kPauseS * 1'000'000;
+        plan.operations.push_back(line);
+    }
+    const RunResult result = run(plan);
+    EXPECT_FALSE(result.violation) << told(result);
+    EXPECT_GE(result.virtual_us, kDayS * 1'000'000);
+    // The log back to the snapshot before the last, and what comes while one is made; a record has 60 bytes
+    // around its command, and a command some 50 around its value. Three snapshots of the keys and their past.
+    // Segments of 64 KiB: the one in use, the next, and one that is removed.
+    constexpr std::uint64_t kEntryBytes = kValueBytes + 128;
+    const std::uint64_t log = (2 * shape.snapshot_entries_max + 100) * kEntryBytes + 3 * shape.segment_bytes;
+    const std::uint64_t snapshots = 3 * (shape.keys + 2 * shape.history_changes_max) * kEntryBytes;
+    EXPECT_LE(result.disk_bytes_max, log + snapshots);
+    EXPECT_GT(result.committed * kValueBytes, 10 * result.disk_bytes_max) << "else it shows nothing";
+}
+
 TEST(World, WatchingARunDoesNotChangeIt) {
     std::size_t lines = 0;
     RunOptions watched;
