@@ -289,6 +289,7 @@ class Node {
     engine::Output output_;
     EntryCache cache_;
     StateMachine store_;
+    std::optional<StateMachine> old_store_;  ///< that a snapshot has replaced: freed a little in each turn
     KnownMembers known_members_;
     ClusterMembers members_;          ///< of the configuration in force
     engine::LogIndex members_index_;  ///< where it stands

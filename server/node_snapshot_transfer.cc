@@ -179,7 +179,7 @@ void Node::install(ReceivedSnapshot received, engine::LogAfterInstall after) {
 
     loading_.reset();
     break_off_backups("the store was replaced by a snapshot of the leader");
-    store_ = received.decoder.take_store();
+    old_store_ = std::exchange(store_, received.decoder.take_store());
     applied_index_ = last.index;
     commit_index_ = std::max(commit_index_, last.index);
     replay_through_ = LogIndex{};

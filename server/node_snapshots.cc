@@ -63,6 +63,7 @@ bool Node::wants_snapshot() const {
 void Node::keep_snapshots() {
     if (has_failed_ || loading_) return;
     store_.free_some();
+    if (old_store_ && !old_store_->discard_some()) old_store_.reset();
     if (wants_snapshot() && !is_stopping_) {
         bytes_since_snapshot_ = 0;
         environment_.met(Situation::SnapshotBegun);

@@ -166,6 +166,14 @@ void StateMachine::free_some() {
     history_.free_some(kCount, through);
 }
 
+bool StateMachine::discard_some() {
+    constexpr std::size_t kCount = 1024;
+    for (std::size_t i = 0; i < kCount && !records_.empty(); ++i) records_.erase(records_.begin());
+    history_.forget_through(revision_);
+    history_.free_some(kCount, revision_);
+    return !records_.empty() || history_.forgotten_bytes() > 0;
+}
+
 std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
                                                    const std::optional<std::string>& after) const {
     ENGINE_CHECK(std::ranges::find(pins_, pin) != pins_.end());

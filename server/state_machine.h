@@ -96,6 +96,9 @@ class StateMachine {
     /// Frees the memory of a bounded part of what is forgotten and not pinned: call it often.
     void free_some();
 
+    /// Frees a bounded part of a store that nobody reads any more. False: nothing is left of it.
+    [[nodiscard]] bool discard_some();
+
     /// The other way: what a new store begins with, key after key in their order, and then how far it is.
     void load(std::string key, Record record);
     void finish_load(std::uint64_t revision, std::uint64_t oldest_revision, std::vector<PastRecord> changes);

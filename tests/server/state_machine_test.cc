@@ -260,5 +260,19 @@ TEST(StateMachine, DigestIsTheSameForEver) {
         << "a change of this number means that members of different versions disagree";
 }
 
+TEST(StateMachine, IsDiscardedALittleAtATime) {
+    StateMachine store;
+    for (int i = 0; i < 3000; ++i)
+        store.apply({{{Operation::Kind::Put, "k" + std::to_string(i % 2000), "v"}}, {}});
+    int steps = 1;
+    for (std::size_t before = store.size(); store.discard_some(); ++steps) {
+        EXPECT_LE(before - store.size(), 1024U);
+        before = store.size();
+    }
+    EXPECT_EQ(steps, 3) << "3,000 changes of the past";
+    EXPECT_EQ(store.size(), 0U);
+    EXPECT_EQ(store.history().forgotten_bytes(), 0U);
+}
+
 }  // namespace
 }  // namespace quorate::server::test
