@@ -15,7 +15,7 @@ import sys
 RUNTIME = r"""
     operator\ (new|delete)(\[\])?\(.*\) | __cxa_\w+ | __gxx_personality_v0 | _Unwind_Resume | __stack_chk_fail | __dso_handle
     | _GLOBAL_OFFSET_TABLE_ | (vtable|typeinfo|typeinfo\ name|VTT)\ for\ (std|__cxxabiv1)::.*
-    | __libc_single_threaded | mem(cpy|move|set|cmp|chr) | __mem(cpy|move|set)_chk | str(len|cmp|ncmp|chr) | abort | __popcountdi2 | std::nothrow | std::terminate\(\)
+    | __libc_single_threaded | mem(cpy|move|set|cmp|chr) | __mem(cpy|move|set)_chk | str(len|cmp|ncmp|chr) | abort | __popcountdi2 | __u(div|mod)ti3 | std::nothrow | std::terminate\(\)
 """
 # The part of the library that computes: containers, strings, exceptions, numbers.
 LIBRARY = r"""
