@@ -236,9 +236,13 @@ class Process final : public Environment, public io::HttpHandler {
         } else {
             spdlog::warn(
                 "restored {} keys at revision {} of cluster '{}' from {}: every other node of this new "
-                "cluster must be started with the same backup",
+                "cluster must be started with the same backup. If '{}' has run in this new cluster before, "
+                "stop "
+                "it, empty its directory, and add --recover-from-peers: it has forgotten its votes and what "
+                "it "
+                "acknowledged",
                 restored->backup.keys, restored->backup.revision, restored->backup.cluster_id,
-                options_.restore);
+                options_.restore, options_.self.name);
         }
         return EXIT_SUCCESS;
     }

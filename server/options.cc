@@ -32,8 +32,8 @@ struct Setting {
     std::string source{};  ///< for messages: the flag, or the variable that it came from
 };
 
-/// The type of a setting that is a switch: its flag needs no value.
-constexpr const char* kYesOrNo = "[yes|no]";
+/// The type of a setting that is a switch: its flag alone says yes.
+constexpr const char* kYesOrNo = "[=yes|no]";
 
 // In the order of --help.
 enum Index : std::uint8_t {
@@ -137,9 +137,10 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
     std::array<CLI::Option*, kSettings> options{};
     for (std::size_t i = 0; i < kSettings; ++i) {
         Setting& setting = settings[i];
-        options[i] = app.add_option(setting.flag, setting.text, setting.help)->type_name(setting.type);
+        options[i] = setting.type == kYesOrNo ? app.add_flag(setting.flag, setting.text, setting.help)
+                                              : app.add_option(setting.flag, setting.text, setting.help);
+        options[i]->type_name(setting.type);
         if (!setting.text.empty()) options[i]->default_str(setting.text);
-        if (setting.type == kYesOrNo) options[i]->expected(0, 1);
     }
     try {
         app.parse(argc, argv);
@@ -163,8 +164,8 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
     for (std::size_t i = 0; i < kSettings; ++i) {
         settings[i].source = settings[i].flag;
         settings[i].is_set = options[i]->count() > 0;
-        const bool is_bare = settings[i].is_set && options[i]->results().front().empty();
-        if (settings[i].type == kYesOrNo && is_bare) settings[i].text = "yes";
+        // What the library makes of a flag without a value.
+        if (settings[i].type == kYesOrNo && settings[i].text == "true") settings[i].text = "yes";
     }
     return std::nullopt;
 }

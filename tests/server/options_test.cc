@@ -60,6 +60,25 @@ TEST(Options, ABackupIsRestoredFromAFile) {
     expect_mistake(parse({"--restore", ""}), {"--restore: '' is not allowed: a file"});
 }
 
+TEST(Options, ASwitchIsOnByItsFlagAlone) {
+    constexpr const char* kPeers = "127.0.0.1:7070,127.0.0.1:7071,127.0.0.1:7072";
+    const auto recovers = [&](std::vector<const char*> flags, const Environment& environment = {}) {
+        flags.insert(flags.end(), {"--peers", kPeers});
+        const auto options = parse(std::move(flags), environment);
+        EXPECT_TRUE(options) << options.error().text;
+        return options && options->recovers_from_peers;
+    };
+    EXPECT_FALSE(recovers({}));
+    EXPECT_TRUE(recovers({"--recover-from-peers"}));
+    EXPECT_TRUE(recovers({"--recover-from-peers=yes"}));
+    EXPECT_FALSE(recovers({"--recover-from-peers=no"}));
+    EXPECT_TRUE(recovers({}, {{"RECOVER_FROM_PEERS", "yes"}}));
+    EXPECT_FALSE(recovers({"--recover-from-peers=no"}, {{"RECOVER_FROM_PEERS", "yes"}}));
+    expect_mistake(parse({"--peers", kPeers, "--recover-from-peers=on"}),
+                   {"--recover-from-peers: 'on' is not allowed: yes or no"});
+    expect_mistake(parse({"--recover-from-peers"}), {"--recover-from-peers", "only with --peers"});
+}
+
 TEST(Options, ARecordingHasAFileAndABound) {
     const auto options = parse({"--record", "/r/n1.rec", "--record-max-mb", "3"});
     ASSERT_TRUE(options) << options.error().text;
