@@ -45,6 +45,7 @@ class Surveyor {
  private:
     std::expected<void, Finding> list();
     void survey_snapshots();
+    void find_what_is_missing();
     void survey_segments();
     [[nodiscard]] std::optional<Identity> identity_of_first_header();
     void missing(std::uint64_t first, std::uint64_t last);
@@ -116,6 +117,7 @@ std::expected<Survey, Finding> Surveyor::run() {
                     [this](const RecordView& record, const Tail& before) { visit(record, before); });
     survey_snapshots();
     survey_segments();
+    find_what_is_missing();
     finish();
     return std::move(result_);
 }
@@ -174,6 +176,22 @@ void Surveyor::survey_snapshots() {
                 break;
             }
         }
+    }
+}
+
+// What no file that is there can tell by itself.
+void Surveyor::find_what_is_missing() {
+    const engine::LogIndex base = scan_.log().base.index;
+    const engine::LogIndex newest =
+        result_.snapshots.empty() ? engine::LogIndex{} : result_.snapshots.back().last.index;
+    if (is_intact_ && base > newest) {
+        report(FindingKind::Damage, snapshot_name(base), 0,
+               text("expected a snapshot through entry ", base.value,
+                    " or later, behind which the log goes on, seen none after entry ", newest.value));
+    }
+    if (std::ranges::find(files_, kRestoringName, &FileStatus::name) != files_.end()) {
+        report(FindingKind::Damage, std::string(kRestoringName), 0,
+               "a restore was interrupted, or is under way: what is here is not all of it");
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "tests/wal/log_user.h"
 #include "wal/snapshot_file.h"
+#include "wal/survey.h"
 
 namespace quorate::test {
 namespace {
@@ -166,6 +167,36 @@ TEST_F(Compaction, ALeadersSnapshotReplacesTheLog) {
     ASSERT_TRUE(found) << found.error().message;
     EXPECT_EQ(next.recovered().base, last);
     EXPECT_EQ(found->entries, *entries);
+}
+
+TEST_F(Compaction, WhoLooksMissesTheSnapshotThatTheLogGoesOnBehind) {
+    const EntryId last{LogIndex(100), Term(2)};
+    write_snapshot(disk_, last);
+    user_.log().begin_anew(last);
+    ASSERT_TRUE(user_.settle());
+    const auto findings_in = [](VirtualDisk::Image image) {
+        VirtualDisk disk(image);
+        const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
+        EXPECT_TRUE(survey);
+        std::string files;
+        for (const wal::Finding& finding : survey->findings)
+            if (finding.kind == wal::FindingKind::Damage) files += finding.file + ' ';
+        return files;
+    };
+    VirtualDisk::Image image = disk_.written();
+    EXPECT_EQ(findings_in(image), "");
+    ASSERT_EQ(image.erase(wal::snapshot_name(last.index)), 1U);
+    EXPECT_EQ(findings_in(image), wal::snapshot_name(last.index) + ' ');
+}
+
+TEST_F(Compaction, WhoLooksIsToldOfARestoreThatDidNotEnd) {
+    VirtualDisk::Image image = disk_.written();
+    image["restoring"];
+    VirtualDisk disk(image);
+    const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
+    ASSERT_TRUE(survey);
+    ASSERT_EQ(survey->findings.size(), 1U);
+    EXPECT_EQ(survey->findings.front().file, "restoring");
 }
 
 // Durable is the snapshot first. What a crash leaves of the rest is done at the start.
