@@ -101,7 +101,8 @@ std::expected<RecoveredLog, Refusal> Recovery::read_or_create() {
     if (!*is_ours) {
         if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
         disk_.met(files_.empty() ? Situation::DirectoryCreated : Situation::CreationRepeated);
-        if (options_.recovers_from_peers) result_.vote.lost = Lost::TermAndEntries;
+        if (options_.recovers_from_peers || !result_.recovered.damaged.empty())
+            result_.vote.lost = Lost::TermAndEntries;
         if (auto created = create(); !created) return std::unexpected(created.error());
         return std::move(result_);
     }
@@ -159,6 +160,8 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
             vote ? vote->hard_state == engine::HardState{} && vote->owner == owner_of(options_.identity)
                  : vote.error() == BlockProblem::Unreadable;
         if (!is_initial) return refuse(copy_name(kVoteName, copy), "a vote or a term");
+        // A loss that was recorded stays one, though the crash came before the rest.
+        if (vote && vote->lost != Lost::Nothing) result_.vote.lost = Lost::TermAndEntries;
     }
     for (const std::uint64_t sequence : segments_of(files_)) {
         if (sequence > 1) return refuse(segment_name(sequence), "a part of the log");
@@ -288,6 +291,12 @@ std::expected<void, Refusal> Recovery::read_segments() {
     result_.segments = std::move(log.segments);
     result_.first_live = log.first_live;
     if (auto fitted = fit_to_snapshots(log); !fitted) return fitted;
+    // A snapshot may have become durable before the term that it came in. It proves that the term was
+    // reached, and entries of it follow.
+    if (engine::HardState& known = result_.vote.hard_state; result_.last.term > known.current_term) {
+        known = {result_.last.term, engine::kNobody};
+        result_.recovered.hard_state = known;
+    }
     result_.recovered.base = log.base;
     result_.recovered.entries = std::move(log.entries);
     result_.recovered.memberships = std::move(log.memberships);

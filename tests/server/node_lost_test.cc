@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/node_cluster.h"
+#include "wal/format.h"
 
 namespace quorate::test {
 namespace {
@@ -113,6 +114,31 @@ TEST_F(NodeLost, ThatItIsLostSurvivesACrash) {
         cluster_.run_for(4000);
         EXPECT_TRUE(is_whole());
     }
+}
+
+// Wherever the power goes while the directory is made: once it says that promises are lost, it goes on saying so.
+TEST_F(NodeLost, ALossThatIsRecordedIsNotForgottenByACrash) {
+    NodeHost& host = cluster_.host(lost_);
+    int recorded = 0;
+    for (std::uint64_t operations = 0; operations < 40; ++operations) {
+        lose_disk();
+        host.disk->cut_power_after(operations);
+        start_lost();
+        host.crash();
+        bool is_recorded = false;
+        for (const char* file : {"vote-a", "vote-b"}) {
+            std::string block(wal::kBlockBytes, '\0');
+            if (!host.disk->read(file, 0, block)) continue;
+            const auto vote = wal::decode_vote(block);
+            is_recorded = is_recorded || (vote && vote->lost != wal::Lost::Nothing);
+        }
+        host.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 0; });
+        host.start();
+        if (!is_recorded) continue;
+        ++recorded;
+        EXPECT_TRUE(!host.is_up() || cluster_.node(lost_).is_recovering()) << operations;
+    }
+    EXPECT_GT(recorded, 5);
 }
 
 TEST_F(NodeLost, ItHelpsNobodyToLeadBeforeItIsWhole) {
