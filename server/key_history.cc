@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "engine/check.h"
 
@@ -12,6 +13,7 @@ void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional
     index_.emplace(std::string(key), first_number_ + changes_.size());
     changes_.push_back({revision, std::string(key), std::move(before)});
     bytes_ += changes_.back().bytes();
+    ++added_;
 }
 
 void KeyHistory::forget_through(std::uint64_t revision) {
@@ -22,6 +24,7 @@ void KeyHistory::forget_through(std::uint64_t revision) {
 }
 
 void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
+    count += 2 * std::exchange(added_, 0);
     for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {
         index_.erase(index_.find(PlaceView(changes_.front().key, first_number_)));
         forgotten_bytes_ -= changes_.front().bytes();

@@ -52,7 +52,8 @@ class KeyHistory {
     /// Forgets the changes at `revision` and before: what was there earlier than `revision` is unknown then.
     /// Their memory goes with free_some().
     void forget_through(std::uint64_t revision);
-    /// Frees the memory of at most `count` changes that are forgotten, and stand at `through` or before.
+    /// Frees the memory of changes that are forgotten, and stand at `through` or before: of at most `count`,
+    /// and two for each that was added since the last call, so that it comes down however much is written.
     void free_some(std::size_t count, std::uint64_t through);
 
     /// What a store that has read a snapshot begins with: changes of any keys, in any order, one for each
@@ -104,6 +105,7 @@ class KeyHistory {
     [[nodiscard]] std::uint64_t first_number_after(std::uint64_t revision) const;
 
     std::deque<PastRecord> changes_;
+    std::size_t added_ = 0;      ///< since free_some()
     std::size_t forgotten_ = 0;  ///< so many of them, the oldest
     Index index_;
     std::uint64_t first_number_ = 0;

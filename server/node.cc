@@ -174,7 +174,9 @@ void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
         }
         cache_.append(std::move(entry));
     }
-    if (raft_.membership_index() != members_index_) adopt_members();
+    // A snapshot's members come with its install, which is the next action.
+    if (raft_.membership_index() != members_index_ && known_members_.at.contains(raft_.membership_index()))
+        adopt_members();
     last_write_ms_ = now_ms_;
     idle_told_ = false;
 }

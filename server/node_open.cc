@@ -111,6 +111,7 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
       history_window_(config.history) {
     ENGINE_CHECK(config.incarnation > kNobodysOperation);
     if (!snapshots_.kept().empty()) loading_.emplace(disk_, snapshots_.kept().back());
+    if (!is_recovering()) snapshots_.remove(std::exchange(lost_.damaged, {}));
     adopt_members();
     for (const std::string& line : other_addresses(config_.members, members_))
         environment_.log(LogLevel::Warning, line);

@@ -98,6 +98,7 @@ void Node::learn_term(ServerId from, engine::Term term) {
 }
 
 void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
+    if (health.term > engine::kReachMax) return;  // nobody's
     if (lost_.what == Lost::TermAndEntries) return learn_term(from, engine::Term(health.term));
     // It leads now, and what it leads with has all that matters.
     const bool leads = health.role == engine::RoleName::Leader && from == raft_.leader() &&

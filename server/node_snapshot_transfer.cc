@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "engine/check.h"
+#include "server/http_answers.h"
 #include "server/node.h"
 
 namespace quorate::server {
@@ -95,6 +96,10 @@ void Node::on_frame(ServerId from, SnapshotWanted&& frame) {
                          fmt::format("{}: offset {}: damaged: {}; taking another snapshot",
                                      chunk.error().file, chunk.error().offset, chunk.error().what));
         bytes_since_snapshot_ = config_.snapshots.bytes_max;
+        const auto& kept = snapshots_.kept();
+        const bool has_older =
+            kept.size() > 1 && kept[kept.size() - 2].last.index >= raft_.log().base().index;
+        if (kept.back() == snapshot && has_older) snapshots_.drop_newest();
         outgoing_snapshots_.erase(found);
         return step(engine::SnapshotSendFailed{from});
     }
@@ -104,9 +109,10 @@ void Node::on_frame(ServerId from, SnapshotWanted&& frame) {
 
 void Node::on_frame(ServerId from, SnapshotOffer&& frame) {
     const wal::SnapshotMeta& snapshot = frame.snapshot;
-    const bool is_needed = frame.term == raft_.current_term() && from == raft_.leader() &&
-                           snapshot.last.index > raft_.commit_index() && snapshot.chunks > 0 &&
-                           now_ms_ >= snapshot_wait_until_ms_;
+    const bool is_well_formed = snapshot.chunks > 0 && snapshot.last.term <= frame.term &&
+                                snapshot.last.index.value <= engine::kReachMax;
+    const bool is_needed = is_well_formed && frame.term == raft_.current_term() && from == raft_.leader() &&
+                           snapshot.last.index > raft_.commit_index() && now_ms_ >= snapshot_wait_until_ms_;
     if (!is_needed) return;
     snapshot_from_ = from;
     snapshot_heard_ms_ = now_ms_;
@@ -116,11 +122,11 @@ void Node::on_frame(ServerId from, SnapshotOffer&& frame) {
         environment_.met(Situation::SnapshotResumed);
         return;
     }
-    if (snapshot.last.index <= snapshots_.newest_index()) return;
     if (received != nullptr) {
         environment_.met(Situation::SnapshotReplaced);
         snapshots_.forget_received(false);
     }
+    if (snapshot.last.index <= snapshots_.newest_index()) return;
     environment_.log(
         LogLevel::Info,
         fmt::format("receiving the snapshot through entry {} ({} bytes): the log here ends at {}",
@@ -200,6 +206,7 @@ void Node::install(ReceivedSnapshot received, engine::LogAfterInstall after) {
                                  last.index.value, store_.size(), store_.revision()));
     environment_.store_replaced(last.index, store_);
     if (raft_.membership_index() != members_index_) adopt_members();
+    answer_snapshot_calls(last.index, snapshot_taken(received.meta));
 }
 
 }  // namespace quorate::server

@@ -61,7 +61,8 @@ std::optional<std::uint64_t> SnapshotKeeper::wanted_chunk() const {
 
 bool SnapshotKeeper::add_chunk(std::string_view chunk) {
     ENGINE_CHECK(making_ && received_ && wanted_chunk());
-    if (received_->decoder.add(chunk)) {
+    if (received_->decoder.add(chunk) &&
+        received_->decoder.head().members_index <= received_->meta.last.index) {
         making_->next_chunk = chunk;
         return true;
     }
