@@ -98,9 +98,11 @@ std::optional<std::uint64_t> count_snapshot_keys(std::string_view chunk) {
 }
 
 bool SnapshotDecoder::add(std::string_view chunk) {
-    if (!head_) {
-        head_ = decode_snapshot_head(chunk);
-        return head_.has_value();
+    if (!has_head_) {
+        const auto head = decode_snapshot_head(chunk);
+        if (head) head_ = *head;
+        has_head_ = head.has_value();
+        return has_head_;
     }
     ByteReader reader(chunk);
     do {
@@ -109,11 +111,11 @@ bool SnapshotDecoder::add(std::string_view chunk) {
         if (key.empty() || key < last_key_) reader.fail();
         if (key != last_key_) last_revision_ = 0;
         const std::uint64_t revision = item == Item::Change ? reader.u64() : UINT64_MAX;
-        if (revision <= last_revision_ || (item == Item::Change && revision > head_->revision)) reader.fail();
+        if (revision <= last_revision_ || (item == Item::Change && revision > head_.revision)) reader.fail();
         const bool has_record = item == Item::Present || reader.boolean();
         std::optional<Record> record;
         if (has_record) record = read_record(reader);
-        if (record && record->mod_revision > head_->revision) reader.fail();
+        if (record && record->mod_revision > head_.revision) reader.fail();
         if (reader.failed()) return false;
         last_key_ = key;
         last_revision_ = revision;
@@ -127,8 +129,8 @@ bool SnapshotDecoder::add(std::string_view chunk) {
 }
 
 StateMachine SnapshotDecoder::take_store() {
-    ENGINE_CHECK(head_);
-    store_.finish_load(head_->revision, head_->oldest_revision, std::move(changes_));
+    ENGINE_CHECK(has_head_);
+    store_.finish_load(head_.revision, head_.oldest_revision, std::move(changes_));
     return std::move(store_);
 }
 

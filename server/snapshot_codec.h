@@ -69,13 +69,13 @@ class SnapshotDecoder {
     /// False: this is no chunk of a snapshot, or of a version that this program cannot read.
     [[nodiscard]] bool add(std::string_view chunk);
     /// Once the first chunk has been added.
-    [[nodiscard]] const SnapshotHead& head() const { return *head_; }
-    [[nodiscard]] bool has_head() const { return head_.has_value(); }
+    [[nodiscard]] const SnapshotHead& head() const { return head_; }
     /// When all chunks have been added.
     [[nodiscard]] StateMachine take_store();
 
  private:
-    std::optional<SnapshotHead> head_;
+    SnapshotHead head_;
+    bool has_head_ = false;
     StateMachine store_;
     std::vector<PastRecord> changes_;
     std::string last_key_;             ///< of the last item

@@ -92,6 +92,7 @@ void SnapshotKeeper::unpin(StateMachine& store) {
 
 // A job that is running for it may still give it its name.
 void SnapshotKeeper::give_up() {
+    ENGINE_CHECK(making_);
     to_remove_.emplace_back(making_->is_own ? wal::kTakenName : wal::kReceivedName);
     if (making_->is_finishing) to_remove_.push_back(wal::snapshot_name(making_->writer.meta().last.index));
     is_job_vain_ = job_.has_value();
@@ -114,15 +115,21 @@ void SnapshotKeeper::go_on(StateMachine& store, engine::LogIndex durable) {
         making.next_chunk = making.encoder->next_chunk(store);
         if (!making.next_chunk) unpin(store);
     }
-    if (making.next_chunk) return submit(making.writer.add(*std::exchange(making.next_chunk, std::nullopt)));
+    if (making.next_chunk) {
+        auto operations = making.writer.add(*making.next_chunk);
+        making.next_chunk.reset();
+        return submit(std::move(operations));
+    }
     if (!has_all(durable)) return;
     making.is_finishing = true;
     submit(making.writer.finish());
 }
 
 bool SnapshotKeeper::has_all(engine::LogIndex durable) {
+    ENGINE_CHECK(making_);
     const wal::SnapshotMeta& made = making_->writer.meta();
     if (making_->is_own) return durable >= made.last.index;
+    ENGINE_CHECK(received_);
     if (made.chunks < received_->meta.chunks) return false;
     if (made == received_->meta) return true;
     give_up();  // the chunks are other ones than was said

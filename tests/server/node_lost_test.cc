@@ -116,7 +116,8 @@ TEST_F(NodeLost, ThatItIsLostSurvivesACrash) {
     }
 }
 
-// Wherever the power goes while the directory is made: once it says that promises are lost, it goes on saying so.
+// Wherever the power goes while the directory is made: once it says that promises are lost, it goes on saying
+// so.
 TEST_F(NodeLost, ALossThatIsRecordedIsNotForgottenByACrash) {
     NodeHost& host = cluster_.host(lost_);
     int recorded = 0;

@@ -174,7 +174,7 @@ TEST_F(Compaction, WhoLooksMissesTheSnapshotThatTheLogGoesOnBehind) {
     write_snapshot(disk_, last);
     user_.log().begin_anew(last);
     ASSERT_TRUE(user_.settle());
-    const auto findings_in = [](VirtualDisk::Image image) {
+    const auto findings_in = [](const VirtualDisk::Image& image) {
         VirtualDisk disk(image);
         const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
         EXPECT_TRUE(survey);
