@@ -174,7 +174,9 @@ void World::rot(std::size_t node, std::uint64_t draw) {
     }
     if (durable.empty()) return;
     const wal::FileStatus& file = durable[dice.pick(durable.size())];
-    host.disk().rot(file.name, dice.between(0, file.size - 1), static_cast<unsigned>(dice.pick(8)));
+    // Named, for the order in which a call's arguments are drawn is the compiler's.
+    const auto bit = static_cast<unsigned>(dice.pick(8));
+    host.disk().rot(file.name, dice.between(0, file.size - 1), bit);
 }
 
 }  // namespace quorate::sim
