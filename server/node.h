@@ -238,6 +238,7 @@ class Node {
                                                                      engine::EntryId& base,
                                                                      KnownMembers& known);
     void load_snapshot();
+    [[nodiscard]] bool has_older_snapshot() const;
     void give_up_loading(const wal::Flaw& flaw);
     void keep_snapshots();
     [[nodiscard]] bool wants_snapshot() const;

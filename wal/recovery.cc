@@ -16,15 +16,6 @@ namespace {
 
 constexpr std::string_view kDamagedPrefix = "damaged-";
 
-// Later, when it is loaded, it would be too late to begin anew.
-std::expected<void, Flaw> check_chunks(DiskReader& disk, const SnapshotMeta& snapshot) {
-    SnapshotReader reader(disk, snapshot);
-    while (reader.number() < snapshot.chunks) {
-        if (const auto chunk = reader.next(); !chunk) return std::unexpected(chunk.error());
-    }
-    return {};
-}
-
 class Recovery {
  public:
     Recovery(Disk& disk, LogOptions options) : disk_(disk), options_(std::move(options)) {}
@@ -46,6 +37,7 @@ class Recovery {
     std::expected<void, Refusal> find_snapshots();
     std::expected<void, Refusal> fit_to_snapshots(ScannedLog& log);
     void begin_anew(engine::EntryId base);
+    void begin_segment(engine::EntryId base, bool begins_anew);
     void mend_vote();
     std::expected<void, Refusal> perform();
 
@@ -210,17 +202,7 @@ std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refus
 }
 
 std::expected<void, Refusal> Recovery::create() {
-    const std::uint64_t file_bytes = segment_file_bytes(options_.segment_bytes, 0);
-    const std::uint64_t salt = segment_salt(options_.salt, 1);
-    const std::string header = encode_header({1, file_bytes, {}, 0, 0, salt, options_.identity, false});
-    operations_.emplace_back(CreateZeroed{spare_name(1), file_bytes});
-    operations_.emplace_back(WriteAt{spare_name(1), 0, header});
-    operations_.emplace_back(SyncFile{spare_name(1)});
-    operations_.emplace_back(RenameFile{spare_name(1), segment_name(1)});
-    operations_.emplace_back(SyncDirectory{});
-
-    result_.segments[1] = {salt, {}};
-    result_.tail = {1, salt, file_bytes, kRecordsOffset, block_crc(header), kRecordsOffset};
+    begin_segment({}, false);
     result_.vote = {result_.vote.sequence + 1, owner_of(options_.identity), result_.vote.hard_state,
                     result_.tail.durable_mark(), result_.vote.lost};
     result_.recovered.hard_state = result_.vote.hard_state;
@@ -312,6 +294,7 @@ std::expected<void, Refusal> Recovery::find_snapshots() {
             result_.recovered.useless.push_back(file.name);
         if (!parse_snapshot_name(file.name)) continue;
         auto meta = read_snapshot_meta(disk_, file, options_.identity);
+        // Later, when it is loaded, it would be too late to begin anew.
         if (meta && options_.recovers_from_peers) {
             if (auto checked = check_chunks(disk_, *meta); !checked) meta = std::unexpected(checked.error());
         }
@@ -353,16 +336,19 @@ std::expected<void, Refusal> Recovery::fit_to_snapshots(ScannedLog& log) {
 }
 
 void Recovery::begin_anew(engine::EntryId base) {
+    begin_segment(base, true);
+    result_.first_live = result_.tail.sequence;
+    result_.last = base;
+}
+
+// Behind the tail, or the first of all. Its header is durable before it has its name.
+void Recovery::begin_segment(engine::EntryId base, bool begins_anew) {
     const std::uint64_t sequence = result_.tail.sequence + 1;
+    const std::uint64_t previous_end = sequence == 1 ? 0 : result_.tail.end;
     const std::uint64_t file_bytes = segment_file_bytes(options_.segment_bytes, 0);
-    const SegmentHeader header{sequence,
-                               file_bytes,
-                               base,
-                               result_.tail.end,
-                               result_.tail.crc,
-                               segment_salt(options_.salt, sequence),
-                               options_.identity,
-                               true};
+    const SegmentHeader header{sequence,          file_bytes,       base,
+                               previous_end,      result_.tail.crc, segment_salt(options_.salt, sequence),
+                               options_.identity, begins_anew};
     const std::string block = encode_header(header);
     operations_.emplace_back(CreateZeroed{spare_name(sequence), file_bytes});
     operations_.emplace_back(WriteAt{spare_name(sequence), 0, block});
@@ -371,8 +357,6 @@ void Recovery::begin_anew(engine::EntryId base) {
     operations_.emplace_back(SyncDirectory{});
     result_.tail = {sequence, header.salt, file_bytes, kRecordsOffset, block_crc(block), kRecordsOffset};
     result_.segments[sequence] = {header.salt, base.index};
-    result_.first_live = sequence;
-    result_.last = base;
 }
 
 // What was read may still lie in the kernel's cache alone, even marked clean after a failed sync: everything

@@ -113,4 +113,12 @@ std::expected<SnapshotMeta, Flaw> read_snapshot_meta(DiskReader& disk, const Fil
     return meta;
 }
 
+std::expected<void, Flaw> check_chunks(DiskReader& disk, const SnapshotMeta& snapshot) {
+    SnapshotReader reader(disk, snapshot);
+    while (reader.number() < snapshot.chunks) {
+        if (const auto chunk = reader.next(); !chunk) return std::unexpected(chunk.error());
+    }
+    return {};
+}
+
 }  // namespace quorate::wal

@@ -74,4 +74,7 @@ class SnapshotReader {
 [[nodiscard]] std::expected<SnapshotMeta, Flaw> read_snapshot_meta(DiskReader& disk, const FileStatus& file,
                                                                    const Identity& identity);
 
+/// Reads every chunk: what is wrong with the first that is not as it was written.
+[[nodiscard]] std::expected<void, Flaw> check_chunks(DiskReader& disk, const SnapshotMeta& snapshot);
+
 }  // namespace quorate::wal

@@ -169,13 +169,7 @@ void Surveyor::survey_snapshots() {
             continue;
         }
         result_.snapshots.push_back(*meta);
-        SnapshotReader reader(*disk_, *meta);
-        while (reader.number() < meta->chunks) {
-            if (const auto chunk = reader.next(); !chunk) {
-                report(chunk.error());
-                break;
-            }
-        }
+        if (const auto checked = check_chunks(*disk_, *meta); !checked) report(checked.error());
     }
 }
 
