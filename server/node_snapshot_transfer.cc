@@ -48,10 +48,9 @@ void Node::care_for_snapshots() {
     if (raft_.role() != engine::RoleName::Leader) outgoing_snapshots_.clear();
     std::vector<ServerId> lost;
     for (auto& [to, outgoing] : outgoing_snapshots_) {
-        const engine::Progress* progress = nullptr;
-        for (const engine::Progress& p : raft_.as_leader()->progress)
-            if (p.id == to) progress = &p;
-        if (progress == nullptr || progress->state != engine::ProgressState::Snapshot ||
+        const auto& followers = raft_.as_leader()->progress;
+        const auto progress = std::ranges::find(followers, to, &engine::Progress::id);
+        if (progress == followers.end() || progress->state != engine::ProgressState::Snapshot ||
             now_ms_ - outgoing.heard_ms >= kSilenceMsMax) {
             lost.push_back(to);
         } else if (now_ms_ - std::max(outgoing.heard_ms, outgoing.offered_ms) >= kOfferPauseMs) {
@@ -96,10 +95,7 @@ void Node::on_frame(ServerId from, SnapshotWanted&& frame) {
                          fmt::format("{}: offset {}: damaged: {}; taking another snapshot",
                                      chunk.error().file, chunk.error().offset, chunk.error().what));
         bytes_since_snapshot_ = config_.snapshots.bytes_max;
-        const auto& kept = snapshots_.kept();
-        const bool has_older =
-            kept.size() > 1 && kept[kept.size() - 2].last.index >= raft_.log().base().index;
-        if (kept.back() == snapshot && has_older) snapshots_.drop_newest();
+        if (snapshots_.kept().back() == snapshot && has_older_snapshot()) snapshots_.drop_newest();
         outgoing_snapshots_.erase(found);
         return step(engine::SnapshotSendFailed{from});
     }

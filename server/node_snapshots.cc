@@ -24,6 +24,7 @@ constexpr std::uint64_t kNoRoomPauseMs = 10'000;
 }  // namespace
 
 void Node::load_snapshot() {
+    ENGINE_CHECK(loading_);
     if (const auto loaded = loading_->load_chunk(); !loaded) return give_up_loading(loaded.error());
     if (!loading_->has_all()) return environment_.request_turn();
     environment_.met(Situation::SnapshotLoaded);
@@ -36,12 +37,16 @@ void Node::load_snapshot() {
     environment_.request_turn();
 }
 
+// With the log behind it, it has everything that the newest one holds.
+bool Node::has_older_snapshot() const {
+    const auto& kept = snapshots_.kept();
+    return kept.size() > 1 && kept[kept.size() - 2].last.index >= raft_.log().base().index;
+}
+
 // The snapshot before it, or the whole log, has everything that it held.
 void Node::give_up_loading(const wal::Flaw& flaw) {
-    const LogIndex base = raft_.log().base().index;
-    const auto& kept = snapshots_.kept();
-    const bool has_older = kept.size() > 1 && kept[kept.size() - 2].last.index >= base;
-    if (!has_older && base > LogIndex{}) return fail(wal::refusal(flaw));
+    const bool has_older = has_older_snapshot();
+    if (!has_older && raft_.log().base().index > LogIndex{}) return fail(wal::refusal(flaw));
     environment_.met(Situation::SnapshotGivenUp);
     environment_.log(LogLevel::Warning,
                      fmt::format("{}: offset {}: not used: {}", flaw.file, flaw.offset, flaw.what));

@@ -9,6 +9,13 @@
 
 namespace quorate::server {
 
+namespace {
+
+/// Records and changes whose memory is given back in one call, so that no turn is long.
+constexpr std::size_t kFreedAtOnce = 1024;
+
+}  // namespace
+
 ApplyResult StateMachine::apply(const Command& command) {
     ApplyResult result;
     if (command.forget_through > oldest_revision_) {
@@ -160,17 +167,15 @@ void StateMachine::unpin(const Pin& pin) {
 }
 
 void StateMachine::free_some() {
-    constexpr std::size_t kCount = 1024;
     std::uint64_t through = oldest_revision_;
     for (const Pin& pin : pins_) through = std::min(through, pin.oldest_revision);
-    history_.free_some(kCount, through);
+    history_.free_some(kFreedAtOnce, through);
 }
 
 bool StateMachine::discard_some() {
-    constexpr std::size_t kCount = 1024;
-    for (std::size_t i = 0; i < kCount && !records_.empty(); ++i) records_.erase(records_.begin());
+    for (std::size_t i = 0; i < kFreedAtOnce && !records_.empty(); ++i) records_.erase(records_.begin());
     history_.forget_through(revision_);
-    history_.free_some(kCount, revision_);
+    history_.free_some(kFreedAtOnce, revision_);
     return !records_.empty() || history_.forgotten_bytes() > 0;
 }
 

@@ -81,13 +81,18 @@ TEST(Backup, OfAFollowerUnderLoadMakesANewClusterWithEveryKeyAndItsETag) {
     EXPECT_THAT(restored.log(leader), HasSubstr("was made from"));
 }
 
+// k0 to k4, to the first node.
+void put_five(HttpClient& client, Cluster& cluster) {
+    for (int i = 0; i < 5; ++i)
+        ASSERT_EQ(client.put(cluster.address(0), "/kv/k" + std::to_string(i), "v").status, 200);
+}
+
 TEST(Backup, ARestoreThatCannotBeIsRefusedAndTouchesNothing) {
     const TemporaryDirectory directory;
     Cluster cluster(1);
     (void)cluster.wait_for_leader();
     HttpClient client;
-    for (int i = 0; i < 5; ++i)
-        ASSERT_EQ(client.put(cluster.address(0), "/kv/k" + std::to_string(i), "v").status, 200);
+    put_five(client, cluster);
     const std::string backup = client.get(cluster.address(0), "/admin/backup").body;
     cluster.terminate(0);
     EXPECT_EQ(cluster.wait(0), (Ending{0, 0}));
@@ -128,8 +133,7 @@ TEST(Backup, OfADirectoryIsImportedIntoAnother) {
     Cluster cluster(1);
     (void)cluster.wait_for_leader();
     HttpClient client;
-    for (int i = 0; i < 5; ++i)
-        ASSERT_EQ(client.put(cluster.address(0), "/kv/k" + std::to_string(i), "v").status, 200);
+    put_five(client, cluster);
     ASSERT_EQ(client.request("POST", cluster.address(0), "/admin/snapshot").status, 200);
     const std::string served = client.get(cluster.address(0), "/admin/backup").body;
     cluster.terminate(0);

@@ -36,6 +36,15 @@ std::size_t files_of(NodeHost& host, std::string_view prefix) {
         *files, [&](const wal::FileStatus& file) { return file.name.starts_with(prefix); }));
 }
 
+// Each in its header.
+void rot_snapshots(NodeHost& host) {
+    const auto files = *host.disk->list();
+    for (const wal::FileStatus& file : files) {
+        if (!file.name.starts_with("snapshot-")) continue;
+        ASSERT_TRUE(host.disk->rot(file.name, 20, 3));
+    }
+}
+
 void write_some(NodeCluster& cluster, int node, int count, std::string_view prefix = "k") {
     for (int i = 0; i < count; ++i) {
         const std::string key = std::string("/kv/") + std::string(prefix) + std::to_string(i % 30);
@@ -166,12 +175,8 @@ TEST(NodeSnapshots, WithEverySnapshotDamagedTheDirectoryIsRefused) {
     cluster.run_for(500);
     NodeHost& host = cluster.host(other_than(leader));
     host.crash();
+    rot_snapshots(host);
     const auto files = *host.disk->list();
-    for (const wal::FileStatus& file : files) {
-        if (file.name.starts_with("snapshot-")) {
-            ASSERT_TRUE(host.disk->rot(file.name, 20, 3));
-        }
-    }
     host.start();
     ASSERT_TRUE(host.refusal);
     EXPECT_EQ(host.refusal->code, wal::RefusalCode::Damage);
@@ -210,12 +215,7 @@ TEST(NodeSnapshots, ALogThatOneHasReplacedIsRefusedWhenItIsDamaged) {
     lagging.start();
     for (int i = 0; i < 1000 && !has_line(lagging, "installed the snapshot"); ++i) cluster.run_for(10);
     lagging.crash();
-    const auto files = *lagging.disk->list();
-    for (const wal::FileStatus& file : files) {
-        if (file.name.starts_with("snapshot-")) {
-            ASSERT_TRUE(lagging.disk->rot(file.name, 20, 3));
-        }
-    }
+    rot_snapshots(lagging);
     lagging.start();
     ASSERT_TRUE(lagging.refusal);
     EXPECT_EQ(lagging.refusal->code, wal::RefusalCode::Damage);
