@@ -8,10 +8,19 @@
 
 namespace quorate::server {
 
+KeyHistory::KeyHistory(const KeyHistory& other)
+    : changes_(other.changes_),
+      added_(other.added_),
+      forgotten_(other.forgotten_),
+      bytes_(other.bytes_),
+      forgotten_bytes_(other.forgotten_bytes_) {
+    for (const PastRecord& change : changes_) index_.insert(&change);
+}
+
 void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional<Record> before) {
     ENGINE_CHECK(changes_.empty() || changes_.back().revision <= revision);
-    index_.emplace(std::string(key), first_number_ + changes_.size());
     changes_.push_back({revision, std::string(key), std::move(before)});
+    ENGINE_CHECK(index_.insert(&changes_.back()).second);
     bytes_ += changes_.back().bytes();
     ++added_;
 }
@@ -26,11 +35,10 @@ void KeyHistory::forget_through(std::uint64_t revision) {
 void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
     count += 2 * std::exchange(added_, 0);
     for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {
-        index_.erase(index_.find(PlaceView(changes_.front().key, first_number_)));
+        index_.erase(&changes_.front());
         forgotten_bytes_ -= changes_.front().bytes();
         changes_.pop_front();
         --forgotten_;
-        ++first_number_;
     }
 }
 
@@ -41,15 +49,10 @@ void KeyHistory::load(std::vector<PastRecord> changes) {
     for (PastRecord& change : changes) add(change.revision, change.key, std::move(change.before));
 }
 
-std::uint64_t KeyHistory::first_number_after(std::uint64_t revision) const {
-    const auto found = std::ranges::upper_bound(changes_, revision, {}, &PastRecord::revision);
-    return first_number_ + static_cast<std::uint64_t>(found - changes_.begin());
-}
-
 const PastRecord* KeyHistory::first_change_after(std::string_view key, std::uint64_t revision) const {
     if (changes_.empty() || changes_.back().revision <= revision) return nullptr;
-    const auto found = index_.lower_bound(PlaceView(key, first_number_after(revision)));
-    return found != index_.end() && found->first == key ? &numbered(found->second) : nullptr;
+    const auto found = index_.lower_bound(Place(key, revision + 1));
+    return found != index_.end() && (*found)->key == key ? *found : nullptr;
 }
 
 }  // namespace quorate::server

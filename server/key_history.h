@@ -8,11 +8,13 @@
 #include <deque>
 #include <optional>
 #include <ranges>
-#include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
+
+#include <absl/container/btree_set.h>
 
 #include "server/record.h"
 
@@ -34,18 +36,26 @@ struct PastRecord {
 
 /// A regular value. Not thread-safe.
 class KeyHistory {
-    // A key, and the number of one of its changes. Numbers count all changes, so that a key's are in order.
-    using Place = std::pair<std::string, std::uint64_t>;
-    using PlaceView = std::pair<std::string_view, std::uint64_t>;
+    // A key and the revision of its change: a key has one change at each.
+    using Place = std::tuple<std::string_view, std::uint64_t>;
     struct Before {
         using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
-        static PlaceView view(const Place& place) { return {place.first, place.second}; }
-        static PlaceView view(const PlaceView& place) { return place; }
-        bool operator()(const auto& one, const auto& other) const { return view(one) < view(other); }
+        static Place place(const PastRecord* change) { return {change->key, change->revision}; }
+        static Place place(const Place& place) { return place; }
+        bool operator()(const auto& one, const auto& other) const { return place(one) < place(other); }
     };
-    using Index = std::set<Place, Before>;
+    // Into changes_, which moves none of its elements: a second copy of each key would cost more than the
+    // tree.
+    using Index = absl::btree_set<const PastRecord*, Before>;
 
  public:
+    KeyHistory() = default;
+    KeyHistory(const KeyHistory& other);
+    KeyHistory& operator=(const KeyHistory& other) { return *this = KeyHistory(other); }
+    KeyHistory(KeyHistory&&) = default;
+    KeyHistory& operator=(KeyHistory&&) = default;
+    ~KeyHistory() = default;
+
     /// `revision` is that of the change before, or a later one, and this the key's first change at it: what
     /// it held between two changes of one revision nobody can see.
     void add(std::uint64_t revision, std::string_view key, std::optional<Record> before);
@@ -81,8 +91,8 @@ class KeyHistory {
     class ByKey {
      public:
         [[nodiscard]] bool at_end() const { return place_ == history_->index_.end(); }
-        [[nodiscard]] const PastRecord& change() const { return history_->numbered(place_->second); }
-        [[nodiscard]] const std::string& key() const { return place_->first; }
+        [[nodiscard]] const PastRecord& change() const { return **place_; }
+        [[nodiscard]] const std::string& key() const { return change().key; }
         void next() { ++place_; }
 
      private:
@@ -93,22 +103,16 @@ class KeyHistory {
     };
     /// From `key` on. Valid as long as nothing changes.
     [[nodiscard]] ByKey from(std::string_view key) const {
-        return {*this, index_.lower_bound(PlaceView(key, 0))};
+        return {*this, index_.lower_bound(Place(key, 0))};
     }
 
     bool operator==(const KeyHistory& other) const { return std::ranges::equal(changes(), other.changes()); }
 
  private:
-    [[nodiscard]] const PastRecord& numbered(std::uint64_t number) const {
-        return changes_[static_cast<std::size_t>(number - first_number_)];
-    }
-    [[nodiscard]] std::uint64_t first_number_after(std::uint64_t revision) const;
-
     std::deque<PastRecord> changes_;
     std::size_t added_ = 0;      ///< since free_some()
     std::size_t forgotten_ = 0;  ///< so many of them, the oldest
     Index index_;
-    std::uint64_t first_number_ = 0;
     std::uint64_t bytes_ = 0;  ///< of those that are not forgotten
     std::uint64_t forgotten_bytes_ = 0;
 };
