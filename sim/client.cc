@@ -103,7 +103,17 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             request.method = "POST";
             request.target =
                 line.key == 0 ? "/cluster/transfer" : fmt::format("/cluster/transfer?to={}", line.key);
-            attempt.is_transfer = true;
+            attempt.is_order = true;
+            break;
+        case RequestKind::Snapshot:
+            request.method = "POST";
+            request.target = "/admin/snapshot";
+            attempt.is_order = true;
+            break;
+        case RequestKind::Backup:
+            request.method = "GET";
+            request.target = "/admin/backup";
+            attempt.is_backup = true;
             break;
         case RequestKind::Range:
         case RequestKind::PastRange:

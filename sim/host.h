@@ -33,6 +33,11 @@ class Surroundings {
 
     virtual bool send_frame(std::size_t from, engine::ServerId to, std::string frame) = 0;
     virtual void respond(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) = 0;
+    virtual void begin_parts(std::size_t node, server::HttpExchange exchange,
+                             server::HttpResponse response) = 0;
+    virtual bool wants_part(server::HttpExchange exchange) = 0;
+    virtual bool send_part(std::size_t node, server::HttpExchange exchange, std::string bytes,
+                           server::AnswerPart part) = 0;
     virtual void job_submitted(std::size_t node, wal::DiskLane lane) = 0;
     virtual void turn_wanted(std::size_t node) = 0;
     virtual void log_line(std::size_t node, server::LogLevel level, std::string_view line) = 0;
@@ -110,10 +115,15 @@ class Host final : public server::Environment, public wal::Disk {
         world_.respond(index_, exchange, std::move(response));
     }
     bool wants_answer(server::HttpExchange, std::size_t) override { return true; }
-    // Its clients ask for nothing that is answered in parts.
-    void begin_parts(server::HttpExchange, server::HttpResponse) override {}
-    bool wants_part(server::HttpExchange, std::size_t) override { return true; }
-    bool send_part(server::HttpExchange, std::string, server::AnswerPart) override { return false; }
+    void begin_parts(server::HttpExchange exchange, server::HttpResponse response) override {
+        world_.begin_parts(index_, exchange, std::move(response));
+    }
+    bool wants_part(server::HttpExchange exchange, std::size_t) override {
+        return world_.wants_part(exchange);
+    }
+    bool send_part(server::HttpExchange exchange, std::string bytes, server::AnswerPart part) override {
+        return world_.send_part(index_, exchange, std::move(bytes), part);
+    }
     void log(server::LogLevel level, std::string_view line) override { world_.log_line(index_, level, line); }
     void request_turn() override { world_.turn_wanted(index_); }
     void fail(int exit_code, std::string_view line) override {

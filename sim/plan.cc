@@ -129,6 +129,8 @@ std::string_view to_string(RequestKind kind) {
         case RequestKind::PastGet: return "PastGet";
         case RequestKind::PastRange: return "PastRange";
         case RequestKind::DeleteIf: return "DeleteIf";
+        case RequestKind::Snapshot: return "Snapshot";
+        case RequestKind::Backup: return "Backup";
     }
     std::unreachable();
 }

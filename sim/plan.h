@@ -79,8 +79,10 @@ enum class RequestKind : std::uint8_t {
     PastGet,
     PastRange,
     DeleteIf,
+    Snapshot,  ///< of the node that is asked
+    Backup,
 };
-inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::DeleteIf) + 1;
+inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Backup) + 1;
 
 [[nodiscard]] std::string_view to_string(RequestKind kind);
 

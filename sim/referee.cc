@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "server/backup.h"
 #include "server/hash.h"
 
 namespace quorate::sim {
@@ -210,10 +211,10 @@ const Referee::Version* Referee::at(std::string_view key, std::uint64_t revision
 }
 
 Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response) {
-    // An order is given until somebody leads who can try to carry it out.
-    if (attempt.is_transfer && (response.status == 200 || response.status == 400 || response.status == 503))
+    // An order is given until it comes to somebody who can try to carry it out.
+    if (attempt.is_order && (response.status == 200 || response.status == 400 || response.status == 503))
         return Fate::Done;
-    if (attempt.is_transfer && response.status == 409) return Fate::Refused;
+    if (attempt.is_order && response.status == 409) return Fate::Refused;
     const bool is_write = !attempt.writes.empty();
     switch (response.status) {
         case 200:
@@ -264,6 +265,8 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
     }
     if (is_write) {
         check_write(attempt, response, *revision);
+    } else if (attempt.is_backup) {
+        check_backup(attempt, response, *revision);
     } else if (attempt.is_range) {
         check_range(attempt, response, attempt.past_revision.value_or(*revision));
     } else {
@@ -311,6 +314,38 @@ void Referee::check_write(const Attempt& attempt, const server::HttpResponse& re
         const std::uint64_t mod = before != nullptr && before->value ? before->revision : 0;
         if (mod != *attempt.if_revision) wrong("its condition did not hold");
     }
+}
+
+void Referee::check_backup(const Attempt& attempt, const server::HttpResponse& response,
+                           std::uint64_t revision) {
+    const auto wrong = [&](std::string_view what) {
+        violate("Linearizability", fmt::format("attempt {} was given a backup at revision {}: {}",
+                                               attempt.number, revision, what));
+    };
+    server::BackupReader reader([&, text = response.body]() mutable {
+        return std::expected<std::string, std::string>(std::exchange(text, {}));
+    });
+    const auto head = reader.head();
+    if (!head) return wrong(head.error());
+    if (head->revision != revision) wrong(fmt::format("its first line says {}", head->revision));
+    std::uint64_t keys = 0;
+    for (;; ++keys) {
+        const auto pair = reader.next();
+        if (!pair) return wrong(pair.error());
+        if (!*pair) break;
+        const auto& [key, record] = **pair;
+        const Version* version = at(key, revision);
+        if (version == nullptr || version->value != record.value || version->revision != record.mod_revision)
+            wrong(fmt::format("{} does not hold {} since {}", key, value_name(record.value),
+                              record.mod_revision));
+    }
+    const auto is_there = [&](const auto& item) {
+        const Version* version = at(item.first, revision);
+        return version != nullptr && version->value.has_value();
+    };
+    if (const auto expected = static_cast<std::uint64_t>(std::ranges::count_if(versions_, is_there));
+        keys != expected)
+        wrong(fmt::format("it has {} keys, not {}", keys, expected));
 }
 
 void Referee::check_read(const Attempt& attempt, const server::HttpResponse& response,

@@ -48,8 +48,9 @@ struct Attempt {
     bool is_range = false;
     std::uint64_t limit = 0;                     ///< entries of a range's page at most; 0: the node's own
     std::optional<std::uint64_t> past_revision;  ///< of a read: what it looks at
-    bool is_transfer = false;                    ///< of leadership: neither reads nor writes
-    std::optional<std::uint64_t> if_revision;    ///< If-Match, or If-None-Match: * when 0
+    bool is_order = false;                       ///< to lead or to snapshot: neither reads nor writes
+    bool is_backup = false;
+    std::optional<std::uint64_t> if_revision;  ///< If-Match, or If-None-Match: * when 0
 };
 
 enum class Fate : std::uint8_t {
@@ -105,6 +106,7 @@ class Referee {
     [[nodiscard]] const Version* at(std::string_view key, std::uint64_t revision) const;
     void check_read(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
     void check_range(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
+    void check_backup(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
     void check_write(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
 
     std::optional<Violation> violation_;

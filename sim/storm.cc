@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint64_t kMs = 1000;
 /// Plans with values that no frame, batch or segment of these worlds holds beside others: millionths.
+constexpr std::uint64_t kOrdersChance = 300'000;
 constexpr std::uint64_t kLargeValuesChance = 30'000;
 constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
 constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
@@ -278,6 +279,15 @@ class Planner {
         }
         // Drawn last, so that all other plans stay as they are.
         if (dice_.chance(kLargeValuesChance)) add_large_values();
+        if (dice_.chance(kOrdersChance)) add_orders();
+    }
+
+    // To snapshot, and for backups.
+    void add_orders() {
+        const std::uint64_t count = dice_.between(1, 6);
+        for (std::uint64_t i = 0; i < count; ++i)
+            plan_.operations[dice_.pick(plan_.operations.size())].kind =
+                dice_.flip() ? RequestKind::Snapshot : RequestKind::Backup;
     }
 
     // Few: they are costly.

@@ -6,8 +6,8 @@ namespace quorate::sim {
 
 void Witness::saw(std::uint64_t client, const Attempt& attempt, Fate fate, std::uint64_t called_us,
                   std::uint64_t now_us, const server::HttpResponse* response) {
-    if (fate == Fate::Refused || attempt.is_stale_read || attempt.is_range || attempt.is_transfer ||
-        attempt.past_revision)
+    if (fate == Fate::Refused || attempt.is_stale_read || attempt.is_range || attempt.is_order ||
+        attempt.is_backup || attempt.past_revision)
         return;
     const bool is_known = fate == Fate::Done && response != nullptr;
     if (is_known && response->status == 412) return;

@@ -104,6 +104,48 @@ void World::respond(std::size_t node, server::HttpExchange exchange, server::Htt
                  {}});
 }
 
+// Some clients take nothing for a while.
+void World::begin_parts(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) {
+    const std::uint64_t pause_us = dice_.flip() ? 0 : dice_.between(0, kPartsPauseMsMax * kMs);
+    streams_[exchange] = {std::move(response), now_us_ + pause_us};
+    queue_.push(now_us_ + pause_us,
+                {EventKind::TurnEnd, static_cast<std::uint32_t>(node), 0, hosts_[node]->life(), {}});
+}
+
+bool World::has_taker(server::HttpExchange exchange) const {
+    const auto waiting = waiting_.find(exchange);
+    return waiting != waiting_.end() && clients_[waiting->second.client].token == waiting->second.token;
+}
+
+bool World::wants_part(server::HttpExchange exchange) {
+    return !has_taker(exchange) || now_us_ >= streams_.at(exchange).taken_from_us;
+}
+
+bool World::send_part(std::size_t node, server::HttpExchange exchange, std::string bytes,
+                      server::AnswerPart part) {
+    auto stream = streams_.find(exchange);
+    ENGINE_CHECK(stream != streams_.end());
+    stream->second.response.body += bytes;
+    const bool is_taken = has_taker(exchange);
+    if (is_taken && part == server::AnswerPart::More) return true;
+    server::HttpResponse response = std::move(stream->second.response);
+    streams_.erase(stream);
+    if (is_taken && part == server::AnswerPart::Last) {
+        respond(node, exchange, std::move(response));
+    } else if (const auto waiting = waiting_.extract(exchange)) {
+        connection_breaks(waiting.mapped());
+    }
+    return is_taken;
+}
+
+// Its client hears nothing more.
+void World::connection_breaks(const WaitingExchange& waiting) {
+    const std::uint64_t number = next_number_++;
+    arriving_[number] = {waiting.client, waiting.token, std::nullopt};
+    queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
+                {EventKind::Response, static_cast<std::uint32_t>(waiting.client), 0, number, {}});
+}
+
 void World::deliver_response(const ArrivingResponse& arrived) {
     Client& c = clients_[arrived.client];
     if (c.token != arrived.token || !c.attempt) return;  // its client has given up
@@ -115,7 +157,7 @@ void World::deliver_response(const ArrivingResponse& arrived) {
                  arrived.response ? &*arrived.response : nullptr);
     switch (fate) {
         case Fate::Done:
-            if (!attempt.attempt.is_stale_read && !attempt.attempt.is_transfer)
+            if (!attempt.attempt.is_stale_read && !attempt.attempt.is_order)
                 last_served_us_[c.node] = now_us_;
             if (arrived.response && goes_on(arrived.client, attempt.attempt, *arrived.response)) return;
             ++result_.done;

@@ -139,10 +139,8 @@ void World::node_ended(std::size_t node, bool peers_hear) {
     std::erase_if(waiting_, [&](const auto& entry) {
         const auto& [exchange, waiting] = entry;
         if (waiting.node != node) return false;
-        const std::uint64_t number = next_number_++;
-        arriving_[number] = {waiting.client, waiting.token, std::nullopt};
-        queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
-                    {EventKind::Response, static_cast<std::uint32_t>(waiting.client), 0, number, {}});
+        streams_.erase(exchange);
+        connection_breaks(waiting);
         return true;
     });
 }

@@ -36,6 +36,8 @@ inline constexpr std::uint64_t kClientPauseMs = 20;
 inline constexpr std::uint64_t kTriesMax = 200;
 /// That a client whose write may have happened writes again: millionths.
 inline constexpr std::uint64_t kTriesAgainChance = 500'000;
+/// How long a client may take nothing of an answer in parts.
+inline constexpr std::uint64_t kPartsPauseMsMax = 2000;
 /// A disk that hangs comes back.
 inline constexpr std::uint64_t kDiskJobUsMax = 8 * kSecond;
 /// A run takes some ten thousand events.
@@ -71,6 +73,10 @@ class World final : public Surroundings {
     // Surroundings
     bool send_frame(std::size_t from, engine::ServerId to, std::string frame) override;
     void respond(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) override;
+    void begin_parts(std::size_t node, server::HttpExchange exchange, server::HttpResponse response) override;
+    bool wants_part(server::HttpExchange exchange) override;
+    bool send_part(std::size_t node, server::HttpExchange exchange, std::string bytes,
+                   server::AnswerPart part) override;
     void job_submitted(std::size_t node, wal::DiskLane lane) override;
     void turn_wanted(std::size_t node) override;
     void log_line(std::size_t node, server::LogLevel level, std::string_view line) override;
@@ -88,6 +94,10 @@ class World final : public Surroundings {
         std::size_t node = 0;
         std::size_t client = 0;
         std::uint64_t token = 0;
+    };
+    struct AnswerInParts {
+        server::HttpResponse response;  ///< what has come of it
+        std::uint64_t taken_from_us = 0;
     };
     struct ArrivingResponse {
         std::size_t client = 0;
@@ -116,6 +126,8 @@ class World final : public Surroundings {
     void dial(std::size_t from, std::size_t to);
 
     void start_node(std::size_t node);
+    void connection_breaks(const WaitingExchange& waiting);
+    [[nodiscard]] bool has_taker(server::HttpExchange exchange) const;
     void node_ended(std::size_t node, bool peers_hear);
     void process_failed(std::size_t node);
     void schedule_start(std::size_t node, std::uint64_t delay_us);
@@ -176,6 +188,7 @@ class World final : public Surroundings {
     std::vector<Client> clients_;
     std::uint64_t next_number_ = 1;                            ///< attempts, tokens and exchanges
     std::map<server::HttpExchange, WaitingExchange> waiting_;  ///< at the nodes
+    std::map<server::HttpExchange, AnswerInParts> streams_;    ///< some of them: their answer so far
     std::map<std::uint64_t, ArrivingResponse> arriving_;       ///< by number
 
     Phase phase_ = Phase::Storm;
