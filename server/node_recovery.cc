@@ -65,8 +65,10 @@ void Node::tell_what_is_lost() {
                   awaited)
             : fmt::format(
                   "recovering from the other nodes: this node has lost entries, and does not vote until "
-                  "it has them from a leader (entry {} of {})",
-                  raft_.durable_index().value, lost_.leader_last.value));
+                  "it has them from a leader ({})",
+                  lost_.leader_last == LogIndex{}
+                      ? std::string("none is heard yet")
+                      : fmt::format("entry {} of {}", raft_.durable_index().value, lost_.leader_last.value)));
 }
 
 void Node::set_lost(Lost lost) {

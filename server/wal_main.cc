@@ -99,21 +99,20 @@ struct Arguments {
 
     CLI::App app{
         "Looks into a data directory and changes nothing in it. It takes no lock: the directory may be a "
-        "running node's.",
+        "running node's. import alone writes: it makes a new one.",
         "quorate-wal"};
     CLI::App* inspect_command =
-        add("inspect", "Whose directory it is, its vote, and a line for each segment");
+        add("inspect", "Whose directory it is, its vote, its snapshots, and a line for each segment");
     CLI::App* dump_command = add("dump", "The log's entries as JSON, one a line");
     CLI::App* verify_command = add("verify", "Check every byte and name each thing that is wrong");
-    CLI::App* export_command =
-        add("export",
-            "The keys and values as a backup (GET /admin/backup), which --restore and import take. It is the "
-            "state "
-            "after the last entry of the log, or after the one that --to names. A log does not know which "
-            "of its last entries were committed: the state may hold writes that were never acknowledged "
-            "and that the cluster has dropped since. For what was committed give the node's commitIndex "
-            "(GET /raft/health) to --to, or ask a node that runs for GET /admin/backup. Holds all keys and "
-            "values in memory");
+    CLI::App* export_command = add(
+        "export",
+        "The keys and values as a backup (GET /admin/backup), which --restore and import take. It is the "
+        "state after the last entry of the log, or after the one that --to names. A log does not know which "
+        "of its last entries were committed: the state may hold writes that were never acknowledged "
+        "and that the cluster has dropped since. For what was committed give the node's commitIndex "
+        "(GET /raft/health) to --to, or ask a node that runs for GET /admin/backup. Holds all keys and "
+        "values in memory");
     CLI::App* import_command =
         add("import",
             "Make DIR, which is empty, the data directory of a node of a new cluster that begins with a "
@@ -180,6 +179,13 @@ WalToolExit look(const Arguments& arguments) {
 
 WalToolExit start(int argc, char** argv) {
     Arguments arguments;
+    // CLI11 would only say that it misses a command.
+    if (const std::string_view first = argc > 1 ? argv[1] : "";
+        !first.empty() && first.front() != '-' &&
+        !arguments.app.get_subcommand_no_throw(std::string(first))) {
+        remark(fmt::format("'{}' is no command: inspect, dump, verify, export or import; see --help", first));
+        return WalToolExit::Usage;
+    }
     try {
         arguments.app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -38,7 +38,7 @@ std::string line_of(const wal::Finding& finding) {
     std::string what = fmt::format("{}: {}", text_of(finding.kind), finding.what);
     if (finding.file.empty()) return what;
     std::string line = fmt::format("{}: offset {}: {}", finding.file, finding.offset, what);
-    if (!finding.behind) return line;
+    if (!finding.behind || finding.behind->index == LogIndex{}) return line;
     return fmt::format("{}, behind entry {} (term {})", line, finding.behind->index.value,
                        finding.behind->term.value);
 }
@@ -189,10 +189,15 @@ std::optional<State> begin_of(wal::DiskReader& disk, const wal::Survey& seen, Lo
         if (auto state = load(disk, *snapshot)) return state;
     }
     if (seen.log.base.index > LogIndex{}) {
+        const bool is_later = !seen.snapshots.empty() && seen.snapshots.back().last.index > to;
         output.remark(fmt::format(
-            "the log goes on behind entry {}, and no whole snapshot from there on is at or before "
-            "what was asked for: give a later --to, or leave it out",
-            seen.log.base.index.value));
+            "the log goes on behind entry {}, and no whole snapshot from there on is {}",
+            seen.log.base.index.value,
+            is_later ? "at or before what was asked for: give a later --to, or leave it out" : "here"));
+        return std::nullopt;
+    }
+    if (seen.log.entries.empty() && seen.has(wal::FindingKind::Damage)) {
+        output.remark("nothing of the log is intact from its first entry on, and no snapshot is here");
         return std::nullopt;
     }
     if (seen.log.entries.empty()) return State{};

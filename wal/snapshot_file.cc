@@ -106,7 +106,9 @@ std::expected<SnapshotMeta, Flaw> read_snapshot_meta(DiskReader& disk, const Fil
     }
     const SnapshotMeta& meta = header->meta;
     const std::uint64_t bytes = kChunksOffset + meta.chunks * kChunkHeadBytes + meta.bytes;
-    if (snapshot_name(meta.last.index) != file.name || file.size != bytes) {
+    if (const std::string name = snapshot_name(meta.last.index); name != file.name)
+        return flaw(RefusalCode::Damage, text("holds what should be named ", name));
+    if (file.size != bytes) {
         return flaw(RefusalCode::Damage, text("expected a snapshot through entry ", meta.last.index.value,
                                               " of ", bytes, " bytes, as its header says, seen ", file.size));
     }

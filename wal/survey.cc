@@ -19,6 +19,9 @@ namespace {
 /// Segments may get their names while the directory is listed.
 constexpr int kListsMax = 4;
 
+constexpr std::string_view kStrayBehindHeader =
+    "expected zeros behind the header, seen other bytes; nothing is kept there";
+
 FindingKind kind_of(RefusalCode code) {
     return code == RefusalCode::UnknownFormat ? FindingKind::UnknownFormat : FindingKind::Damage;
 }
@@ -169,6 +172,10 @@ void Surveyor::survey_snapshots() {
             continue;
         }
         result_.snapshots.push_back(*meta);
+        std::string padding(kChunksOffset - kBlockBytes, '\0');
+        const bool is_read = disk_->read(file.name, kBlockBytes, padding).has_value();
+        if (const std::size_t stray = padding.find_first_not_of('\0'); is_read && stray != std::string::npos)
+            report(FindingKind::Damage, file.name, kBlockBytes + stray, std::string(kStrayBehindHeader));
         if (const auto checked = check_chunks(*disk_, *meta); !checked) report(checked.error());
     }
 }
@@ -381,8 +388,7 @@ void Surveyor::check_what_is_unused(const Tail& tail, bool is_last) {
     const std::string file = segment_name(tail.sequence);
     const std::size_t stray = bytes.substr(0, kRecordsOffset).find_first_not_of('\0', kBlockBytes);
     if (stray != std::string_view::npos) {
-        report(FindingKind::Damage, file, stray,
-               "expected zeros behind the header, seen other bytes; nothing is kept there");
+        report(FindingKind::Damage, file, stray, std::string(kStrayBehindHeader));
     }
     if (used_bytes(bytes) <= tail.end) return;
     const std::size_t behind = bytes.find_first_not_of('\0', tail.end);
@@ -444,7 +450,8 @@ void Surveyor::report(FindingKind kind, std::string file, std::uint64_t offset, 
         ++result_.findings_omitted;
         return;
     }
-    result_.findings.push_back({kind, std::move(file), offset, std::move(what), last_});
+    const std::optional<EntryId> behind = parse_snapshot_name(file) ? std::nullopt : std::optional(last_);
+    result_.findings.push_back({kind, std::move(file), offset, std::move(what), behind});
 }
 
 void Surveyor::report(const Flaw& flaw) { report(kind_of(flaw.code), flaw.file, flaw.offset, flaw.what); }

@@ -259,6 +259,50 @@ TEST(NodeSnapshots, ATransferGoesOnWhereABrokenLinkHasEndedIt) {
         << "what has come is not sent again";
 }
 
+TEST(NodeSnapshots, AnOrderGivenWhileOneIsReceivedIsAnsweredByIt) {
+    NodeCluster cluster(3, take_often);
+    const int leader = cluster.await_leader();
+    const int lagging = other_than(leader);
+    write_some(cluster, leader, 5);
+    cluster.run_for(300);
+    cluster.isolate(lagging);
+    write_some(cluster, leader, 200);
+    cluster.host(leader).snapshot_chunks_let_through = 3;
+    cluster.heal();
+    cluster.run_for(500);
+    const auto order = cluster.send(lagging, "POST", "/admin/snapshot");
+    cluster.settle();
+    ASSERT_EQ(cluster.answer(lagging, order), nullptr) << cluster.answer(lagging, order)->body;
+    cluster.host(leader).snapshot_chunks_let_through = UINT64_MAX;
+    cluster.run_for(2000);
+    ASSERT_TRUE(has_line(cluster.host(lagging), "installed the snapshot"));
+    const auto* answer = cluster.answer(lagging, order);
+    ASSERT_NE(answer, nullptr);
+    EXPECT_EQ(answer->status, 200) << answer->body;
+}
+
+// The follower has the most of it by the time that the damage is met, and takes the one before instead.
+TEST(NodeSnapshots, ADamagedOneIsNotSentWhileTheOneBeforeIsWhole) {
+    NodeCluster cluster(3, take_often);
+    const int leader = cluster.await_leader();
+    const int lagging = other_than(leader);
+    cluster.host(lagging).crash();
+    write_some(cluster, leader, 200);
+    cluster.run_for(300);
+    wal::FileStatus newest;
+    const auto files = *cluster.host(leader).disk->list();
+    for (const wal::FileStatus& file : files) {
+        if (file.name.starts_with("snapshot-")) newest = file;
+    }
+    ASSERT_TRUE(cluster.host(leader).disk->rot(newest.name, newest.size - 10, 3));
+    cluster.host(lagging).start();
+    cluster.run_for(1000);
+    EXPECT_TRUE(has_line(cluster.host(leader), "damaged: "));
+    EXPECT_TRUE(has_line(cluster.host(lagging), "installed the snapshot"));
+    EXPECT_EQ(cluster.node(lagging).store().digest(), cluster.node(leader).store().digest());
+    EXPECT_FALSE(cluster.host(leader).disk->written().contains(newest.name));
+}
+
 TEST(NodeSnapshots, AChunkThatComesAgainIsNotTakenAgain) {
     NodeCluster cluster(3, take_often);
     const int leader = cluster.await_leader();

@@ -230,6 +230,30 @@ TEST_F(CompactedDirectory, IsExportedFromItsNewestSnapshotAsABackup) {
     EXPECT_THAT(remarks_, testing::Contains(HasSubstr("give a later --to")));
 }
 
+// What the log has behind them is no backup.
+TEST_F(CompactedDirectory, IsNotExportedWithoutItsSnapshots) {
+    std::erase_if(image_, [](const auto& file) { return file.first.starts_with("snapshot-"); });
+    EXPECT_EQ(export_to(), WalToolExit::Unreadable);
+    EXPECT_EQ(out_, "");
+    EXPECT_THAT(remarks_,
+                testing::Contains(HasSubstr("nothing of the log is intact from its first entry on")));
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+}
+
+TEST_F(CompactedDirectory, WhatStandsWhereNothingIsKeptIsTold) {
+    const std::string name = wal::snapshot_name(snapshots_[2]);
+    flip(name, 1000);
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, testing::StartsWith(name + ": offset 1000: damaged: expected zeros behind the header, "
+                                                 "seen other bytes; nothing is kept there\ndamaged: "));
+    flip(name, 1000);
+    auto file = image_.extract(name);
+    file.key() = wal::snapshot_name(snapshots_[2].next());
+    image_.insert(std::move(file));
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("damaged: holds what should be named " + name + "\n"));
+}
+
 TEST_F(CompactedDirectory, IsExportedFromTheSnapshotBeforeWhenTheNewestIsDamaged) {
     flip(wal::snapshot_name(snapshots_[2]), 5000);
     EXPECT_EQ(export_to(), WalToolExit::Damaged);
