@@ -177,6 +177,9 @@ void World::rot(std::size_t node, std::uint64_t draw) {
     // Named, for the order in which a call's arguments are drawn is the compiler's.
     const auto bit = static_cast<unsigned>(dice.pick(8));
     host.disk().rot(file.name, dice.between(0, file.size - 1), bit);
+    if (dice.pick(8) != 0) return;
+    for (const std::string_view copy : {"vote-a", "vote-b"})
+        host.disk().rot(copy, dice.pick(wal::kBlockBytes), bit);
 }
 
 }  // namespace quorate::sim
