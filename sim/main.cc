@@ -17,7 +17,6 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include "sim/campaign.h"
@@ -344,19 +343,8 @@ int start(int argc, char** argv) {
 }  // namespace
 }  // namespace quorate::sim
 
-// A world takes its memory in pieces of many sizes and gives all of them back: what the system gets it is
-// asked for again at once, at the price of a fault for each page.
-static void keep_memory() {
-    constexpr int kKeptBytes = 1 << 30;
-    constexpr int kTakenAtOnce = 64 << 20;
-    mallopt(M_MMAP_THRESHOLD, kKeptBytes);
-    mallopt(M_TRIM_THRESHOLD, kKeptBytes);
-    mallopt(M_TOP_PAD, kTakenAtOnce);
-}
-
 // What may escape is a lack of memory: nothing to do but end.
 // NOLINTNEXTLINE(bugprone-exception-escape)
 int main(int argc, char** argv) {
-    keep_memory();
     return quorate::sim::printing([&] { return quorate::sim::start(argc, argv); });
 }
