@@ -52,8 +52,8 @@ class KeyHistory {
     KeyHistory() = default;
     KeyHistory(const KeyHistory& other);
     KeyHistory& operator=(const KeyHistory& other) { return *this = KeyHistory(other); }
-    KeyHistory(KeyHistory&&) = default;
-    KeyHistory& operator=(KeyHistory&&) = default;
+    KeyHistory(KeyHistory&&) noexcept = default;
+    KeyHistory& operator=(KeyHistory&&) noexcept = default;
     ~KeyHistory() = default;
 
     /// `revision` is that of the change before, or a later one, and this the key's first change at it: what
