@@ -180,9 +180,9 @@ WalToolExit look(const Arguments& arguments) {
 WalToolExit start(int argc, char** argv) {
     Arguments arguments;
     // CLI11 would only say that it misses a command.
-    if (const std::string_view first = argc > 1 ? argv[1] : "";
-        !first.empty() && first.front() != '-' &&
-        !arguments.app.get_subcommand_no_throw(std::string(first))) {
+    const std::string_view first = argc > 1 ? argv[1] : "--help";
+    const auto is_first = [&](const CLI::App* command) { return command->get_name() == first; };
+    if (!first.starts_with('-') && arguments.app.get_subcommands(is_first).empty()) {
         remark(fmt::format("'{}' is no command: inspect, dump, verify, export or import; see --help", first));
         return WalToolExit::Usage;
     }
