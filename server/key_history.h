@@ -8,13 +8,12 @@
 #include <deque>
 #include <optional>
 #include <ranges>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
-
-#include <absl/container/btree_set.h>
 
 #include "server/record.h"
 
@@ -46,7 +45,7 @@ class KeyHistory {
     };
     // Into changes_, which moves none of its elements: a second copy of each key would cost more than the
     // tree.
-    using Index = absl::btree_set<const PastRecord*, Before>;
+    using Index = std::set<const PastRecord*, Before>;
 
  public:
     KeyHistory() = default;

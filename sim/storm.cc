@@ -285,9 +285,11 @@ class Planner {
     // To snapshot, and for backups.
     void add_orders() {
         const std::uint64_t count = dice_.between(1, 6);
-        for (std::uint64_t i = 0; i < count; ++i)
-            plan_.operations[dice_.pick(plan_.operations.size())].kind =
-                dice_.flip() ? RequestKind::Snapshot : RequestKind::Backup;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            OperationLine& line = plan_.operations[dice_.pick(plan_.operations.size())];
+            line.kind = dice_.flip() ? RequestKind::Snapshot : RequestKind::Backup;
+            line.bytes = 0;
+        }
     }
 
     // Few: they are costly.

@@ -76,7 +76,7 @@ Verdict judge_in_pieces(std::string_view bytes, const HttpLimits& limits = kSmal
     return whole;
 }
 
-std::string get(const std::string& fields) { return "GET / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n"; }
+std::string get_with(const std::string& fields) { return "GET / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n"; }
 std::string put(const std::string& fields, const std::string& body) {
     return "PUT / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n" + body;
 }
@@ -106,10 +106,10 @@ TEST(HttpGuardRefuses, LinesThatDoNotEndInCrLf) {
         {"GET / HTTP/1.1\r\nHost: h\r\n\n", 400, "CR LF"},
         {"GET /\r HTTP/1.1\r\nHost: h\r\n\r\n", 400, "CR LF"},
         {"GET / HTTP/1.1\r\r\nHost: h\r\n\r\n", 400, "CR LF"},
-        {get("X: a\rb\r\n"), 400, "CR LF"},
-        {get("X: a\r\r\n"), 400, "CR LF"},
-        {get("\rX: a\r\n"), 400, "CR LF"},
-        {get("X: a\nContent-Length: 5\r\n"), 400, "CR LF"},
+        {get_with("X: a\rb\r\n"), 400, "CR LF"},
+        {get_with("X: a\r\r\n"), 400, "CR LF"},
+        {get_with("\rX: a\r\n"), 400, "CR LF"},
+        {get_with("X: a\nContent-Length: 5\r\n"), 400, "CR LF"},
         {"\n", 400, "CR LF"},
     });
 }
@@ -149,22 +149,22 @@ TEST(HttpGuardRefuses, RequestLines) {
 
 TEST(HttpGuardRefuses, HeaderLines) {
     expect_refused({
-        {get("X\r\n"), 400, "name"},
-        {get(": a\r\n"), 400, "name"},
-        {get("X : a\r\n"), 400, "name"},
-        {get("X\t: a\r\n"), 400, "name"},
-        {get("X Y: a\r\n"), 400, "name"},
-        {get("X(: a\r\n"), 400, "name"},
-        {get("X\xff: a\r\n"), 400, "name"},
-        {get("X\0: a\r\n"s), 400, "name"},
-        {get("X: a\r\n b\r\n"), 400, "folding"},
-        {get("X: a\r\n\tb\r\n"), 400, "folding"},
-        {get(" X: a\r\n"), 400, "folding"},
-        {get("X: a\0b\r\n"s), 400, "control"},
-        {get("X: \x01\r\n"), 400, "control"},
-        {get("X: a\x0b\r\n"), 400, "control"},
-        {get("X: a\x1f\r\n"), 400, "control"},
-        {get("X: a\x7f\r\n"), 400, "control"},
+        {get_with("X\r\n"), 400, "name"},
+        {get_with(": a\r\n"), 400, "name"},
+        {get_with("X : a\r\n"), 400, "name"},
+        {get_with("X\t: a\r\n"), 400, "name"},
+        {get_with("X Y: a\r\n"), 400, "name"},
+        {get_with("X(: a\r\n"), 400, "name"},
+        {get_with("X\xff: a\r\n"), 400, "name"},
+        {get_with("X\0: a\r\n"s), 400, "name"},
+        {get_with("X: a\r\n b\r\n"), 400, "folding"},
+        {get_with("X: a\r\n\tb\r\n"), 400, "folding"},
+        {get_with(" X: a\r\n"), 400, "folding"},
+        {get_with("X: a\0b\r\n"s), 400, "control"},
+        {get_with("X: \x01\r\n"), 400, "control"},
+        {get_with("X: a\x0b\r\n"), 400, "control"},
+        {get_with("X: a\x1f\r\n"), 400, "control"},
+        {get_with("X: a\x7f\r\n"), 400, "control"},
     });
 }
 
@@ -172,8 +172,8 @@ TEST(HttpGuardRefuses, Hosts) {
     expect_refused({
         {"GET / HTTP/1.1\r\n\r\n", 400, "no Host"},
         {"GET / HTTP/1.1\r\nX: a\r\n\r\n", 400, "no Host"},
-        {get("Host: h\r\n"), 400, "more than one Host"},
-        {get("hOST: other\r\n"), 400, "more than one Host"},
+        {get_with("Host: h\r\n"), 400, "more than one Host"},
+        {get_with("hOST: other\r\n"), 400, "more than one Host"},
         {"GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", 400, "more than one Host"},
         {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "host:port"},
         {"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "host:port"},
@@ -235,8 +235,8 @@ TEST(HttpGuardRefuses, TransferCodings) {
         {coding("gzip,\r\n\tchunked"), 400, "folding"},
         {coding("gzip\r\nTransfer-Encoding: chunked"), 400, "more than one"},
         {put("Transfer-Encoding: gzip\r\nContent-Length: 5\r\n", body), 400, "beside"},
-        {get("Expect: 200-ok\r\n"), 501, "100-continue"},
-        {get("Expect:\r\n"), 501, "100-continue"},
+        {get_with("Expect: 200-ok\r\n"), 501, "100-continue"},
+        {get_with("Expect:\r\n"), 501, "100-continue"},
     });
 }
 
@@ -293,10 +293,10 @@ TEST(HttpGuardRefuses, HeadsThatAreTooLarge) {
     expect_refused({
         {"GET /" + std::string(50, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414, "more than 64 bytes"},
         {std::string(65, 'x'), 414, "more than 64 bytes"},
-        {get("X: " + std::string(130, 'x') + "\r\n"), 431, "more than 160 bytes"},
-        {get("X: " + std::string(62, 'x') + "\r\nY: " + std::string(62, 'x') + "\r\n"), 431,
+        {get_with("X: " + std::string(130, 'x') + "\r\n"), 431, "more than 160 bytes"},
+        {get_with("X: " + std::string(62, 'x') + "\r\nY: " + std::string(62, 'x') + "\r\n"), 431,
          "more than 160 bytes"},
-        {get("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\n"), 431, "more than 6 headers"},
+        {get_with("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\nF:\r\n"), 431, "more than 6 headers"},
     });
 }
 
@@ -307,7 +307,7 @@ TEST(HttpGuard, LimitsAreTheLastValueAllowed) {
     const std::string head = "GET / HTTP/1.1\r\nHost: h\r\n";
     for (const std::string& bytes :
          {filled("GET /", " HTTP/1.1\r\n", kSmall.request_line_bytes_max) + "Host: h\r\n\r\n",
-          filled(head + "X: ", "\r\n\r\n", kSmall.head_bytes_max), get("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\n"),
+          filled(head + "X: ", "\r\n\r\n", kSmall.head_bytes_max), get_with("A:\r\nB:\r\nC:\r\nD:\r\nE:\r\n"),
           put("Content-Length: 32\r\n", std::string(32, 'x')),
           put("Content-Length: 0000000000000000005\r\n", "hello"),
           chunked("20\r\n" + std::string(32, 'x') + "\r\n0\r\n\r\n"),
@@ -335,7 +335,7 @@ TEST(HttpGuard, TheDefaultsAreTheDocumentedOnes) {
     const auto fields = [](int count) {
         std::string text;
         for (int i = 0; i < count; ++i) text += "X: a\r\n";
-        return get(text);
+        return get_with(text);
     };
     EXPECT_FALSE(verdict(fields(99)).fault);
     EXPECT_EQ(verdict(fields(100)).fault->status, 431);
@@ -367,14 +367,14 @@ TEST(HttpGuard, SaysWhatTheHeadAskedFor) {
 
 std::vector<std::string> valid_messages() {
     return {
-        get(""),
-        get("X:\r\nY: \r\nZ: \t a \t\r\n"),
-        get("X: caf\xc3\xa9 \xff\r\n"),
-        get("X: a:b\tc \"d\"\r\n"),
-        get("Connection: keep-alive\r\n"),
-        get("Content-Length: 0\r\n"),
-        get("Content-Length: 3\r\n") + "abc",
-        get("!#$%&'*+-.^_`|~9: x\r\n"),
+        get_with(""),
+        get_with("X:\r\nY: \r\nZ: \t a \t\r\n"),
+        get_with("X: caf\xc3\xa9 \xff\r\n"),
+        get_with("X: a:b\tc \"d\"\r\n"),
+        get_with("Connection: keep-alive\r\n"),
+        get_with("Content-Length: 0\r\n"),
+        get_with("Content-Length: 3\r\n") + "abc",
+        get_with("!#$%&'*+-.^_`|~9: x\r\n"),
         "HEAD /kv/a HTTP/1.1\r\nHost: h:1\r\n\r\n",
         "DELETE /kv/a%2Fb HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nHost:\r\n\r\n",

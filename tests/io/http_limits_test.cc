@@ -14,7 +14,7 @@ using testing::StartsWith;
 
 class HttpLimitsTest : public HttpFixture {};
 
-std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
+std::string get_of(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
 
 TEST_F(HttpLimitsTest, PipelinedRequestsWaitUntilThereIsRoom) {
     restart({.pipelined_max = 4});
@@ -64,7 +64,7 @@ TEST_F(HttpLimitsTest, AClientThatDoesNotReadIsReadNoFurther) {
     };
     constexpr std::size_t kRequests = 300;
     std::string all;
-    for (std::size_t i = 0; i < kRequests; ++i) all += get("/");
+    for (std::size_t i = 0; i < kRequests; ++i) all += get_of("/");
     client.send(all);
     run_some_turns();
     run_some_turns();
@@ -104,7 +104,7 @@ TEST_F(HttpLimitsTest, AnIdleConnectionIsClosedWithoutAWord) {
     answer_each_with_its_target();
     TestClient& fresh = connect();
     TestClient& used = connect();
-    used.send(get("/a"));
+    used.send(get_of("/a"));
     run_until([&] { return fresh.is_ended && used.is_ended; });
     EXPECT_THAT(fresh.received, IsEmpty());
     EXPECT_EQ(used.answers(), 1U);
@@ -117,7 +117,7 @@ TEST_F(HttpLimitsTest, AReaderThatIsTooSlowIsCutOff) {
     handler_.answer = [&](const TestHandler::Request& request) {
         server_->respond(request.exchange, {200, {}, std::string(32U << 20, 'x')});
     };
-    client.send(get("/"));
+    client.send(get_of("/"));
     run_until([&] { return handler_.requests.size() == 1; });
     run_until([&] { return server_->is_drained(); });
     client.is_reading = true;
@@ -134,7 +134,7 @@ TEST_F(HttpLimitsTest, WhatBuffersTookAtOnceBuysAReaderNoTime) {
     handler_.answer = [&](const TestHandler::Request& request) {
         server_->respond(request.exchange, {200, {}, std::string(64U << 20, 'x')});
     };
-    client.send(get("/"));
+    client.send(get_of("/"));
     run_until([&] { return handler_.requests.size() == 1; });
     run_until([&] { return server_->is_drained(); });
 }
@@ -150,7 +150,7 @@ TEST_F(HttpLimitsTest, WhatCameAtOnceBuysABodyNoTime) {
 TEST_F(HttpLimitsTest, WaitingForOurAnswerCostsAClientNothing) {
     restart({.head_ms_max = 5, .slow_after_ms = 5, .idle_ms_max = 5});
     TestClient& client = connect();
-    client.send(get("/a"));
+    client.send(get_of("/a"));
     run_until([&] { return handler_.requests.size() == 1; });
     // Another one's end shows that the deadlines have been looked at meanwhile.
     for (int scan = 0; scan < 2; ++scan) {
@@ -192,7 +192,7 @@ TEST_F(HttpLimitsTest, ALongAnswerLeavesItsClientAllOfItsTime) {
     };
     TestClient& client = connect(4096);
     client.is_reading = false;
-    client.send(get("/large"));
+    client.send(get_of("/large"));
     run_until([&] { return handler_.requests.size() == 1; });
     for (int i = 0; i < 2; ++i) {
         TestClient& idle = connect();
@@ -205,7 +205,7 @@ TEST_F(HttpLimitsTest, ALongAnswerLeavesItsClientAllOfItsTime) {
     run_until([&] { return ++turns > 50; });
     EXPECT_FALSE(client.is_ended);
     answer_each_with_its_target();
-    client.send(get("/next"));
+    client.send(get_of("/next"));
     run_until([&] { return client.is_ended || client.received.ends_with("/next"); });
     EXPECT_THAT(client.received.substr(client.received.size() - 5), "/next");
 }
@@ -239,7 +239,7 @@ TEST_F(LargeAnswers, OfOneConnectionAreMadeOneAfterTheOther) {
     std::vector<std::string> targets;
     for (std::size_t i = 0; i < kRequests; ++i) {
         targets.push_back("/" + std::to_string(i));
-        all += get(targets.back());
+        all += get_of(targets.back());
     }
     TestClient& client = connect_without_reading(all);
     run_until([&] { return !made_.empty(); });
@@ -255,7 +255,7 @@ TEST_F(LargeAnswers, OfOneConnectionAreMadeOneAfterTheOther) {
 TEST_F(LargeAnswers, SmallOnesAreMadeTogether) {
     restart({});
     std::string all;
-    for (std::size_t i = 0; i < 64; ++i) all += get("/");
+    for (std::size_t i = 0; i < 64; ++i) all += get_of("/");
     TestClient& client = connect();
     client.send(all);
     run_until([&] { return handler_.requests.size() == 64; });
@@ -269,14 +269,14 @@ TEST_F(LargeAnswers, OfAllConnectionsTogetherHaveABound) {
     constexpr std::size_t kBytes = 8U << 20;
     restart({.output_bytes_total_max = 4 * kBytes});
     answer_with(kBytes);
-    for (int i = 0; i < 10; ++i) connect_without_reading(get("/"));
+    for (int i = 0; i < 10; ++i) connect_without_reading(get_of("/"));
     run_until([&] { return made_.size() >= 4; });
     run_some_turns();
     EXPECT_EQ(made_.size(), 4U);
 
     answer_with(1000);
     TestClient& small = connect();
-    small.send(get("/small"));
+    small.send(get_of("/small"));
     run_until([&] { return small.answers() == 1; });
     EXPECT_THAT(small.received, StartsWith("HTTP/1.1 200 "));
 
@@ -292,10 +292,10 @@ TEST_F(LargeAnswers, ThatFindNoRoomInTimeAreRefused) {
     constexpr std::size_t kBytes = 8U << 20;
     restart({.output_bytes_total_max = kBytes, .room_ms_max = 5});
     answer_with(kBytes);
-    connect_without_reading(get("/first"));
+    connect_without_reading(get_of("/first"));
     run_until([&] { return made_.size() == 1; });
     TestClient& second = connect();
-    second.send(get("/second"));
+    second.send(get_of("/second"));
     run_until([&] { return second.answers() == 1; });
     EXPECT_THAT(second.received, StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(second.received, HasSubstr("Retry-After: "));
@@ -309,7 +309,7 @@ TEST_F(LargeAnswers, WhileThereAreManyAReaderMustBeFaster) {
              .bytes_per_second_min = 0,
              .crowded_bytes_per_second_min = std::size_t{1} << 40});
     answer_with(kBytes);
-    TestClient& slow = connect_without_reading(get("/"));
+    TestClient& slow = connect_without_reading(get_of("/"));
     run_until([&] { return made_.size() == 1; });
     run_until([&] { return server_->is_drained(); });
     slow.is_reading = true;
@@ -320,7 +320,7 @@ TEST_F(LargeAnswers, WhileThereAreManyAReaderMustBeFaster) {
 TEST_F(LargeAnswers, AreSpreadOverTurns) {
     constexpr std::size_t kBytes = 1U << 20;
     restart({.output_bytes_turn_max = 2 * kBytes});
-    for (int i = 0; i < 9; ++i) connect().send(get("/"));
+    for (int i = 0; i < 9; ++i) connect().send(get_of("/"));
     run_until([&] { return handler_.requests.size() == 9; });
     // All of them become answerable in one turn, as reads do that a majority has confirmed together.
     answer_with(kBytes);
@@ -344,7 +344,7 @@ TEST_F(LargeAnswers, AreSpreadOverTurns) {
 TEST_F(LargeAnswers, AreNotMadeForWhoHasGone) {
     restart({});
     TestClient& client = connect();
-    client.send(get("/a"));
+    client.send(get_of("/a"));
     run_until([&] { return handler_.requests.size() == 1; });
     EXPECT_TRUE(server_->wants_answer(handler_.requests[0].exchange, 1000));
     client.reset();
@@ -357,7 +357,7 @@ TEST_F(LargeAnswers, AreNotMadeForWhoHasGone) {
 TEST_F(HttpLimitsTest, OutlivesALackOfDescriptors) {
     answer_each_with_its_target();
     TestClient& before = connect();
-    before.send(get("/a"));
+    before.send(get_of("/a"));
     run_until([&] { return before.answers() == 1; });
 
     TestClient& victim = connect();
@@ -368,14 +368,14 @@ TEST_F(HttpLimitsTest, OutlivesALackOfDescriptors) {
     ::close(lowest_free);
     none.rlim_cur = static_cast<rlim_t>(lowest_free);
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-    victim.send(get("/b"));
+    victim.send(get_of("/b"));
     run_some_turns();
-    before.send(get("/c"));
+    before.send(get_of("/c"));
     run_until([&] { return before.answers() == 2; });
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &limit), 0);
 
     TestClient& after = connect();
-    after.send(get("/d"));
+    after.send(get_of("/d"));
     run_until([&] { return after.answers() == 1; });
     run_until([&] { return victim.is_ended || victim.answers() == 1; });
 }

@@ -25,11 +25,6 @@ constexpr int kDamage = 10;
 constexpr std::size_t kLargeBytes = std::size_t{4} << 20;
 constexpr std::uintmax_t kSnapshotHeaderBytes = 4096;  // docs/log-format.md: behind it are the chunks
 
-std::string bytes_of(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::set<std::string> files_in(const std::filesystem::path& directory) {
     std::set<std::string> names;
     for (const auto& entry : std::filesystem::directory_iterator(directory))

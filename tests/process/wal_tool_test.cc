@@ -48,11 +48,6 @@ std::string state_of(const std::filesystem::path& directory) {
 constexpr std::array<const char*, 4> kCommands{"inspect", "dump", "verify", "export"};
 constexpr const char* kSegment = "log-0000000000000001";
 
-std::string bytes_of(const std::filesystem::path& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 void overwrite(const std::filesystem::path& path, std::size_t at, std::string_view bytes) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(at));

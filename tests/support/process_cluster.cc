@@ -30,11 +30,6 @@ constexpr std::chrono::milliseconds kHealthTimeout{1000};
 constexpr std::size_t kLogBytesShown = 6000;
 constexpr std::string_view kOwnPath = "{node}";
 
-std::string read_file(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
-
 bool is_free(std::uint16_t port) {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int yes = 1;
@@ -74,6 +69,11 @@ bool eventually(const std::function<bool()>& condition) {
         std::this_thread::sleep_for(kAskAgain);
     }
     return true;
+}
+
+std::string bytes_of(const std::filesystem::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TemporaryDirectory::TemporaryDirectory() {
@@ -168,7 +168,7 @@ Outcome run_program(const std::string& program, const std::vector<std::string>& 
     command.insert(command.end(), arguments.begin(), arguments.end());
     Process process(command, environment, output);
     const std::optional<Ending> ending = process.wait();
-    return {ending, read_file(output)};
+    return {ending, bytes_of(output)};
 }
 
 Outcome run_quorated(const std::vector<std::string>& flags, const std::vector<std::string>& environment) {
@@ -205,7 +205,7 @@ Cluster::~Cluster() {
 }
 
 std::string Cluster::log(std::size_t node) const {
-    return read_file(directory_.path() / (nodes_[node].name + ".log"));
+    return bytes_of(directory_.path() / (nodes_[node].name + ".log"));
 }
 
 std::vector<std::string> Cluster::flags_of(std::size_t node) const {

@@ -41,6 +41,8 @@ class TemporaryDirectory {
     std::filesystem::path path_;
 };
 
+[[nodiscard]] std::string bytes_of(const std::filesystem::path& path);
+
 /// `count` ports on which nobody listens, below the range from which the system draws outgoing ones.
 [[nodiscard]] std::vector<std::uint16_t> free_ports(std::size_t count);
 

@@ -7,15 +7,19 @@ function(quorate_room name)
   target_link_libraries(quorate_${name} PUBLIC ${ARG_USES} PRIVATE quorate_warnings)
 endfunction()
 
-# quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL]): a GoogleTest program, one ctest entry for
-# each of its tests.
+# quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL] [TOGETHER]): a GoogleTest program, one ctest
+# entry for each of its tests. TOGETHER: four sources at a time are compiled as one, for most of a test's compilation is its headers;
+# not in the fuzz preset, from which clang-tidy knows each source.
 function(quorate_test name)
-  cmake_parse_arguments(ARG "RUN_SERIAL" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_SERIAL;TOGETHER" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gtest GTest::gmock GTest::gtest_main quorate_warnings)
+  if(ARG_TOGETHER AND NOT QUORATE_FUZZ)
+    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  endif()
   gtest_discover_tests(${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${ARG_RUN_SERIAL} LABELS "${ARG_LABELS}")
 endfunction()
