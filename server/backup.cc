@@ -146,8 +146,10 @@ std::expected<std::optional<BackupPair>, std::string> BackupReader::next() {
     const Json json = Json::parse(*line, nullptr, false);
     if (!json.is_object()) return wrong("expected a JSON object, seen something else");
     if (json.contains("complete")) {
-        if (auto checked = check_end(number(json, "keys").value_or(0), text(json, "xxh64").value_or(""));
-            !checked)
+        const auto keys = number(json, "keys");
+        if (json["complete"] != true || !keys)
+            return wrong("expected the last line of a backup, seen something else");
+        if (auto checked = check_end(*keys, text(json, "xxh64").value_or("")); !checked)
             return std::unexpected(checked.error());
         return std::nullopt;
     }

@@ -120,6 +120,18 @@ RC_GTEST_PROP(Backup, WhatHasChangedIsRefused, ()) {
     RC_ASSERT(!read_back(with_flipped_bit(backup)));
 }
 
+// With no key, the first line and the last are all there is.
+TEST(Backup, EveryFlippedBitOfAnEmptyOneIsSeen) {
+    StateMachine empty;
+    const std::string backup = backup_of(empty);
+    ASSERT_TRUE(read_back(backup));
+    for (std::size_t bit = 0; bit < 8 * backup.size(); ++bit) {
+        std::string flipped = backup;
+        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        EXPECT_FALSE(read_back(flipped)) << flipped;
+    }
+}
+
 TEST(Backup, WhatIsWrongIsNamed) {
     const std::string head = "{\"quorate_backup\":1,\"cluster\":\"quorate\",\"revision\":9,\"keys\":2}\n";
     const auto pair = [](std::string_view key, std::string_view numbers) {
