@@ -47,6 +47,11 @@ std::string prepare_range(const OperationLine& line, const std::string& after, A
     return target;
 }
 
+std::string order_target(const OperationLine& line) {
+    if (line.kind == RequestKind::Snapshot) return "/admin/snapshot";
+    return line.key == 0 ? "/cluster/transfer" : fmt::format("/cluster/transfer?to={}", line.key);
+}
+
 }  // namespace
 
 std::string key_name(std::uint64_t key) { return fmt::format("k{:04}", key); }
@@ -100,14 +105,9 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             if (line.kind == RequestKind::PastGet) request.target += "?" + past();
             break;
         case RequestKind::Transfer:
-            request.method = "POST";
-            request.target =
-                line.key == 0 ? "/cluster/transfer" : fmt::format("/cluster/transfer?to={}", line.key);
-            attempt.is_order = true;
-            break;
         case RequestKind::Snapshot:
             request.method = "POST";
-            request.target = "/admin/snapshot";
+            request.target = order_target(line);
             attempt.is_order = true;
             break;
         case RequestKind::Backup:
