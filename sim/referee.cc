@@ -330,10 +330,11 @@ void Referee::check_backup(const Attempt& attempt, const server::HttpResponse& r
     if (head->revision != revision) wrong(fmt::format("its first line says {}", head->revision));
     std::uint64_t keys = 0;
     for (;; ++keys) {
-        const auto pair = reader.next();
-        if (!pair) return wrong(pair.error());
-        if (!*pair) break;
-        const auto& [key, record] = **pair;
+        const auto read = reader.next();
+        if (!read) return wrong(read.error());
+        const std::optional<server::BackupPair>& pair = *read;
+        if (!pair) break;
+        const auto& [key, record] = *pair;
         const Version* version = at(key, revision);
         if (version == nullptr || version->value != record.value || version->revision != record.mod_revision)
             wrong(fmt::format("{} does not hold {} since {}", key, value_name(record.value),
