@@ -109,7 +109,7 @@ TEST(Backup, ARestoreThatCannotBeIsRefusedAndTouchesNothing) {
     const auto whole = write_file(directory, "whole", backup).string();
     const auto cut = write_file(directory, "cut", backup.substr(0, backup.rfind("{\"complete"))).string();
     std::string bytes = backup;
-    bytes.replace(bytes.find("\"v\":\"v\""), 7, "\"v\":\"w\"");
+    bytes.replace(bytes.find(R"("v":"v")"), 7, R"("v":"w")");
     const auto changed = write_file(directory, "changed", bytes).string();
     for (const auto& [file, data, why] : std::vector<std::array<std::string, 3>>{
              {cut, empty, "line 7: the file ends here"},
