@@ -86,12 +86,7 @@ void World::check_progress() {
             if (is_core(i) && hosts_[i]->state() == HostState::Down) schedule_start(i, 0);
         }
         // Each node of the core answers an operation that needs a majority.
-        bool all_served = true;
-        for (std::size_t i = 0; i < hosts_.size(); ++i) {
-            if (is_core(i))
-                all_served = all_served && last_served_us_[i] >= phase_began_us_ && last_served_us_[i] > 0;
-        }
-        if (all_served) {
+        if (!first_unserved()) {
             begin_recovery();
         } else if (is_late) {
             referee_.violate(
@@ -100,23 +95,7 @@ void World::check_progress() {
                     "the storm is over for the nodes {:b}, and after {} s of calm one of them serves nobody",
                     core_mask_, patience_us_ / kSecond));
         } else {
-            // Clients that have nothing left to do go on asking.
-            for (std::size_t i = 0; i < clients_.size(); ++i) {
-                Client& c = clients_[i];
-                if (!c.is_done()) continue;
-                for (std::size_t node = 0; node < hosts_.size(); ++node) {
-                    if (!is_core(node) ||
-                        (last_served_us_[node] >= phase_began_us_ && last_served_us_[node] > 0))
-                        continue;
-                    OperationLine line;
-                    line.kind = node % 2 == 0 ? RequestKind::Put : RequestKind::Get;
-                    line.client = i;
-                    line.node = node;
-                    c.lines.push_back(line);
-                    break;
-                }
-                if (!c.is_done()) client_waits(i, 0);
-            }
+            ask_the_unserved();
         }
     } else if (phase_ == Phase::Quiet) {
         if (now_us_ - phase_began_us_ > quiet_us()) {
@@ -131,6 +110,33 @@ void World::check_progress() {
                          fmt::format("after {} s of calm the nodes do not agree", patience_us_ / kSecond));
     }
     if (phase_ != Phase::Over) queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
+}
+
+// Of the core, in this phase.
+std::optional<std::size_t> World::first_unserved() const {
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (is_core(i) && (last_served_us_[i] < phase_began_us_ || last_served_us_[i] == 0)) return i;
+    }
+    return std::nullopt;
+}
+
+// A client that has nothing left to do goes on asking. One alone: where a round takes one entry, the writes
+// of many at once each wait longer than the node lets them.
+void World::ask_the_unserved() {
+    if (!asker_) {
+        const auto idle = std::ranges::find_if(clients_, [](const Client& c) { return c.is_done(); });
+        if (idle == clients_.end()) return;
+        asker_ = static_cast<std::size_t>(idle - clients_.begin());
+    }
+    Client& c = clients_[*asker_];
+    if (!c.is_done()) return;
+    const std::size_t node = first_unserved().value();
+    OperationLine line;
+    line.kind = node % 2 == 0 ? RequestKind::Put : RequestKind::Get;
+    line.client = *asker_;
+    line.node = node;
+    c.lines.push_back(line);
+    client_waits(*asker_, 0);
 }
 
 // Nobody waits for ever, whether or not its client still does.

@@ -157,6 +157,8 @@ class World final : public Surroundings {
     void begin_core();
     void begin_recovery();
     void check_progress();
+    [[nodiscard]] std::optional<std::size_t> first_unserved() const;
+    void ask_the_unserved();
     [[nodiscard]] bool is_core(std::size_t node) const { return ((core_mask_ >> node) & 1U) != 0; }
     [[nodiscard]] bool agrees() const;
     /// Long enough for an election, and for an operation whose time runs out soon.
@@ -194,7 +196,8 @@ class World final : public Surroundings {
     Phase phase_ = Phase::Storm;
     std::uint64_t phase_began_us_ = 0;
     std::uint64_t core_mask_ = 0;
-    std::uint64_t isolated_mask_ = 0;            ///< who hears the others only as outsiders() says; 0: nobody
+    std::uint64_t isolated_mask_ = 0;   ///< who hears the others only as outsiders() says; 0: nobody
+    std::optional<std::size_t> asker_;  ///< client that asks in the core's phase when its own are done
     std::vector<std::uint64_t> last_served_us_;  ///< when a node last answered an operation for good
 };
 
