@@ -20,7 +20,7 @@ std::unexpected<DiskFailure> failure(DiskError error, std::string_view file, std
 }  // namespace
 
 VirtualDisk::VirtualDisk(const Image& image) {
-    for (const auto& [name, bytes] : image) names_[name] = std::make_shared<File>(File{bytes, bytes, {}, {}});
+    for (const auto& [name, bytes] : image) names_[name] = std::make_shared<File>(File{bytes, {}, {}});
     durable_names_ = names_;
 }
 
@@ -86,12 +86,16 @@ void VirtualDisk::kill_process() {
 
 bool VirtualDisk::rot(std::string_view file, std::uint64_t offset, unsigned bit) {
     const auto found = names_.find(file);
-    if (found == names_.end() || offset >= found->second->durable.size()) return false;
+    if (found == names_.end() || offset >= found->second->written.size()) return false;
+    File& rotten = *found->second;
     const auto flip = [&](char& byte) {
         byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << (bit % 8)));
     };
-    flip(found->second->durable[offset]);
-    flip(found->second->written[offset]);
+    flip(rotten.written[offset]);
+    for (auto* sectors : {&rotten.dirty, &rotten.dropped}) {
+        const auto sector = sectors->find(offset / kSectorBytes);
+        if (sector != sectors->end()) flip(sector->second[offset % kSectorBytes]);
+    }
     return true;
 }
 
@@ -130,27 +134,25 @@ std::expected<void, DiskFailure> VirtualDisk::apply(const wal::WriteAt& write) {
     if (found == names_.end()) return failure(DiskError::NotFound, write.file, "open: no such file");
     File& file = *found->second;
     file.written.resize(std::max<std::size_t>(file.written.size(), write.offset + write.bytes.size()));
-    file.written.replace(write.offset, write.bytes.size(), write.bytes);
     if (write.bytes.empty()) return {};
     const std::size_t last = (write.offset + write.bytes.size() - 1) / kSectorBytes;
     for (std::size_t sector = write.offset / kSectorBytes; sector <= last; ++sector) {
-        file.dirty.insert(sector);
-        file.dropped.erase(sector);
+        if (auto dropped = file.dropped.extract(sector)) {
+            file.dirty.insert(std::move(dropped));
+        } else if (const auto [dirty, is_new] = file.dirty.try_emplace(sector); is_new) {
+            const std::size_t begin = sector * kSectorBytes;
+            file.written.copy(dirty->second.data(), kSectorBytes, begin);
+        }
     }
+    file.written.replace(write.offset, write.bytes.size(), write.bytes);
     return {};
 }
 
 std::expected<void, DiskFailure> VirtualDisk::apply(const wal::SyncFile& sync) {
     const auto found = names_.find(sync.file);
     if (found == names_.end()) return failure(DiskError::NotFound, sync.file, "open: no such file");
-    File& file = *found->second;
     ++syncs_done_;
-    file.durable.resize(file.written.size());
-    for (const std::size_t sector : file.dirty) {
-        const std::string content = file.written.substr(sector * kSectorBytes, kSectorBytes);
-        file.durable.replace(sector * kSectorBytes, content.size(), content);
-    }
-    file.dirty.clear();
+    found->second->dirty.clear();
     return {};
 }
 
@@ -162,8 +164,7 @@ std::expected<void, DiskFailure> VirtualDisk::apply(const wal::CreateZeroed& cre
         rename_changed();
         return failure(DiskError::NoSpace, create.file, "write: no space left on device");
     }
-    const std::string zeros(create.size, '\0');
-    names_[create.file] = std::make_shared<File>(File{zeros, zeros, {}, {}});
+    names_[create.file] = std::make_shared<File>(File{std::string(create.size, '\0'), {}, {}});
     rename_changed();
     return {};
 }
@@ -207,16 +208,17 @@ VirtualDisk::Image VirtualDisk::after_crash(const std::function<bool()>& keeps_s
     }
     Image image;
     for (const auto& [name, file] : *names) {
-        std::string bytes = file->durable;
-        bytes.resize(file->written.size());
-        const auto keep = [&](std::size_t sector, std::size_t kept) {
-            const std::string content = file->written.substr(sector * kSectorBytes, kept);
-            bytes.replace(sector * kSectorBytes, content.size(), content);
+        std::string bytes = file->written;
+        const auto keep = [&](std::size_t sector, const Sector& before, std::size_t kept) {
+            const std::size_t begin = sector * kSectorBytes + kept;
+            if (kept >= kSectorBytes || begin >= bytes.size()) return;
+            const std::size_t lost = std::min(kSectorBytes - kept, bytes.size() - begin);
+            bytes.replace(begin, lost, &before[kept], lost);
         };
-        for (const std::size_t sector : file->dirty)
-            keep(sector, keeps_sector() ? kSectorBytes : torn_bytes());
+        for (const auto& [sector, before] : file->dirty)
+            keep(sector, before, keeps_sector() ? kSectorBytes : torn_bytes());
         // The write that failed may have been begun.
-        for (const std::size_t sector : file->dropped) keep(sector, torn_bytes());
+        for (const auto& [sector, before] : file->dropped) keep(sector, before, torn_bytes());
         image[name] = std::move(bytes);
     }
     return image;

@@ -3,6 +3,7 @@
 // A disk in memory that keeps what is durable apart from what is merely written, and does what disks do at
 // their worst: loses power between two operations and between two sectors, fails, fills up, rots.
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -79,11 +80,12 @@ class VirtualDisk final : public wal::Disk {
     [[nodiscard]] Image written() const;
 
  private:
+    using Sector = std::array<char, kSectorBytes>;
+    /// What is durable is what is written, but for some sectors: their durable content is kept here.
     struct File {
         std::string written;
-        std::string durable;
-        std::set<std::size_t> dirty;    ///< sectors that the next sync writes
-        std::set<std::size_t> dropped;  ///< sectors that a failed sync has dropped
+        std::map<std::size_t, Sector> dirty;    ///< the next sync writes these
+        std::map<std::size_t, Sector> dropped;  ///< a failed sync has dropped these
     };
     using Names = std::map<std::string, std::shared_ptr<File>, std::less<>>;
 

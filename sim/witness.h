@@ -15,6 +15,9 @@ namespace quorate::sim {
 
 class Witness {
  public:
+    /// As many operations may be seen, for all that is known.
+    explicit Witness(std::size_t operations) { history_.reserve(operations); }
+
     /// An attempt is over: `response` came at `now_us`, or none has. Reads without an answer, stale reads,
     /// ranges and what was refused say nothing. Of a write whose condition was a revision only its success is
     /// told.

@@ -30,7 +30,9 @@ void World::handle_tick(std::size_t node, std::uint64_t life) {
     Host& host = asked(node);
     queue_.push(host.next_tick_us(now_us_), {EventKind::Tick, static_cast<std::uint32_t>(node), 0, life, {}});
     host.driver().tick(host.local_ms(now_us_));
-    touched(node);
+    // Mostly nothing else comes in the turn of the loop in which the timer fires.
+    if (host.failure() || host.turn_is_due || dice_.pick(4) == 0) return touched(node);
+    handle_turn_end(node);
 }
 
 void World::handle_turn_end(std::size_t node) {

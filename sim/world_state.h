@@ -59,6 +59,7 @@ class World final : public Surroundings {
           moment_(options.moment != nullptr ? *options.moment : own_moment_),
           dice_(Dice::salted(plan.seed, 2)),
           network_(plan, queue_, result_.effects),
+          witness_(plan.operations.size()),
           promises_(plan.shape.nodes),
           faults_(plan.faults) {
         for (std::size_t i = 0; i < plan.shape.nodes; ++i)
