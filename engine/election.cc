@@ -2,6 +2,7 @@
 // alone), §9.6 (PreVote).
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/check.h"
 #include "engine/quorum.h"
@@ -10,12 +11,6 @@
 namespace quorate::engine {
 
 namespace {
-
-/// "If the logs have last entries with different terms, then the log with the later term is more up-to-date.
-/// If the logs end with the same term, then whichever log is longer is more up-to-date." Thesis §3.6.1.
-bool at_least_as_up_to_date(EntryId theirs, EntryId ours) {
-    return theirs.term != ours.term ? theirs.term > ours.term : theirs.index >= ours.index;
-}
 
 void insert_once(std::vector<ServerId>& ids, ServerId id) {
     const auto place = std::ranges::lower_bound(ids, id);
@@ -42,7 +37,9 @@ void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& ou
         note(why, from, request.term, request.last_entry.index, output);
         send(from, VoteRefused{hard_state_.current_term, request.kind, request.term}, output);
     };
-    if (is_recovering_) return refuse(NoteKind::VoteRefusedRecovering);
+    const bool reaches_floor = vote_floor_ && at_least_as_up_to_date(request.last_entry, *vote_floor_);
+    if (missing_ == Missing::Entries || (missing_ == Missing::LastBatch && !is_pre_vote && !reaches_floor))
+        return refuse(NoteKind::VoteRefusedRecovering);
     if (is_pre_vote && request.term <= hard_state_.current_term) return refuse(NoteKind::VoteRefusedTermOver);
     if (is_pre_vote && leader_other_than_is_alive(from)) return refuse(NoteKind::VoteRefusedLeaderIsAlive);
     if (!is_pre_vote && hard_state_.voted_for != from) {
@@ -69,12 +66,19 @@ void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& ou
     send_when_durable(from, VoteGranted{request.term, request.kind}, output);
 }
 
-// Whom it voted for in this term it may have forgotten: it votes for nobody else in it.
+void Raft::on_vote_floor_learned(EntryId floor, Output& output) {
+    ENGINE_CHECK(missing_ == Missing::LastBatch);
+    vote_floor_ = floor;
+    note(NoteKind::VoteFloorLearned, kNobody, floor.term, floor.index, output);
+}
+
 void Raft::on_recovered(Output& output) {
-    ENGINE_CHECK(is_recovering_);
-    is_recovering_ = false;
+    const Missing missed = std::exchange(missing_, Missing::Nothing);
+    ENGINE_CHECK(missed != Missing::Nothing);
+    vote_floor_.reset();
     note(NoteKind::Recovered, leader(), hard_state_.current_term, log_.last_index(), output);
-    if (hard_state_.voted_for != kNobody) return;
+    if (missed == Missing::LastBatch || hard_state_.voted_for != kNobody) return;
+    // Whom it voted for in this term it may have forgotten: it votes for nobody else in it.
     hard_state_.voted_for = config_.self;
     persist(hard_state_, {}, {}, {}, output);
 }
@@ -123,7 +127,7 @@ void Raft::on_follower_tick(Output& output) {
     const bool is_alone =
         is_voter && has_quorum(membership(), [this](ServerId id) { return id == config_.self; });
     if (--follower.election_ticks_left > 0 && !is_alone) return;
-    if (!is_voter || is_recovering_) {
+    if (!is_voter || missing_ == Missing::Entries) {
         follower.election_ticks_left = draw_election_timeout();
         return note(is_voter ? NoteKind::CampaignRefusedRecovering : NoteKind::CampaignRefusedNotVoter,
                     kNobody, hard_state_.current_term, {}, output);
@@ -177,7 +181,7 @@ void Raft::stand_for_election(CampaignKind kind, NoteKind reason, Output& output
 void Raft::on_own_vote_durable(Output& output) {
     auto& candidate = std::get<Candidate>(role_);
     candidate.own_vote = {};
-    insert_once(candidate.granted, config_.self);
+    insert_once(missing_ == Missing::Nothing ? candidate.granted : candidate.refused, config_.self);
     decide_campaign(output);
 }
 
@@ -212,6 +216,7 @@ void Raft::become_leader(Output& output) {
     for (LogIndex i = commit_index_.next(); i <= log_.last_index(); i = i.next())
         leader.uncommitted_bytes += log_.bytes_at(i);
     role_ = std::move(leader);
+    if (missing_ != Missing::Nothing) on_recovered(output);
     announce(NoteKind::ElectionWon, output);
 
     log_.append({hard_state_.current_term, EntryKind::NoOp, 0});

@@ -40,4 +40,11 @@ struct EntryId {
     bool operator==(const EntryId&) const = default;
 };
 
+/// Whether a log that ends with `theirs` is at least as up to date as one that ends with `ours`: "If the logs
+/// have last entries with different terms, then the log with the later term is more up-to-date. If the logs
+/// end with the same term, then whichever log is longer is more up-to-date." Thesis §3.6.1.
+[[nodiscard]] constexpr bool at_least_as_up_to_date(EntryId theirs, EntryId ours) {
+    return theirs.term != ours.term ? theirs.term > ours.term : theirs.index >= ours.index;
+}
+
 }  // namespace quorate::engine

@@ -62,12 +62,19 @@ struct SnapshotSendFailed {
     ServerId peer;
 };
 
-/// What this server once acknowledged is in its log again: see InitialState::is_recovering. Once, for a
-/// server that is.
+/// While Missing::LastBatch: every entry that this server may have acknowledged, and that is or will be
+/// committed, is in every log that is at least as up to date as one that ends with `floor`. Each replaces the
+/// one before.
+struct VoteFloorLearned {
+    EntryId floor;
+};
+
+/// What this server once acknowledged is in its log again: see Missing. Once, for a server that lacks
+/// something.
 struct RecoveryCompleted {};
 
-using Event =
-    std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested,
-                 PersistCompleted, PeerUnreachable, SnapshotCompleted, SnapshotSendFailed, RecoveryCompleted>;
+using Event = std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested,
+                           PersistCompleted, PeerUnreachable, SnapshotCompleted, SnapshotSendFailed,
+                           VoteFloorLearned, RecoveryCompleted>;
 
 }  // namespace quorate::engine

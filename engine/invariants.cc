@@ -14,7 +14,9 @@ void Raft::check_state() const {
     ENGINE_CHECK(completed_ticket_ <= last_ticket_);
     ENGINE_CHECK(persisting_.empty() == (completed_ticket_ == last_ticket_));
     ENGINE_CHECK(!memberships_.empty() && memberships_.back().index <= log_.last_index());
-    ENGINE_CHECK(!is_recovering_ || std::holds_alternative<Follower>(role_));
+    ENGINE_CHECK(missing_ != Missing::Entries || std::holds_alternative<Follower>(role_));
+    ENGINE_CHECK(missing_ == Missing::Nothing || !std::holds_alternative<Leader>(role_));
+    ENGINE_CHECK(!vote_floor_ || missing_ == Missing::LastBatch);
     if (const auto* follower = std::get_if<Follower>(&role_)) {
         ENGINE_CHECK(follower->leader != config_.self);
         ENGINE_CHECK(follower->election_ticks_left > 0);

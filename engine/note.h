@@ -76,6 +76,7 @@ namespace quorate::engine {
     X(SnapshotAccepted)                           \
     X(SnapshotIgnoredOlder)                       \
     X(LogCompacted)                               \
+    X(VoteFloorLearned)                           \
     X(Recovered)                                  \
     X(MembershipAdopted)                          \
     X(MembershipRolledBack)

@@ -14,7 +14,7 @@ Raft::Raft(const Config& config, const InitialState& initial)
     : config_(config),
       random_(config.seed),
       hard_state_(initial.hard_state),
-      is_recovering_(initial.is_recovering),
+      missing_(initial.missing),
       log_(initial.snapshot) {
     ENGINE_CHECK(config.is_valid());
     ENGINE_CHECK(initial.snapshot_membership.has_value() == (initial.snapshot.index > LogIndex{}));
@@ -56,6 +56,7 @@ void Raft::dispatch(const Event& event, Output& output) {
                    [&](const PeerUnreachable& unreachable) { on_peer_unreachable(unreachable.peer, output); },
                    [&](const SnapshotCompleted& completed) { on_snapshot_completed(completed, output); },
                    [&](const SnapshotSendFailed& failed) { on_snapshot_send_failed(failed.peer, output); },
+                   [&](const VoteFloorLearned& learned) { on_vote_floor_learned(learned.floor, output); },
                    [&](const RecoveryCompleted&) { on_recovered(output); },
                },
                event);

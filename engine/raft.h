@@ -19,6 +19,21 @@
 
 namespace quorate::engine {
 
+/// What this server may lack of what it acknowledged. Its term is at least every one that it took part in.
+/// Alagappan et al., Protocol-Aware Recovery for Consensus-Based Storage, FAST 2018.
+enum class Missing : std::uint8_t {
+    Nothing,
+    /// Entries, how many is not known. It gives no vote and stands for none until RecoveryCompleted: a log
+    /// that lacks them must not help anybody to lead, or lead.
+    Entries,
+    /// What one write held, which most likely was never acknowledged, as after each crash in the middle of a
+    /// write; a cluster that lost its power has nobody else. Its pre-votes, which promise nothing, count. A
+    /// vote it gives only to logs that reach the floor (VoteFloorLearned), and none to itself: who is elected
+    /// by a majority of others has what was committed with its help. Then, or with RecoveryCompleted, nothing
+    /// is missing any more. Not for a server that is the only voter.
+    LastBatch,
+};
+
 /// What recovery found on disk; all of it is durable. `snapshot` is what the log goes on behind: the newest
 /// one, or an older one, so that the log still has what a slow follower needs. It may be of a later term than
 /// the hard state, the entries may not.
@@ -32,11 +47,7 @@ struct InitialState {
     /// Known to be committed, since a later snapshot covers it; at most the last entry. Below `snapshot`: no
     /// more than that is known.
     LogIndex commit_index{};
-    /// Entries that this server acknowledged are missing. It gives no vote and stands for none until
-    /// RecoveryCompleted: a log that lacks them must not help anybody to lead, or lead. Its term is at least
-    /// every one that it took part in. Alagappan et al., Protocol-Aware Recovery for Consensus-Based Storage,
-    /// FAST 2018.
-    bool is_recovering = false;
+    Missing missing = Missing::Nothing;
 };
 
 struct Follower {
@@ -139,7 +150,10 @@ class Raft {
     [[nodiscard]] const Membership& membership() const { return memberships_.back().membership; }
     [[nodiscard]] LogIndex membership_index() const { return memberships_.back().index; }
     /// See InitialState.
-    [[nodiscard]] bool is_recovering() const { return is_recovering_; }
+    [[nodiscard]] Missing missing() const { return missing_; }
+    /// What a log must reach to get this server's vote while its own may lack its last batch; absent: none
+    /// gets it.
+    [[nodiscard]] const std::optional<EntryId>& vote_floor() const { return vote_floor_; }
     /// Through here the log is known to be that of the leader of this term; zero unless this server follows
     /// one.
     [[nodiscard]] LogIndex received_index() const;
@@ -192,6 +206,7 @@ class Raft {
 
     // election.cc: thesis §3.4, §3.6.1, §4.2.3, §9.6
     void on_request_vote(ServerId from, const RequestVote& request, Output& output);
+    void on_vote_floor_learned(EntryId floor, Output& output);
     void on_recovered(Output& output);
     void on_vote_granted(ServerId from, const VoteGranted& granted, Output& output);
     void on_vote_refused(ServerId from, const VoteRefused& refused, Output& output);
@@ -266,7 +281,8 @@ class Raft {
     Config config_;
     Random random_;
     HardState hard_state_;
-    bool is_recovering_;
+    Missing missing_;
+    std::optional<EntryId> vote_floor_;
     LogShape log_;
     std::vector<MembershipAt> memberships_;  ///< ascending; the first is in force at or below the log's base
     LogIndex commit_index_;

@@ -57,7 +57,7 @@ void Raft::end_transfer(TransferOutcome outcome, Output& output) {
 // Obeyed only from the leader that we follow: a late or repeated order must not start an election that no
 // lease stops.
 void Raft::on_timeout_now(ServerId from, Output& output) {
-    if (!std::holds_alternative<Follower>(role_) || leader() != from || is_recovering_ ||
+    if (!std::holds_alternative<Follower>(role_) || leader() != from || missing_ != Missing::Nothing ||
         !membership().is_voter(config_.self)) {
         return note(NoteKind::TransferOrderIgnored, from, hard_state_.current_term, {}, output);
     }

@@ -37,7 +37,9 @@ struct NodeHealth {
     std::string leader_addr;
     std::uint64_t commit_index = 0;
     std::uint64_t last_index = 0;
+    std::uint64_t last_term = 0;      ///< of that entry
     std::uint64_t durable_index = 0;  ///< on its own disk
+    std::uint64_t durable_term = 0;   ///< the current term that is on its own disk
     std::uint64_t applied_index = 0;
     std::uint64_t snapshot_index = 0;   ///< of the newest snapshot here; 0: none
     std::uint64_t first_index = 0;      ///< of the log: what was before is in the snapshot

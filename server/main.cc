@@ -66,6 +66,7 @@ NodeConfig node_config(const Options& options) {
     config.history = options.history;
     config.snapshots = options.snapshots;
     config.recovers_from_peers = options.recovers_from_peers ? 1 : 0;
+    config.takes_tail_for_torn = options.takes_tail_for_torn ? 1 : 0;
     config.incarnation = draw();
     config.log_salt = draw();
     config.raft.self = options.self.id;

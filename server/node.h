@@ -55,6 +55,8 @@ struct NodeConfig {
     std::uint64_t log_salt = 1;
     /// wal::LogOptions::recovers_from_peers: 1 if so.
     std::uint32_t recovers_from_peers = 0;
+    /// wal::LogOptions::takes_tail_for_torn: 1 if so.
+    std::uint32_t takes_tail_for_torn = 0;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =
@@ -155,8 +157,10 @@ class Node {
         std::uint64_t request = 0;         ///< its question to the others; 0: not asked yet
         std::uint64_t asked_ms = 0;
         std::map<engine::ServerId, engine::Term> terms;  ///< of the others; zero: it does not know it either
-        engine::Term leader_term;                        ///< of a leader that has answered,
-        engine::LogIndex leader_last;                    ///< and where its log ended
+        engine::Term own_term;                           ///< when this life began
+        std::map<engine::ServerId, engine::EntryId> last_entries;  ///< of those in a later term
+        engine::Term leader_term;                                  ///< of a leader that has answered,
+        engine::LogIndex leader_last;                              ///< and where its log ended
     };
     // A snapshot on its way to a follower, which asks for one chunk after another.
     struct OutgoingSnapshot {
@@ -267,6 +271,8 @@ class Node {
     // node_recovery.cc
     void recover_from_peers();
     void set_lost(wal::Lost lost);
+    [[nodiscard]] bool has_recovered() const;
+    void learn_vote_floor(engine::ServerId from, const NodeHealth& health);
     void tell_what_is_lost();
     void learn_term(engine::ServerId from, engine::Term term);
     void on_recovery_answer(engine::ServerId from, const NodeHealth& health);

@@ -132,7 +132,8 @@ void Node::queue_write(OperationId id, std::string payload) {
 
 void Node::start_read(HttpExchange exchange, ApiCall&& call) {
     if (call.consistency == Consistency::Stale) {
-        if (loading_ || is_recovering()) return environment_.respond(exchange, store_loading());
+        if (loading_ || (is_recovering() && lost_.what != wal::Lost::LastBatch))
+            return environment_.respond(exchange, store_loading());
         return serve_read({exchange, std::move(call)});
     }
     if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));

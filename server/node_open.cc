@@ -31,14 +31,15 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     const wal::LogOptions options{{config.cluster_id, config.self.name},
                                   config.segment_bytes,
                                   config.log_salt,
-                                  config.recovers_from_peers != 0};
+                                  config.recovers_from_peers != 0,
+                                  config.takes_tail_for_torn != 0};
     auto opened = wal::Log::open(disk, options);
     if (!opened) return std::unexpected(opened.error());
     wal::Recovered& recovered = opened->recovered;
     for (const std::string& warning : recovered.warnings) environment.log(LogLevel::Warning, warning);
 
     const bool is_empty = recovered.entries.empty() && recovered.snapshots.empty();
-    const bool is_lost = recovered.lost != wal::Lost::Nothing;
+    const bool is_lost = recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
     if (is_empty && !is_lost && recovered.hard_state.current_term > kFirstHardState.current_term) {
         return std::unexpected(wal::Refusal{
             wal::RefusalCode::Damage,
@@ -59,7 +60,6 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
 
     engine::InitialState initial;
     initial.hard_state = recovered.hard_state;
-    initial.is_recovering = is_lost;
     KnownMembers known;
     if (recovered.base.index == LogIndex{}) {
         const auto entries = opened->log->read(LogIndex(1), LogIndex(1), wal::kPayloadBytesMax);
@@ -87,6 +87,13 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     if (const auto why = other_first_members(config.members, known.first))
         return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
     initial.memberships = memberships;
+    // Who is alone has nobody to ask.
+    if (recovered.lost == wal::Lost::LastBatch && known.at.rbegin()->second.membership().voters.size() == 1) {
+        recovered.lost = wal::Lost::Nothing;
+        opened->log->set_lost(recovered.lost);
+    }
+    if (is_lost) initial.missing = engine::Missing::Entries;
+    if (recovered.lost == wal::Lost::LastBatch) initial.missing = engine::Missing::LastBatch;
     return std::unique_ptr<Node>(
         new Node(config, disk, environment, std::move(*opened), initial, std::move(known)));
 }
@@ -99,7 +106,15 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
       raft_(config.raft, initial),
       cache_(raft_.log().last_index().next()),
       known_members_(std::move(known_members)),
-      lost_{opened.recovered.lost, std::move(opened.recovered.damaged), 0, 0, {}, {}, {}},
+      lost_{opened.recovered.lost,
+            std::move(opened.recovered.damaged),
+            0,
+            0,
+            {},
+            raft_.current_term(),
+            {},
+            {},
+            {}},
       snapshots_(disk, {config.cluster_id, config.self.name}, std::move(opened.recovered.snapshots),
                  std::move(opened.recovered.useless)),
       disk_(disk),

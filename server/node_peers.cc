@@ -190,7 +190,9 @@ NodeHealth Node::health() const {
     }
     health.commit_index = raft_.commit_index().value;
     health.last_index = raft_.log().last_index().value;
+    health.last_term = raft_.log().last_term().value;
     health.durable_index = raft_.durable_index().value;
+    health.durable_term = log_->durable_term().value;
     health.applied_index = applied_index_.value;
     health.snapshot_index = snapshots_.newest_index().value;
     health.first_index = raft_.log().first_index().value;
@@ -200,7 +202,7 @@ NodeHealth Node::health() const {
     health.storage = log_->out_of_space() ? StorageState::Full : StorageState::Ok;
     health.bytes = store_.bytes();
     health.version = QUORATE_VERSION;
-    if (lost_.what == wal::Lost::TermAndEntries) health.term = 0;  // unknown
+    if (lost_.what == wal::Lost::TermAndEntries) health.term = health.durable_term = 0;  // unknown
     if (is_recovering()) {
         health.state = NodeState::Recovering;
         health.progress =

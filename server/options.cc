@@ -59,9 +59,10 @@ enum Index : std::uint8_t {
     RecordFile,
     RecordMbMax,
     RecoverFromPeers,
+    AcceptTornTail,
 };
 
-constexpr std::size_t kSettings = RecoverFromPeers + 1;
+constexpr std::size_t kSettings = AcceptTornTail + 1;
 
 using Settings = std::array<Setting, kSettings>;
 
@@ -108,6 +109,11 @@ Settings defaults() {
          "A data directory that is damaged or lost is begun anew, and filled by the other nodes before this "
          "one "
          "votes again",
+         "no"},
+        {"--accept-torn-tail", "ACCEPT_TORN_TAIL", kYesOrNo,
+         "A write that was cut off at the log's end was torn by a crash, and never acknowledged: this node "
+         "votes "
+         "without asking the others what it may have lost",
          "no"},
     }};
 }
@@ -353,6 +359,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
             settings[RecoverFromPeers],
             "only with --peers, which names the others: a node that is alone has nobody to recover from");
     }
+    if (read) read = read_switch(settings[AcceptTornTail], options.takes_tail_for_torn);
     if (!read) return std::unexpected(std::move(read.error()));
     return options;
 }

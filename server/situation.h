@@ -50,6 +50,7 @@ namespace quorate::server {
     X(SnapshotInstalled)                                                  \
     /* recovery from peers */                                             \
     X(TermLearned)                                                        \
+    X(VoteFloorLearned)                                                   \
     X(RecoveredFromPeers)                                                 \
     /* refusals and hand-over */                                          \
     X(RefusedOverloaded)                                                  \

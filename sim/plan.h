@@ -37,8 +37,9 @@ namespace quorate::sim {
     X(DiskFull)       /* no more than `amount` bytes are free */                                           \
     X(ReadFails)      /* log files cannot be read at the next start; with an `amount`, one read of them    \
                          fails once while the process runs */                                              \
-    X(Rot)            /* one bit changes in what is durable; `amount` chooses which; the node is killed */ \
-    X(DiskLost)       /* the node dies for good, with its disk */
+    X(Rot) /* one bit changes in what is durable; `amount` chooses which; `peer` 1: in the last write; the \
+              node is killed */                                                                            \
+    X(DiskLost) /* the node dies for good, with its disk */
 
 enum class FaultKind : std::uint8_t {
 #define QUORATE_FAULT_ENUMERATOR(name) name,

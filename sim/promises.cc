@@ -198,7 +198,7 @@ std::optional<Breach> Promises::committed(std::size_t node, LogIndex last, const
 // What stood behind it was never committed, but where nothing stood because it had been lost.
 void Promises::installed(std::size_t node, LogIndex last, const Raft& raft) {
     auto& entries = nodes_[node].entries;
-    if (!raft.is_recovering()) return entries.clear();
+    if (raft.missing() == engine::Missing::Nothing) return entries.clear();
     const std::size_t covered = std::min<std::size_t>(entries.size(), last.value);
     std::copy_n(committed_.begin(), covered, entries.begin());
 }
@@ -246,12 +246,15 @@ void Promises::promise(std::size_t node, LogIndex through, const Raft& raft) {
 
 bool Promises::could_lead_without(std::size_t node, EntryId entry, const Engines& engines) const {
     const Raft* candidate = engines[node];
-    if (candidate == nullptr || candidate->is_recovering() || candidate->log().base().index >= entry.index ||
-        candidate->log().holds(entry))
+    if (candidate == nullptr || candidate->missing() == engine::Missing::Entries ||
+        candidate->log().base().index >= entry.index || candidate->log().holds(entry))
         return false;
+    const EntryId last = candidate->log().last_entry();
     const auto votes = std::ranges::count_if(engines, [&](const Raft* voter) {
-        return voter != nullptr && !voter->is_recovering() &&
-               would_vote_for(candidate->log().last_entry(), voter->log().last_entry());
+        if (voter == nullptr || !would_vote_for(last, voter->log().last_entry())) return false;
+        if (voter->missing() == engine::Missing::LastBatch)
+            return voter != candidate && voter->vote_floor() && would_vote_for(last, *voter->vote_floor());
+        return voter->missing() == engine::Missing::Nothing;
     });
     return static_cast<std::size_t>(votes) >= engine::majority_of(nodes_.size());
 }
@@ -279,7 +282,7 @@ std::optional<Breach> Promises::stored(std::size_t node, const engine::PersistLo
     return std::nullopt;
 }
 
-std::optional<Breach> Promises::started(std::size_t node, const Raft& raft, wal::Lost lost) {
+std::optional<Breach> Promises::started(std::size_t node, const Raft& raft, wal::Lost lost, bool is_damaged) {
     Promised& promised = nodes_[node];
     // It has to learn what it promised, and takes part in nothing before.
     promised.has_to_learn = lost == wal::Lost::TermAndEntries;
@@ -306,7 +309,8 @@ std::optional<Breach> Promises::started(std::size_t node, const Raft& raft, wal:
         return breach("Durability", "node {} has forgotten its vote of term {}", node + 1,
                       raft.current_term().value);
     }
-    if (raft.is_recovering()) return std::nullopt;
+    // What a crash has torn was never promised.
+    if (lost == wal::Lost::Entries || (lost == wal::Lost::LastBatch && is_damaged)) return std::nullopt;
     const LogIndex last(promised.entries.size());
     if (last > raft.log().base().index && !raft.log().holds({last, promised.entries.back()})) {
         return breach("Durability", "node {} has acknowledged entry {} of term {}, and starts without it",

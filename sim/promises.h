@@ -34,7 +34,8 @@ class Promises {
     [[nodiscard]] std::optional<Breach> stepped(std::size_t node, const engine::Output& output,
                                                 const Engines& engines);
     /// The node has recovered what its disk holds.
-    [[nodiscard]] std::optional<Breach> started(std::size_t node, const engine::Raft& raft, wal::Lost lost);
+    [[nodiscard]] std::optional<Breach> started(std::size_t node, const engine::Raft& raft, wal::Lost lost,
+                                                bool is_damaged);
 
  private:
     struct Promised {

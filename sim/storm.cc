@@ -207,8 +207,28 @@ class Planner {
             for (std::uint64_t each = 0; each < plan_.shape.nodes; ++each)
                 add({FaultKind::Rot, each, 0, ms(0, 2000), dice_.bits()});
         } else if (!victims_.empty()) {
-            add({FaultKind::Rot, victims_[dice_.pick(victims_.size())], 0, ms(0, 2000), dice_.bits()});
+            const std::uint64_t victim = victims_[dice_.pick(victims_.size())];
+            if (dice_.chance(400'000)) return add_doubt(victim);
+            add({FaultKind::Rot, victim, 0, ms(0, 2000), dice_.bits()});
         }
+    }
+
+    // The last write of the victim rots, while another node has not heard of it yet, and soon nobody hears of
+    // the leader: what the victim had acknowledged must not be outvoted.
+    void add_doubt(std::uint64_t victim) {
+        const std::uint64_t election_ms = plan_.shape.election_max_ms;
+        const std::uint64_t at_us = any_moment();
+        const std::uint64_t behind = other_than(victim);
+        const std::uint64_t lag_us = ms(5, election_ms);
+        const std::uint64_t away_us = dice_.between(2 * election_ms, 8 * election_ms) * kMs;
+        plan_.faults.push_back({at_us - std::min(at_us, lag_us), FaultKind::Partition, 0, 0,
+                                lag_us + ms(0, 200), std::uint64_t{1} << behind});
+        plan_.faults.push_back({at_us, FaultKind::Rot, victim, 1, ms(0, 300), dice_.bits()});
+        const FaultKind kind = dice_.flip() ? FaultKind::Partition : FaultKind::Pause;
+        plan_.faults.push_back({at_us + ms(0, 100), kind, kTheLeader, 0, away_us, 0});
+        if (dice_.chance(300'000))
+            plan_.faults.push_back(
+                {at_us + kMs, FaultKind::PowerCutAtDisk, victim, 0, 0, dice_.between(0, 12)});
     }
 
     // Whoever leads is taken out, again and again, for about as long as the others need to elect another:

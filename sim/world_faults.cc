@@ -8,6 +8,7 @@
 
 #include "sim/world_state.h"
 #include "wal/format.h"
+#include "wal/segment_walk.h"
 
 namespace quorate::sim {
 
@@ -109,7 +110,7 @@ void World::end_process(const FaultLine& line) {
         node_ended(line.node, false);
         return schedule_start(line.node, line.duration_us);
     }
-    if (line.kind == FaultKind::Rot) rot(line.node, line.amount);
+    if (line.kind == FaultKind::Rot) rot(line);
     if (line.kind == FaultKind::DiskLost || (line.kind == FaultKind::Kill && was_up))
         result_.effects.add(line.kind);
     if (was_up) {
@@ -147,14 +148,16 @@ void World::end_fault(const FaultLine& line) {
     }
 }
 
-// Only what is proven durable rots here: what stands behind the mark may, after a crash, be taken for a torn
-// write (docs/log-format.md, the known limit).
-void World::rot(std::size_t node, std::uint64_t draw) {
-    Host& host = *hosts_[node];
-    Dice dice(draw);
+void World::rot(const FaultLine& line) {
+    Host& host = *hosts_[line.node];
+    Dice dice(line.amount);
     std::string block(wal::kBlockBytes, '\0');
     if (!host.disk().read("vote-a", 0, block)) return;
     const auto vote = wal::decode_vote(block);
+    if (line.peer == 1 && vote) {
+        host.is_damaged = true;
+        return rot_last_write(host, dice, vote->mark);
+    }
     if (dice.pick(4) == 0 || !vote || vote->mark.sequence == 0) {
         // One copy of two: it must be mended without a word of complaint.
         static constexpr std::string_view kCopies[] = {"vote-a", "identity-b"};
@@ -180,6 +183,20 @@ void World::rot(std::size_t node, std::uint64_t draw) {
     if (dice.pick(8) != 0) return;
     for (const std::string_view copy : {"vote-a", "vote-b"})
         host.disk().rot(copy, dice.pick(wal::kBlockBytes), bit);
+}
+
+// Mostly nothing proves that it was durable, and it is taken for a torn one.
+void World::rot_last_write(Host& host, Dice& dice, const wal::Mark& proven) {
+    std::string last;
+    for (const wal::FileStatus& file : host.disk().list().value_or(std::vector<wal::FileStatus>{})) {
+        if (wal::parse_segment_name(file.name)) last = file.name;
+    }
+    if (last.empty()) return;
+    const std::uint64_t used = wal::used_bytes(host.disk().written().at(last));
+    const std::uint64_t begin = *wal::parse_segment_name(last) == proven.sequence ? proven.offset : 0;
+    if (begin >= used) return;
+    const std::uint64_t offset = used - 1 - dice.skewed(0, used - 1 - begin);
+    host.disk().rot(last, offset, static_cast<unsigned>(dice.pick(8)));
 }
 
 }  // namespace quorate::sim

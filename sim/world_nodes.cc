@@ -112,9 +112,9 @@ void World::start_node(std::size_t node) {
                                 fmt::format("node {} refuses its directory: {}", node + 1, refusal->message));
     }
     // Also when a crash came before it was on disk that nothing is lost any more.
-    host.is_lost = host.node().is_recovering();
+    host.is_lost = host.node().is_recovering() && host.node().lost() != wal::Lost::LastBatch;
     referee_.node_started(node);
-    if (const auto breach = promises_.started(node, host.node().raft(), host.node().lost()))
+    if (const auto breach = promises_.started(node, host.node().raft(), host.node().lost(), host.is_damaged))
         return referee_.violate(breach->property, breach->text);
     queue_.push(host.next_tick_us(now_us_),
                 {EventKind::Tick, static_cast<std::uint32_t>(node), 0, host.life(), {}});

@@ -15,21 +15,30 @@ void World::phase_ends(std::uint64_t phase) {
     check_progress();
 }
 
-// The plan's core without those that died or lost what they promised, and others in their place. False: too
-// few are left to ask anything of them.
+bool World::is_sound(const Host& host) {
+    return host.state() != HostState::Dead && !host.is_lost && !(host.is_up() && host.node().is_recovering());
+}
+
+// The plan's core without those that died or lost what they promised, or may have, and others in their place.
+// Too few of them: all, if nobody has died and a quorum is in doubt at most, for those must hear all others.
+// False: too few are left to ask anything of them.
 bool World::choose_core() {
     const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
     const std::size_t quorum = hosts_.size() / 2 + 1;
     core_mask_ = 0;
     for (const std::uint64_t choice : {wanted, UINT64_MAX}) {
         for (std::size_t i = 0; i < hosts_.size(); ++i) {
-            if (hosts_[i]->state() == HostState::Dead || hosts_[i]->is_lost || ((choice >> i) & 1U) == 0)
-                continue;
+            if (!is_sound(*hosts_[i]) || ((choice >> i) & 1U) == 0) continue;
             if (choice == wanted || static_cast<std::size_t>(std::popcount(core_mask_)) < quorum)
                 core_mask_ |= std::uint64_t{1} << i;
         }
     }
     if (static_cast<std::size_t>(std::popcount(core_mask_)) >= quorum) return true;
+    core_mask_ = (std::uint64_t{1} << hosts_.size()) - 1;
+    const auto lost = std::ranges::count_if(hosts_, [](const auto& host) { return host->is_lost; });
+    if (std::ranges::none_of(hosts_, [](const auto& host) { return host->state() == HostState::Dead; }) &&
+        hosts_.size() - static_cast<std::size_t>(lost) >= quorum)
+        return true;
     phase_ = Phase::Over;
     return false;
 }
@@ -146,14 +155,17 @@ void World::check_answered() {
                                             waiting_.begin()->second.node + 1, waiting_.begin()->first));
 }
 
-// All that live have applied the same, and nothing is left to apply. The stores come last: a digest is a pass
-// over all that a store holds, its past too.
+// All that live have applied the same, and nothing is left to apply; no disk hangs any more. The stores come
+// last: a digest is a pass over all that a store holds, its past too.
 bool World::agrees() const {
     if (!std::ranges::all_of(clients_, [](const Client& c) { return c.is_done(); })) return false;
     std::vector<const server::StateMachine*> stores;
     for (const auto& host : hosts_) {
         if (host->state() == HostState::Dead) continue;
         if (!host->is_up()) return false;
+        for (const std::uint64_t free_at_us : host->lane_free_at_us) {
+            if (free_at_us > now_us_ + plan_.shape.sync_us_max) return false;
+        }
         const server::Node& node = host->node();
         if (node.applied_index() != node.raft().log().last_index() ||
             node.raft().durable_index() != node.raft().log().last_index() ||

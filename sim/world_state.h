@@ -23,6 +23,7 @@
 #include "sim/virtual_network.h"
 #include "sim/witness.h"
 #include "sim/world.h"
+#include "wal/format.h"
 
 namespace quorate::sim {
 
@@ -138,7 +139,8 @@ class World final : public Surroundings {
     void end_process(const FaultLine& line);
     void lose(std::size_t node, std::uint64_t delay_us);
     void end_fault(const FaultLine& line);
-    void rot(std::size_t node, std::uint64_t draw);
+    void rot(const FaultLine& line);
+    static void rot_last_write(Host& host, Dice& dice, const wal::Mark& proven);
 
     void client_acts(std::size_t client);
     void attempt_next(std::size_t client);
@@ -152,6 +154,7 @@ class World final : public Surroundings {
     [[nodiscard]] std::size_t node_to_ask(const OperationLine& line, std::uint64_t tries) const;
 
     void phase_ends(std::uint64_t phase);
+    [[nodiscard]] static bool is_sound(const Host& host);
     [[nodiscard]] bool choose_core();
     void isolate(std::uint64_t mask);
     [[nodiscard]] Outsiders outsiders() const { return static_cast<Outsiders>(plan_.shape.outsiders); }

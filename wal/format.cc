@@ -161,7 +161,7 @@ std::expected<VoteRecord, BlockProblem> decode_vote(std::string_view block) {
     vote.hard_state.voted_for = engine::ServerId(get<std::uint64_t>(block, 40));
     vote.mark = {get<std::uint64_t>(block, 48), get<std::uint64_t>(block, 56), get<std::uint32_t>(block, 64)};
     const auto lost = get<std::uint32_t>(block, 68);
-    if (lost > static_cast<std::uint32_t>(Lost::TermAndEntries))
+    if (lost > static_cast<std::uint32_t>(Lost::LastBatch))
         return std::unexpected(BlockProblem::UnknownVersion);
     vote.lost = static_cast<Lost>(lost);
     return vote;

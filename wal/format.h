@@ -117,6 +117,7 @@ enum class Lost : std::uint8_t {
     Nothing = 0,
     Entries = 1,         ///< entries that it acknowledged
     TermAndEntries = 2,  ///< its term and vote as well
+    LastBatch = 3,       ///< what its last write held, unless that was torn and never acknowledged
 };
 
 struct VoteRecord {

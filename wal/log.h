@@ -35,6 +35,9 @@ struct LogOptions {
     /// A directory that is damaged, new, or has lost its vote, is begun anew: Recovered::lost tells what its
     /// node has to learn from the others. What was there stays, as damaged-NAME, until forget_damaged().
     bool recovers_from_peers = false;
+    /// What stands behind the log's intact end was torn by a crash, and nothing there was ever acknowledged:
+    /// so says who starts the node. Else nobody can tell, and Recovered::lost is LastBatch.
+    bool takes_tail_for_torn = false;
     /// A backup is being restored into the directory (kRestoringName), which nobody else may open, and is
     /// locked already.
     bool is_restoring = false;
@@ -90,6 +93,8 @@ class Log {
     void compact(engine::LogIndex index);
     /// What the next job records beside the vote.
     void set_lost(Lost lost) { lost_ = lost; }
+    /// The current term that is on the disk.
+    [[nodiscard]] engine::Term durable_term() const { return vote_.hard_state.current_term; }
     /// Starts one job with what is queued, unless one is running: what arrives during a sync shares the next.
     /// Call it at the end of each loop turn, ticks included: it also retries to prepare a segment.
     void flush();

@@ -34,11 +34,13 @@ class Recovery {
     std::expected<void, Refusal> read_vote();
     std::expected<void, Refusal> read_segments();
     void mend_tail(const LogScan& scan, std::string_view last_segment);
+    void note_cut(const LogScan& scan, std::uint64_t bytes);
     std::expected<void, Refusal> find_snapshots();
     std::expected<void, Refusal> fit_to_snapshots(ScannedLog& log);
     void begin_anew(engine::EntryId base);
     void begin_segment(engine::EntryId base, bool begins_anew);
     void mend_vote();
+    void write_vote();
     std::expected<void, Refusal> perform();
 
     std::expected<void, Refusal> list_files();
@@ -178,7 +180,7 @@ std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refus
     const auto vote = read_vote();
     const bool has_vote = vote.has_value();
     if (!has_vote && vote.error().code != RefusalCode::MetaUnreadable) return std::unexpected(vote.error());
-    if (!has_vote || result_.vote.lost == Lost::Nothing)
+    if (!has_vote || result_.vote.lost == Lost::Nothing || result_.vote.lost == Lost::LastBatch)
         result_.vote.lost = has_vote ? Lost::Entries : Lost::TermAndEntries;
     ++result_.vote.sequence;
     result_.vote.owner = owner_of(options_.identity);
@@ -366,15 +368,7 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
     Tail tail = scan.tail();
     const std::string file = segment_name(tail.sequence);
     const std::uint64_t used = used_bytes(last_segment);
-    if (used > tail.end) {
-        disk_.met(Situation::TornTailCut);
-        warn(text(
-            file, ": offset ", tail.end, ": cut ", used - tail.end, " bytes behind entry ",
-            scan.log().last().index.value, " (term ", scan.log().last().term.value,
-            "). Either a crash interrupted a write, which then was not acknowledged; or the disk has damaged "
-            "the last write, which may have been: compare this node's log with the other members' if there "
-            "was no crash"));
-    }
+    if (used > tail.end) note_cut(scan, used - tail.end);
     if (tail.end > tail.durable) disk_.met(Situation::TailWrittenAgain);
     std::string bytes(last_segment.substr(tail.durable, tail.end - tail.durable));
     if (used > tail.end) bytes.append(used - tail.end, '\0');
@@ -385,7 +379,30 @@ void Recovery::mend_tail(const LogScan& scan, std::string_view last_segment) {
     result_.tail = tail;
 }
 
+// That a write was cut off is on the disk before it is: a crash must not make a log that may lack something
+// look whole.
+void Recovery::note_cut(const LogScan& scan, std::uint64_t bytes) {
+    disk_.met(Situation::TornTailCut);
+    warn(text(
+        segment_name(scan.tail().sequence), ": offset ", scan.tail().end, ": cut ", bytes,
+        " bytes behind entry ", scan.log().last().index.value, " (term ", scan.log().last().term.value,
+        "). Either a crash interrupted a write, which then was not acknowledged; or the disk has damaged "
+        "the last write, which may have been"));
+    if (options_.takes_tail_for_torn || result_.vote.lost != Lost::Nothing) return;
+    disk_.met(Situation::LastBatchDoubted);
+    result_.vote.lost = Lost::LastBatch;
+    write_vote();
+}
+
 void Recovery::mend_vote() {
+    if (options_.takes_tail_for_torn && result_.vote.lost == Lost::LastBatch)
+        result_.vote.lost = Lost::Nothing;
+    result_.recovered.lost = result_.vote.lost;
+    result_.vote.mark = result_.tail.durable_mark();
+    write_vote();
+}
+
+void Recovery::write_vote() {
     // The copy that is overwritten first may be torn by a crash: the other one must be on the disk by then.
     // Like the log's end it may lie in the cache alone, marked clean, so that a sync alone would not write
     // it.
@@ -399,9 +416,11 @@ void Recovery::mend_vote() {
         warn(text(copy_name(kVoteName, other), ": not readable, written again from the other copy"));
         create_copy(kVoteName, other, operations_);
     }
-    result_.vote.mark = result_.tail.durable_mark();
     ++result_.vote.sequence;
-    write_copies(kVoteName, encode_vote(result_.vote), operations_, other);
+    const std::string block = encode_vote(result_.vote);
+    write_copies(kVoteName, block, operations_, other);
+    is_vote_readable_ = {true, true};
+    vote_blocks_ = {block, block};
 }
 
 std::expected<void, Refusal> Recovery::perform() {

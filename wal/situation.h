@@ -17,6 +17,7 @@ namespace quorate::wal {
     X(TailWrittenAgain)   /* nothing proves that it had become durable */                    \
     X(LogFoundCompacted)  /* its first segments are gone */                                  \
     X(LogReplacedAtStart) /* a crash had interrupted the end of an install */                \
+    X(LastBatchDoubted)   /* a write was cut off that may have been acknowledged */          \
     X(EntriesLost)        /* begun anew, to be recovered from peers: */                      \
     X(TermLost)           /* and the vote is lost too */                                     \
     /* writing */                                                                            \

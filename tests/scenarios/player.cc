@@ -35,7 +35,7 @@ class Player {
         void (Player::*run)(Words&);
         bool is_echoed = true;
     };
-    static const std::array<Command, 34> kCommands;
+    static const std::array<Command, 36> kCommands;
 
     // Setting up
     void do_config(Words& words);
@@ -58,6 +58,8 @@ class Player {
     void do_crash(Words& words);
     void do_restart(Words& words);
     void do_lose(Words& words);
+    void do_tear(Words& words);
+    void do_floor(Words& words);
     void do_recovered(Words& words);
     void do_snapshot(Words& words);
     // The network
@@ -107,7 +109,7 @@ class Player {
     bool has_spoken_ = false;  ///< the last step wrote a note
 };
 
-const std::array<Player::Command, 34> Player::kCommands{{
+const std::array<Player::Command, 36> Player::kCommands{{
     {"config", &Player::do_config, false},
     {"servers", &Player::do_servers, false},
     {"show", &Player::do_show, false},
@@ -125,6 +127,8 @@ const std::array<Player::Command, 34> Player::kCommands{{
     {"crash", &Player::do_crash},
     {"restart", &Player::do_restart},
     {"lose", &Player::do_lose},
+    {"tear", &Player::do_tear},
+    {"floor", &Player::do_floor},
     {"recovered", &Player::do_recovered},
     {"snapshot", &Player::do_snapshot},
     {"deliver", &Player::do_deliver},
@@ -374,9 +378,28 @@ void Player::do_lose(Words& words) {
     }
 }
 
+void Player::do_tear(Words& words) {
+    const ServerId id = take_server(words);
+    if (known(id).raft) throw ScenarioError("server " + text_of(id) + " is up");
+    if (!words.take_if("from")) throw ScenarioError("which entries are gone: from INDEX");
+    const LogIndex from(words.take_number("the first that is gone"));
+    const StoredLog& log = known(id).disk.log;
+    if (from <= log.base.index || from > log.last_index())
+        throw ScenarioError("server " + text_of(id) + " does not hold entry " + std::to_string(from.value));
+    cluster().tear(id, from);
+}
+
+void Player::do_floor(Words& words) {
+    const ServerId id = take_server(words);
+    if (known(id).missing != Missing::LastBatch)
+        throw ScenarioError("server " + text_of(id) + " is not in doubt");
+    cluster().step(id, VoteFloorLearned{parse_entry_id(words.take("the floor"), "the floor")});
+}
+
 void Player::do_recovered(Words& words) {
     for (const ServerId id : take_servers_up(words)) {
-        if (!known(id).is_lost) throw ScenarioError("server " + text_of(id) + " has lost nothing");
+        if (known(id).missing == Missing::Nothing)
+            throw ScenarioError("server " + text_of(id) + " has lost nothing");
         cluster().step(id, RecoveryCompleted{});
     }
 }

@@ -77,6 +77,8 @@ TEST(Options, ASwitchIsOnByItsFlagAlone) {
     expect_mistake(parse({"--peers", kPeers, "--recover-from-peers=on"}),
                    {"--recover-from-peers: 'on' is not allowed: yes or no"});
     expect_mistake(parse({"--recover-from-peers"}), {"--recover-from-peers", "only with --peers"});
+    EXPECT_FALSE(parse({})->takes_tail_for_torn);
+    EXPECT_TRUE(parse({"--accept-torn-tail"})->takes_tail_for_torn);
 }
 
 TEST(Options, ARecordingHasAFileAndABound) {

@@ -190,7 +190,7 @@ TEST_F(WalTool, ExportOfAnEarlierState) {
 class CompactedDirectory : public WalTool {
  protected:
     CompactedDirectory() {
-        test::NodeCluster cluster(1, [](NodeConfig& config) {
+        quorate::test::NodeCluster cluster(1, [](NodeConfig& config) {
             config.segment_bytes = wal::kSegmentBytesMin;
             config.snapshots.chunk_bytes = 500;
         });

@@ -312,8 +312,9 @@ class PromisesTest : public testing::Test {
         output.actions.emplace_back(engine::SendMessage{ServerId(2), message});
         return promises_.stepped(0, output, {&raft_, nullptr, nullptr});
     }
-    std::optional<Breach> starts(const engine::Raft& raft, wal::Lost lost = wal::Lost::Nothing) {
-        return promises_.started(0, raft, lost);
+    std::optional<Breach> starts(const engine::Raft& raft, wal::Lost lost = wal::Lost::Nothing,
+                                 bool is_damaged = false) {
+        return promises_.started(0, raft, lost, is_damaged);
     }
     /// Who leads has committed entries 1 to 3, which this server and another one hold.
     void commit_three() {

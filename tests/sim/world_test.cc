@@ -162,6 +162,12 @@ TEST_P(EveryFault, Bites) {
         line.bytes = 500;
     }
     plan.faults.push_back(GetParam().line);
+    // One cut may find everything kept.
+    for (std::uint64_t more = 1; GetParam().line.kind == FaultKind::PowerCut && more < 20; ++more) {
+        plan.faults.push_back(GetParam().line);
+        plan.faults.back().at_us = more * 500'000;
+        plan.faults.back().duration_us = 100'000;
+    }
     if (GetParam().line.kind == FaultKind::ReadFails)
         plan.faults.push_back({4'000'000, FaultKind::Kill, 0, 0, 0, 0});
     const RunResult result = run(plan);

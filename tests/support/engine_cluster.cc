@@ -104,19 +104,22 @@ void EngineCluster::start(Server& server) {
                          .entries = shapes.entries,
                          .memberships = shapes.memberships};
     if (initial.snapshot.index > LogIndex{}) initial.snapshot_membership = server.base_membership;
-    initial.is_recovering = server.is_lost;
+    initial.missing = server.missing;
     server.raft.emplace(config, initial);
 }
 
 void EngineCluster::lose(ServerId id) {
-    at(id).is_lost = true;
+    at(id).missing = engine::Missing::Entries;
     reset(id, at(id).disk.hard_state, {{{Term(1), EntryKind::Membership, 0}, "", first_membership_}});
 }
 
-void EngineCluster::step(ServerId id, const Event& event) {
-    if (std::holds_alternative<RecoveryCompleted>(event)) at(id).is_lost = false;
-    run(at(id), event, {});
+void EngineCluster::tear(ServerId id, LogIndex from) {
+    at(id).missing = engine::Missing::LastBatch;
+    at(id).disk.log.truncate_from(from);
+    start(at(id));
 }
+
+void EngineCluster::step(ServerId id, const Event& event) { run(at(id), event, {}); }
 
 void EngineCluster::propose(ServerId id, const std::vector<std::string>& words, std::uint32_t bytes_each) {
     std::vector<ProposedEntry> proposed;
@@ -232,6 +235,7 @@ void EngineCluster::run(Server& server, const Event& event, const std::vector<St
     }
     Output output;
     server.raft->step(event, output);
+    server.missing = server.raft->missing();
     for (const Action& action : output.actions) perform(server, action, offered_first, offered);
     ENGINE_CHECK(server.log.last_index() == server.raft->log().last_index());
     ENGINE_CHECK(server.log.base == server.raft->log().base());

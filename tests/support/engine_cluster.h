@@ -82,7 +82,7 @@ struct Server {
     std::deque<DiskWrite> writes{};
     Disk disk{};
     std::uint64_t lives = 0;
-    bool is_lost = false;  ///< it has not recovered what it lost
+    engine::Missing missing = engine::Missing::Nothing;  ///< until it has recovered
 
     [[nodiscard]] engine::MembershipAt membership_at(engine::LogIndex index) const;
 };
@@ -125,6 +125,8 @@ class EngineCluster {
     void crash(engine::ServerId id);
     /// It starts again with its vote and nothing else, and has to recover.
     void lose(engine::ServerId id);
+    /// It starts again without the entries from there on: its last write, which may have been acknowledged.
+    void tear(engine::ServerId id, engine::LogIndex from);
     void restart(engine::ServerId id);
 
     // The disk. Writes end in order; the engine hears of the last one.
