@@ -193,7 +193,7 @@ void World::rot_last_write(Host& host, Dice& dice, const wal::Mark& proven) {
     }
     if (last.empty()) return;
     const std::uint64_t used = wal::used_bytes(host.disk().written().at(last));
-    const std::uint64_t begin = *wal::parse_segment_name(last) == proven.sequence ? proven.offset : 0;
+    const std::uint64_t begin = wal::parse_segment_name(last) == proven.sequence ? proven.offset : 0;
     if (begin >= used) return;
     const std::uint64_t offset = used - 1 - dice.skewed(0, used - 1 - begin);
     host.disk().rot(last, offset, static_cast<unsigned>(dice.pick(8)));

@@ -95,7 +95,8 @@ void World::check_progress() {
             if (is_core(i) && hosts_[i]->state() == HostState::Down) schedule_start(i, 0);
         }
         // Each node of the core answers an operation that needs a majority.
-        if (!first_unserved()) {
+        const auto unserved = first_unserved();
+        if (!unserved) {
             begin_recovery();
         } else if (is_late) {
             referee_.violate(
@@ -104,7 +105,7 @@ void World::check_progress() {
                     "the storm is over for the nodes {:b}, and after {} s of calm one of them serves nobody",
                     core_mask_, patience_us_ / kSecond));
         } else {
-            ask_the_unserved();
+            ask(*unserved);
         }
     } else if (phase_ == Phase::Quiet) {
         if (now_us_ - phase_began_us_ > quiet_us()) {
@@ -129,9 +130,9 @@ std::optional<std::size_t> World::first_unserved() const {
     return std::nullopt;
 }
 
-// A client that has nothing left to do goes on asking. One alone: where a round takes one entry, the writes
-// of many at once each wait longer than the node lets them.
-void World::ask_the_unserved() {
+// A client that has nothing left to do goes on asking, now this node. One alone: where a round takes one
+// entry, the writes of many at once each wait longer than the node lets them.
+void World::ask(std::size_t node) {
     if (!asker_) {
         const auto idle = std::ranges::find_if(clients_, [](const Client& c) { return c.is_done(); });
         if (idle == clients_.end()) return;
@@ -139,7 +140,6 @@ void World::ask_the_unserved() {
     }
     Client& c = clients_[*asker_];
     if (!c.is_done()) return;
-    const std::size_t node = first_unserved().value();
     OperationLine line;
     line.kind = node % 2 == 0 ? RequestKind::Put : RequestKind::Get;
     line.client = *asker_;

@@ -162,7 +162,7 @@ class World final : public Surroundings {
     void begin_recovery();
     void check_progress();
     [[nodiscard]] std::optional<std::size_t> first_unserved() const;
-    void ask_the_unserved();
+    void ask(std::size_t node);
     [[nodiscard]] bool is_core(std::size_t node) const { return ((core_mask_ >> node) & 1U) != 0; }
     [[nodiscard]] bool agrees() const;
     /// Long enough for an election, and for an operation whose time runs out soon.

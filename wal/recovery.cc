@@ -388,9 +388,12 @@ void Recovery::note_cut(const LogScan& scan, std::uint64_t bytes) {
         " bytes behind entry ", scan.log().last().index.value, " (term ", scan.log().last().term.value,
         "). Either a crash interrupted a write, which then was not acknowledged; or the disk has damaged "
         "the last write, which may have been"));
-    if (options_.takes_tail_for_torn || result_.vote.lost != Lost::Nothing) return;
-    disk_.met(Situation::LastBatchDoubted);
-    result_.vote.lost = Lost::LastBatch;
+    if (options_.takes_tail_for_torn) return;
+    if (result_.vote.lost == Lost::Nothing) {
+        disk_.met(Situation::LastBatchDoubted);
+        result_.vote.lost = Lost::LastBatch;
+    }
+    // Also a doubt that was read: it may lie in the kernel's cache alone.
     write_vote();
 }
 
