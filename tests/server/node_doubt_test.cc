@@ -147,6 +147,25 @@ TEST_F(NodeInDoubt, ACrashInTheStartDoesNotEndTheDoubt) {
     }
 }
 
+// A start that fails leaves in the system's cache what the disk does not hold.
+TEST_F(NodeInDoubt, WhatAFailedStartLeftInTheCacheDoesNotEndTheDoubt) {
+    for (std::uint64_t failed = 0; failed < 12; ++failed) {
+        for (std::uint64_t operations = 0; operations < 12; ++operations) {
+            tear(doubting_);
+            disk(doubting_).fail_operation(failed, wal::DiskError::Failed);
+            cluster_.host(doubting_).start();
+            disk(doubting_).kill_process();
+            disk(doubting_).cut_power_after(operations);
+            cluster_.host(doubting_).start();
+            cluster_.host(doubting_).crash();
+            start(doubting_);
+            EXPECT_TRUE(is_in_doubt(doubting_)) << failed << ' ' << operations;
+            cluster_.run_for(2000);
+            ASSERT_FALSE(is_in_doubt(doubting_));
+        }
+    }
+}
+
 TEST(NodeAloneInDoubt, GoesOn) {
     NodeCluster alone(1, {});
     ASSERT_EQ(alone.await_leader(), 1);
