@@ -92,14 +92,18 @@ void World::respond(std::size_t node, server::HttpExchange exchange, server::Htt
     if (waiting.empty())
         return referee_.violate("Answers",
                                 fmt::format("node {} answered exchange {} twice", node + 1, exchange));
-    const auto [asked, client, token] = waiting.mapped();
-    ENGINE_CHECK(asked == node);
+    ENGINE_CHECK(waiting.mapped().node == node);
+    reaches_client(waiting.mapped(), std::move(response));
+}
+
+// An answer, or that the connection broke: then the client hears nothing more.
+void World::reaches_client(const WaitingExchange& waiting, std::optional<server::HttpResponse> response) {
     const std::uint64_t number = next_number_++;
-    arriving_[number] = {client, token, std::move(response)};
+    arriving_[number] = {waiting.client, waiting.token, std::move(response)};
     queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
                 {EventKind::Response,
-                 static_cast<std::uint32_t>(client),
-                 static_cast<std::uint32_t>(node),
+                 static_cast<std::uint32_t>(waiting.client),
+                 static_cast<std::uint32_t>(waiting.node),
                  number,
                  {}});
 }
@@ -133,17 +137,9 @@ bool World::send_part(std::size_t node, server::HttpExchange exchange, std::stri
     if (is_taken && part == server::AnswerPart::Last) {
         respond(node, exchange, std::move(response));
     } else if (const auto waiting = waiting_.extract(exchange)) {
-        connection_breaks(waiting.mapped());
+        reaches_client(waiting.mapped(), std::nullopt);
     }
     return is_taken;
-}
-
-// Its client hears nothing more.
-void World::connection_breaks(const WaitingExchange& waiting) {
-    const std::uint64_t number = next_number_++;
-    arriving_[number] = {waiting.client, waiting.token, std::nullopt};
-    queue_.push(now_us_ + dice_.between(plan_.shape.latency_us_min, plan_.shape.latency_us_max),
-                {EventKind::Response, static_cast<std::uint32_t>(waiting.client), 0, number, {}});
 }
 
 void World::deliver_response(const ArrivingResponse& arrived) {

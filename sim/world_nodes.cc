@@ -142,7 +142,7 @@ void World::node_ended(std::size_t node, bool peers_hear) {
         const auto& [exchange, waiting] = entry;
         if (waiting.node != node) return false;
         streams_.erase(exchange);
-        connection_breaks(waiting);
+        reaches_client(waiting, std::nullopt);
         return true;
     });
 }

@@ -128,7 +128,7 @@ class World final : public Surroundings {
     void dial(std::size_t from, std::size_t to);
 
     void start_node(std::size_t node);
-    void connection_breaks(const WaitingExchange& waiting);
+    void reaches_client(const WaitingExchange& waiting, std::optional<server::HttpResponse> response);
     [[nodiscard]] bool has_taker(server::HttpExchange exchange) const;
     void node_ended(std::size_t node, bool peers_hear);
     void process_failed(std::size_t node);

@@ -14,18 +14,16 @@ using testing::StartsWith;
 
 class HttpCrowd : public HttpFixture {};
 
-std::string get(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
-
 TEST_F(HttpCrowd, OneConnectionTooManyIsToldSo) {
     restart({.connections_max = 2});
     answer_each_with_its_target();
     TestClient& first = connect();
     TestClient& second = connect();
-    first.send(get("/a"));
-    second.send(get("/b"));
+    first.send(get_of("/a"));
+    second.send(get_of("/b"));
     run_until([&] { return first.answers() == 1 && second.answers() == 1; });
     TestClient& third = connect();
-    third.send(get("/c"));
+    third.send(get_of("/c"));
     run_until([&] { return third.is_ended; });
     EXPECT_FALSE(third.was_reset);
     EXPECT_EQ(third.answers(), 1U);
@@ -39,7 +37,7 @@ TEST_F(HttpCrowd, OneConnectionTooManyIsToldSo) {
     third.close();
     run_some_turns();
     TestClient& next = connect();
-    next.send(get("/d"));
+    next.send(get_of("/d"));
     run_until([&] { return next.answers() == 1; });
     EXPECT_THAT(next.received, StartsWith("HTTP/1.1 200 "));
 }
@@ -68,12 +66,12 @@ TEST_F(HttpCrowd, OneAddressDoesNotHoldEverything) {
     answer_each_with_its_target();
     for (int i = 0; i < 3; ++i) {
         TestClient& client = connect();
-        client.send(get("/a"));
+        client.send(get_of("/a"));
         run_until([&] { return client.answers() == 1; });
         EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 "));
     }
     TestClient& fourth = connect();
-    fourth.send(get("/a"));
+    fourth.send(get_of("/a"));
     run_until([&] { return fourth.is_ended; });
     EXPECT_THAT(fourth.received, StartsWith("HTTP/1.1 503 "));
     EXPECT_THAT(fourth.received, HasSubstr("too_many_connections"));
@@ -90,7 +88,7 @@ TEST_F(HttpCrowd, OneAddressDoesNotHoldEverything) {
 
     for (int i = 0; i < 2; ++i) {
         TestClient& other = connect_from(kOther);
-        other.send(get("/b"));
+        other.send(get_of("/b"));
         run_until([&] { return other.answers() == 1; });
         EXPECT_THAT(other.received, StartsWith("HTTP/1.1 200 "));
     }
@@ -98,7 +96,7 @@ TEST_F(HttpCrowd, OneAddressDoesNotHoldEverything) {
     for (const auto& client : clients_) client->close();
     run_some_turns();
     TestClient& next = connect();
-    next.send(get("/c"));
+    next.send(get_of("/c"));
     run_until([&] { return next.answers() == 1; });
     EXPECT_THAT(next.received, StartsWith("HTTP/1.1 200 "));
 }
@@ -109,7 +107,7 @@ TEST_F(HttpCrowd, APeerComesInWhenClientsHoldEverything) {
     answer_each_with_its_target();
     TestClient& first = connect();
     connect();
-    first.send(get("/a"));
+    first.send(get_of("/a"));
     run_until([&] { return first.answers() == 1; });
     // Two that say nothing, or not all of it, and hold the reserve too.
     TestClient& silent = connect();
@@ -127,7 +125,7 @@ TEST_F(HttpCrowd, APeerComesInWhenClientsHoldEverything) {
     // It stays, whoever comes.
     for (int i = 0; i < 5; ++i) {
         TestClient& client = connect();
-        client.send(get("/b"));
+        client.send(get_of("/b"));
         run_until([&] { return client.is_ended; });
         EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503 "));
     }

@@ -22,6 +22,12 @@
 
 namespace quorate::io {
 
+/// A request; `fields` end with CRLF each.
+inline std::string get_of(const std::string& target, const std::string& fields = "",
+                          const std::string& version = "1.1") {
+    return "GET " + target + " HTTP/" + version + "\r\nHost: h\r\n" + fields + "\r\n";
+}
+
 class TestClient {
  public:
     /// From the loopback address `from`, 127.0.0.1 unless given.

@@ -14,8 +14,6 @@ using testing::StartsWith;
 
 class HttpLimitsTest : public HttpFixture {};
 
-std::string get_of(const std::string& target) { return "GET " + target + " HTTP/1.1\r\nHost: h\r\n\r\n"; }
-
 TEST_F(HttpLimitsTest, PipelinedRequestsWaitUntilThereIsRoom) {
     restart({.pipelined_max = 4});
     TestClient& client = connect();

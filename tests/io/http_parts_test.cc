@@ -35,9 +35,6 @@ class HttpPartsTest : public HttpFixture {
             }
         });
     }
-    static std::string get(const std::string& target, const std::string& version = "1.1") {
-        return "GET " + target + " HTTP/" + version + "\r\nHost: h\r\n\r\n";
-    }
 
     std::vector<std::string> parts_;
     AnswerPart end_ = AnswerPart::Last;
@@ -50,7 +47,7 @@ constexpr const char* kHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n
 TEST_F(HttpPartsTest, LeaveAsChunksBetweenOtherAnswers) {
     answer_in({"first", "", std::string(300, 'x')});
     TestClient& client = connect();
-    client.send(get("/a") + get("/parts") + get("/b"));
+    client.send(get_of("/a") + get_of("/parts") + get_of("/b"));
     const std::string expected = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/a" + std::string(kHead) +
                                  "5\r\nfirst\r\n12c\r\n" + std::string(300, 'x') +
                                  "\r\n0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/b";
@@ -62,7 +59,7 @@ TEST_F(HttpPartsTest, LeaveAsChunksBetweenOtherAnswers) {
 TEST_F(HttpPartsTest, ToHttp10LeaveAsTheyAreUntilTheConnectionCloses) {
     answer_in({"first", "second"});
     TestClient& client = connect();
-    client.send(get("/parts", "1.0"));
+    client.send(get_of("/parts", "", "1.0"));
     run_until([&] { return client.is_ended; });
     EXPECT_EQ(client.received, "HTTP/1.1 200 OK\r\nX: y\r\nConnection: close\r\n\r\nfirstsecond");
 }
@@ -70,7 +67,7 @@ TEST_F(HttpPartsTest, ToHttp10LeaveAsTheyAreUntilTheConnectionCloses) {
 TEST_F(HttpPartsTest, WhatIsBrokenOffHasNoEnd) {
     answer_in({"first"}, AnswerPart::BrokenOff);
     TestClient& client = connect();
-    client.send(get("/a") + get("/parts") + get("/b"));
+    client.send(get_of("/a") + get_of("/parts") + get_of("/b"));
     run_until([&] { return client.is_ended; });
     EXPECT_EQ(client.received,
               "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n/a" + std::string(kHead) + "5\r\nfirst\r\n");
@@ -80,7 +77,7 @@ TEST_F(HttpPartsTest, WhatIsBrokenOffHasNoEnd) {
 TEST_F(HttpPartsTest, WhatIsBrokenOffBeforeItsTurnLetsEarlierAnswersGo) {
     handler_.answer = {};
     TestClient& client = connect();
-    client.send(get("/a") + get("/parts"));
+    client.send(get_of("/a") + get_of("/parts"));
     run_until([&] { return handler_.requests.size() == 2; });
     const auto parts = handler_.requests[1].exchange;
     server_->begin_parts(parts, {200, {}, {}});
@@ -99,14 +96,14 @@ TEST_F(HttpPartsTest, ASlowClientCostsOnePartAndDelaysNobody) {
     answer_in(std::vector<std::string>(100, part));
     TestClient& slow = connect(4096);
     slow.is_reading = false;
-    slow.send(get("/parts"));
+    slow.send(get_of("/parts"));
     run_until([&] { return !given_.empty() && given_.begin()->second > 0; });
     run_some_turns();
     run_some_turns();
     const std::size_t given = given_.begin()->second;
     EXPECT_LT(given * part.size(), 8U << 20) << "no more than the system's buffers and a part";
     TestClient& other = connect();
-    other.send(get("/b"));
+    other.send(get_of("/b"));
     run_until([&] { return other.answers() == 1; });
     run_some_turns();
     EXPECT_EQ(given_.begin()->second, given) << "it still waits";
@@ -122,7 +119,7 @@ TEST_F(HttpPartsTest, AClientThatTakesNothingIsCutOffAndItsGiverIsTold) {
     answer_in(std::vector<std::string>(100, part));
     TestClient& stalled = connect(4096);
     stalled.is_reading = false;
-    stalled.send(get("/parts"));
+    stalled.send(get_of("/parts"));
     run_until([&] { return gone_; });
     EXPECT_LT(given_.begin()->second, 50U);
 }
@@ -133,7 +130,7 @@ TEST_F(HttpPartsTest, AServerThatStopsWaitsForTheirEnd) {
     handler_.answer = [this](const TestHandler::Request& request) {
         server_->begin_parts(request.exchange, {200, {}, {}});
     };
-    client.send(get("/parts"));
+    client.send(get_of("/parts"));
     run_until([&] { return handler_.requests.size() == 1; });
     server_->stop();
     run_some_turns();

@@ -14,9 +14,6 @@ using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
 
-std::string get(const std::string& target, const std::string& fields = "") {
-    return "GET " + target + " HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n";
-}
 std::string ok(const std::string& body, const std::string& fields = "") {
     return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" + fields + "\r\n" +
            body;
@@ -29,9 +26,9 @@ class HttpServing : public HttpFixture {};
 TEST_F(HttpServing, KeepsAConnectionForTheNextRequest) {
     answer_each_with_its_target();
     TestClient& client = connect();
-    client.send(get("/a"));
+    client.send(get_of("/a"));
     run_until([&] { return client.received == ok("/a"); });
-    client.send(get("/b"));
+    client.send(get_of("/b"));
     run_until([&] { return client.received == ok("/a") + ok("/b"); });
     EXPECT_FALSE(client.is_ended);
 }
@@ -56,7 +53,7 @@ TEST_F(HttpServing, GivesTheRequestAsItCame) {
 TEST_F(HttpServing, TakesARequestInSingleBytes) {
     answer_each_with_its_target();
     TestClient& client = connect();
-    const std::string bytes = "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc" + get("/b");
+    const std::string bytes = "PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc" + get_of("/b");
     for (const char byte : bytes) {
         client.send({&byte, 1});
         run_until([&] { return client.unsent_bytes() == 0; });
@@ -68,7 +65,7 @@ TEST_F(HttpServing, TakesARequestInSingleBytes) {
 
 TEST_F(HttpServing, AnswersInTheOrderOfTheRequests) {
     TestClient& client = connect();
-    client.send(get("/1") + get("/2") + get("/3"));
+    client.send(get_of("/1") + get_of("/2") + get_of("/3"));
     run_until([&] { return handler_.requests.size() == 3; });
     server_->respond(handler_.requests[2].exchange, {200, {}, "3"});
     server_->respond(handler_.requests[1].exchange, {200, {}, "2"});
@@ -95,8 +92,8 @@ TEST_F(HttpServing, AReadWaitsForTheWritesBeforeIt) {
         server_->respond(handler_.requests[request].exchange,
                          {200, {}, handler_.requests[request].request.target});
     };
-    client.send(put("/1") + put("/2") + get("/3") + "HEAD /4 HTTP/1.1\r\nHost: h\r\n\r\n" + put("/5") +
-                get("/6"));
+    client.send(put("/1") + put("/2") + get_of("/3") + "HEAD /4 HTTP/1.1\r\nHost: h\r\n\r\n" + put("/5") +
+                get_of("/6"));
     run_until([&] { return asked() == "/1/2"; });
     respond(1);
     run_some_turns();
@@ -127,7 +124,7 @@ TEST_F(HttpServing, ManyWritesOfAConnectionAreAskedTogether) {
 TEST_F(HttpServing, HeadHasTheLengthAndNoBody) {
     answer_each_with_its_target();
     TestClient& client = connect();
-    client.send("HEAD /abc HTTP/1.1\r\nHost: h\r\n\r\n" + get("/d"));
+    client.send("HEAD /abc HTTP/1.1\r\nHost: h\r\n\r\n" + get_of("/d"));
     const std::string expected = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n" + ok("/d");
     run_until([&] { return client.received.size() == expected.size(); });
     EXPECT_EQ(client.received, expected);
@@ -150,9 +147,9 @@ TEST_F(HttpServing, AFaultOfAHeadHasNoBodyEither) {
 TEST_F(HttpServing, IgnoresOneEmptyLineBeforeARequest) {
     answer_each_with_its_target();
     TestClient& client = connect();
-    client.send("\r\n" + get("/a") + "\r\n" + get("/b"));
+    client.send("\r\n" + get_of("/a") + "\r\n" + get_of("/b"));
     run_until([&] { return client.received == ok("/a") + ok("/b"); });
-    client.send("\r\n\r\n" + get("/c"));
+    client.send("\r\n\r\n" + get_of("/c"));
     run_until([&] { return client.is_ended; });
     EXPECT_THAT(client.received, StartsWith(ok("/a") + ok("/b") + "HTTP/1.1 400 "));
 }
@@ -162,7 +159,7 @@ TEST_F(HttpServing, EveryAnswerHasADate) {
     EXPECT_EQ(http_date(784111777), "Sun, 06 Nov 1994 08:49:37 GMT");
     TestClient& client = connect();
     const std::int64_t before = std::time(nullptr);
-    client.send(get("/a") + "BREW");
+    client.send(get_of("/a") + "BREW");
     client.send(" / HTTP/1.1\r\nHost: h\r\n\r\n");
     run_until([&] { return client.is_ended; });
     ASSERT_THAT(client.dates, SizeIs(2));
@@ -174,12 +171,13 @@ TEST_F(HttpServing, EveryAnswerHasADate) {
 
 TEST_F(HttpServing, ClosesWhenAskedTo) {
     answer_each_with_its_target();
-    for (const std::string& request : {get("/a", std::string(kClose)), std::string("GET /a HTTP/1.0\r\n\r\n"),
-                                       std::string("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
-                                       get("/a", "Connection: close, Upgrade\r\nUpgrade: h2c\r\n")}) {
+    for (const std::string& request :
+         {get_of("/a", std::string(kClose)), std::string("GET /a HTTP/1.0\r\n\r\n"),
+          std::string("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+          get_of("/a", "Connection: close, Upgrade\r\nUpgrade: h2c\r\n")}) {
         handler_.requests.clear();
         TestClient& client = connect();
-        client.send(request + get("/b"));
+        client.send(request + get_of("/b"));
         run_until([&] { return client.is_ended; });
         EXPECT_EQ(client.received, ok_and_close("/a")) << request;
         EXPECT_FALSE(client.was_reset);
@@ -189,7 +187,7 @@ TEST_F(HttpServing, ClosesWhenAskedTo) {
 
 TEST_F(HttpServing, AnswersAClientThatHasClosedItsHalf) {
     TestClient& client = connect();
-    client.send(get("/a") + get("/b"));
+    client.send(get_of("/a") + get_of("/b"));
     client.end_sending();
     run_until([&] { return handler_.requests.size() == 2; });
     run_some_turns();
@@ -201,7 +199,7 @@ TEST_F(HttpServing, AnswersAClientThatHasClosedItsHalf) {
 
 TEST_F(HttpServing, IgnoresAnAnswerWhoseClientHasGone) {
     TestClient& client = connect();
-    client.send(get("/a"));
+    client.send(get_of("/a"));
     run_until([&] { return handler_.requests.size() == 1; });
     client.close();
     run_some_turns();
@@ -211,7 +209,7 @@ TEST_F(HttpServing, IgnoresAnAnswerWhoseClientHasGone) {
     server_->respond(~server::HttpExchange{0}, {});
     answer_each_with_its_target();
     TestClient& next = connect();
-    next.send(get("/b"));
+    next.send(get_of("/b"));
     run_until([&] { return next.received == ok("/b"); });
 }
 
@@ -220,7 +218,7 @@ TEST_F(HttpServing, ContinuesWhenTheBodyIsWelcomeAndItIsItsTurn) {
     const std::string head =
         "PUT /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     TestClient& client = connect();
-    client.send(get("/a") + head);
+    client.send(get_of("/a") + head);
     run_until([&] { return handler_.requests.size() == 1; });
     run_some_turns();
     EXPECT_THAT(client.received, IsEmpty());
@@ -254,7 +252,7 @@ TEST_F(HttpServing, RefusesOnceInOrderAndCloses) {
         handler_.requests.clear();
         TestClient& client = connect();
         // More behind it than the server ever reads: the answer must survive that.
-        client.send(get("/a") + row.bytes + std::string(300'000, 'x') + "\r\n\r\n" + get("/b"));
+        client.send(get_of("/a") + row.bytes + std::string(300'000, 'x') + "\r\n\r\n" + get_of("/b"));
         run_until([&] { return handler_.requests.size() == 1; });
         server_->respond(handler_.requests[0].exchange, {200, {}, "first"});
         run_until([&] { return client.is_ended; });
@@ -270,8 +268,8 @@ TEST_F(HttpServing, RefusesOnceInOrderAndCloses) {
 TEST_F(HttpServing, StopsWhenAllIsAnswered) {
     TestClient& busy = connect();
     TestClient& idle = connect();
-    busy.send(get("/a") + get("/b"));
-    idle.send(get("/c"));
+    busy.send(get_of("/a") + get_of("/b"));
+    idle.send(get_of("/c"));
     run_until([&] { return handler_.requests.size() == 3; });
     for (const auto& request : handler_.requests)
         if (request.request.target == "/c") server_->respond(request.exchange, {});
@@ -279,7 +277,7 @@ TEST_F(HttpServing, StopsWhenAllIsAnswered) {
     server_->stop();
     run_until([&] { return idle.is_ended; });
     EXPECT_FALSE(server_->is_drained());
-    busy.send(get("/late"));
+    busy.send(get_of("/late"));
     run_some_turns();
     for (const auto& request : handler_.requests)
         server_->respond(request.exchange, {200, {}, request.request.target});
@@ -294,7 +292,7 @@ TEST_F(HttpServing, RefusesWhatIsNotWholeWhenItStops) {
          {std::string("PU"), std::string("PUT /b HTTP/1.1\r\nHos"), head, head + std::string(1000, 'x')}) {
         handler_.requests.clear();
         TestClient& client = connect();
-        client.send(get("/a") + begun);
+        client.send(get_of("/a") + begun);
         run_until([&] { return handler_.requests.size() == 1; });
         run_some_turns();
         server_->stop();
@@ -316,8 +314,8 @@ TEST_F(HttpServing, EndsCleanlyInTheMiddleOfEverything) {
     answer_each_with_its_target();
     limits_.output_bytes_max = 1000;
     for (const std::string& bytes :
-         {get("/a") + "GET", get("/" + std::string(3000, 'a')) + get("/b"),
-          get(std::string(kPeerPath), "Connection: Upgrade\r\nUpgrade: quorate-peer/3\r\n")}) {
+         {get_of("/a") + "GET", get_of("/" + std::string(3000, 'a')) + get_of("/b"),
+          get_of(std::string(kPeerPath), "Connection: Upgrade\r\nUpgrade: quorate-peer/3\r\n")}) {
         TestClient& client = connect();
         client.send(bytes);
         run_some_turns();
@@ -337,7 +335,7 @@ TEST_F(HttpServing, SaysWhyItCannotListen) {
 class PeerUpgrade : public HttpFixture {
  protected:
     static std::string request(const std::string& protocol = "quorate-peer/3") {
-        return get("/raft/peer", "X-From: n2\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n");
+        return get_of("/raft/peer", "X-From: n2\r\nConnection: Upgrade\r\nUpgrade: " + protocol + "\r\n");
     }
     static std::string accepted() {
         return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: quorate-peer/3\r\n\r\n";
@@ -363,7 +361,7 @@ TEST_F(PeerUpgrade, LosesNoByteBehindTheHead) {
 TEST_F(PeerUpgrade, BehindAnAnsweredRequest) {
     answer_each_with_its_target();
     TestClient& client = connect();
-    client.send(get("/a"));
+    client.send(get_of("/a"));
     run_until([&] { return client.received == ok("/a"); });
     client.send(request());
     run_until([&] { return client.received == ok("/a") + accepted(); });
@@ -393,12 +391,12 @@ TEST_F(PeerUpgrade, OfAnotherVersionIsTold) {
 TEST_F(PeerUpgrade, NeedsTheRightWords) {
     answer_each_with_its_target();
     for (const std::string& bytes :
-         {get("/raft/peer"), get("/raft/peer", "Upgrade: quorate-peer/3\r\n"),
-          get("/other", "Connection: Upgrade\r\nUpgrade: quorate-peer/3\r\n"),
+         {get_of("/raft/peer"), get_of("/raft/peer", "Upgrade: quorate-peer/3\r\n"),
+          get_of("/other", "Connection: Upgrade\r\nUpgrade: quorate-peer/3\r\n"),
           std::string("HEAD /raft/peer HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: "
                       "quorate-peer/3\r\n\r\n")}) {
         TestClient& client = connect();
-        client.send(bytes + get("/next"));
+        client.send(bytes + get_of("/next"));
         run_until([&] { return client.answers() == 2; });
         EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 OK\r\n")) << bytes;
         EXPECT_THAT(client.received, EndsWith(ok("/next"))) << bytes;

@@ -126,8 +126,7 @@ TEST(Backup, EveryFlippedBitOfAnEmptyOneIsSeen) {
     const std::string backup = backup_of(empty);
     ASSERT_TRUE(read_back(backup));
     for (std::size_t bit = 0; bit < 8 * backup.size(); ++bit) {
-        std::string flipped = backup;
-        flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
+        const std::string flipped = with_flipped_bit(backup, bit);
         EXPECT_FALSE(read_back(flipped)) << flipped;
     }
 }

@@ -57,10 +57,14 @@ inline ClusterMembers any_members() {
 }
 
 /// A copy with one bit flipped.
-inline std::string with_flipped_bit(std::string bytes) {
-    const std::size_t bit = number_up_to(bytes.size() * 8 - 1);
+inline std::string with_flipped_bit(std::string bytes, std::size_t bit) {
     bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << (bit % 8)));
     return bytes;
+}
+/// Any one.
+inline std::string with_flipped_bit(std::string bytes) {
+    const std::size_t bit = number_up_to(bytes.size() * 8 - 1);
+    return with_flipped_bit(std::move(bytes), bit);
 }
 
 }  // namespace quorate::server::test
