@@ -1,9 +1,7 @@
 // Snapshots of real processes: taken, loaded, sent and damaged, on disks that are full, and under kills.
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <random>
@@ -11,9 +9,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 
+#include "tests/support/mounted_disk.h"
 #include "tests/support/process_load.h"
 
 namespace quorate::test {
@@ -185,36 +182,11 @@ TEST_P(DamagedSnapshot, WithoutTheLogBeforeThemTheNodeRefusesToStart) {
     }
 }
 
-// A disk of its own for a node, seen by this process and its children alone, and gone with them.
-class SmallDisk {
- public:
-    SmallDisk(std::filesystem::path at, const std::string& options) : at_(std::move(at)) {
-        is_mounted_ = ::unshare(CLONE_NEWNS) == 0 &&
-                      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                      ::mount("tmpfs", at_.c_str(), "tmpfs", 0, options.c_str()) == 0;
-        if (!is_mounted_) failure_ = std::strerror(errno);
-    }
-    SmallDisk(const SmallDisk&) = delete;
-    SmallDisk& operator=(const SmallDisk&) = delete;
-    ~SmallDisk() {
-        if (is_mounted_) (void)::umount2(at_.c_str(), MNT_DETACH);
-    }
-
-    /// Why there is none; empty: there is.
-    [[nodiscard]] const std::string& failure() const { return failure_; }
-
- private:
-    std::filesystem::path at_;
-    bool is_mounted_ = false;
-    std::string failure_;
-};
-
 TEST_F(SnapshotOnDisk, WithoutRoomForOneTheNodeServesOnAndTakesItLater) {
     stop();
     // Two segments, and 16 MiB.
-    const SmallDisk disk(data(), "size=144m");
-    if (!disk.failure().empty())
-        GTEST_SKIP() << "this process may not mount a small disk: " << disk.failure();
+    const MountedDisk disk(data(), {"-t", "tmpfs", "-o", "size=144m", "tmpfs"});
+    if (!disk.failure().empty()) GTEST_SKIP() << "this process may not mount: " << disk.failure();
     cluster_.start(0);
     (void)cluster_.wait_for_leader();
     HttpClient client(HttpClient::Connections::Fresh, kPatience);
