@@ -32,7 +32,8 @@ std::optional<std::string> other_first_members(const ClusterMembers& given, cons
     return fmt::format(
         "--peers names the members {}, but this data directory was first started as the cluster of {}; it "
         "would "
-        "go on as that one, beside the one that the others form, and nothing stored in it was changed: to go "
+        "go on as that one, beside the one that the others form, and nothing in it was changed but what "
+        "every start mends: to go "
         "on with what is "
         "stored here, name those members or leave --peers out; to join the new cluster, give this node an "
         "empty "

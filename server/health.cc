@@ -62,8 +62,8 @@ std::string encode_health(const NodeHealth& health) {
         .text(cut(health.leader_addr))
         .u64(health.commit_index)
         .u64(health.last_index)
-        .u64(health.last_term)
         .u64(health.durable_index)
+        .u64(health.durable_entry_term)
         .u64(health.durable_term)
         .u64(health.applied_index)
         .u64(health.snapshot_index)
@@ -92,8 +92,8 @@ std::optional<NodeHealth> decode_health(std::string_view bytes) {
     health.leader_addr = reader.text(kTextBytesMax);
     health.commit_index = reader.u64();
     health.last_index = reader.u64();
-    health.last_term = reader.u64();
     health.durable_index = reader.u64();
+    health.durable_entry_term = reader.u64();
     health.durable_term = reader.u64();
     health.applied_index = reader.u64();
     health.snapshot_index = reader.u64();

@@ -23,7 +23,8 @@ enum class NodeState : std::uint8_t {
     Loading = 2,     ///< a snapshot: nothing can be read yet
     Replaying = 3,   ///< the log, as it was found at the start; what it holds is applied once it is known to
                      ///< be committed
-    Recovering = 4,  ///< it had lost what it promised, and neither votes nor answers stale reads
+    Recovering = 4,  ///< it has lost what it promised, and neither votes nor answers stale reads; or its last
+                     ///< write is in doubt, and it does not vote freely
 };
 
 /// The fields of GET /raft/health. An empty leader is an unknown one.
@@ -37,9 +38,9 @@ struct NodeHealth {
     std::string leader_addr;
     std::uint64_t commit_index = 0;
     std::uint64_t last_index = 0;
-    std::uint64_t last_term = 0;      ///< of that entry
-    std::uint64_t durable_index = 0;  ///< on its own disk
-    std::uint64_t durable_term = 0;   ///< the current term that is on its own disk
+    std::uint64_t durable_index = 0;       ///< on its own disk
+    std::uint64_t durable_entry_term = 0;  ///< of that entry
+    std::uint64_t durable_term = 0;        ///< the current term, as its own disk has it
     std::uint64_t applied_index = 0;
     std::uint64_t snapshot_index = 0;   ///< of the newest snapshot here; 0: none
     std::uint64_t first_index = 0;      ///< of the log: what was before is in the snapshot

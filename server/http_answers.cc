@@ -41,7 +41,6 @@ Json to_json(const NodeHealth& health) {
         {"leaderAddr", text_or_null(health.leader_addr)},
         {"commitIndex", health.commit_index},
         {"lastIndex", health.last_index},
-        {"lastTerm", health.last_term},
         {"durableIndex", health.durable_index},
         {"appliedIndex", health.applied_index},
         {"snapshotIndex", health.snapshot_index},

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -55,7 +56,8 @@ struct NodeConfig {
     std::uint64_t log_salt = 1;
     /// wal::LogOptions::recovers_from_peers: 1 if so.
     std::uint32_t recovers_from_peers = 0;
-    /// wal::LogOptions::takes_tail_for_torn: 1 if so.
+    /// 1: a write that was cut off at the log's end was torn by a crash, and never acknowledged: so says who
+    /// starts the node. 0: nobody can tell, and it asks the others.
     std::uint32_t takes_tail_for_torn = 0;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
@@ -153,14 +155,17 @@ class Node {
     // What this node has forgotten of its promises, and what it has heard about it.
     struct LostPromises {
         wal::Lost what = wal::Lost::Nothing;
-        std::vector<std::string> damaged;  ///< files that are not needed when nothing is lost any more
-        std::uint64_t request = 0;         ///< its question to the others; 0: not asked yet
+        std::vector<std::string> damaged{};  ///< files that are not needed when nothing is lost any more
+        std::uint64_t request = 0;           ///< its question to the others; 0: not asked yet
         std::uint64_t asked_ms = 0;
-        std::map<engine::ServerId, engine::Term> terms;  ///< of the others; zero: it does not know it either
-        engine::Term own_term;                           ///< when this life began
-        std::map<engine::ServerId, engine::EntryId> last_entries;  ///< of those in a later term
-        engine::Term leader_term;                                  ///< of a leader that has answered,
-        engine::LogIndex leader_last;                              ///< and where its log ended
+        std::uint64_t told_ms = 0;  ///< in the log, what is awaited
+        std::map<engine::ServerId, engine::Term>
+            terms{};              ///< of the others; zero: it does not know it either
+        engine::Term own_term{};  ///< the last in which it may have promised what it has lost
+        std::map<engine::ServerId, engine::EntryId> last_entries{};  ///< durable, of those in a later term
+        std::optional<engine::EntryId> floor{};  ///< the highest of them, when all have told
+        engine::Term leader_term{};              ///< of a leader that has answered,
+        engine::LogIndex leader_last{};          ///< and where its log ended
     };
     // A snapshot on its way to a follower, which asks for one chunk after another.
     struct OutgoingSnapshot {
@@ -272,7 +277,9 @@ class Node {
     void recover_from_peers();
     void set_lost(wal::Lost lost);
     [[nodiscard]] bool has_recovered() const;
-    void learn_vote_floor(engine::ServerId from, const NodeHealth& health);
+    void end_recovery();
+    [[nodiscard]] std::string others_that(const std::function<bool(engine::ServerId)>& wanted) const;
+    void learn_floor(engine::ServerId from, const NodeHealth& health);
     void tell_what_is_lost();
     void learn_term(engine::ServerId from, engine::Term term);
     void on_recovery_answer(engine::ServerId from, const NodeHealth& health);

@@ -24,6 +24,23 @@ std::string began_empty(const NodeConfig& config) {
         config.self.name, config.members.members.size(), config.self.name);
 }
 
+// Who is alone has nobody to ask, and who starts the node may know better. Absent: what is lost stays so.
+std::optional<std::string_view> end_of_doubt(const NodeConfig& config, wal::Lost lost,
+                                             const ClusterMembers& members) {
+    const bool is_told = config.takes_tail_for_torn != 0;
+    if (lost == wal::Lost::LastBatch && members.membership().voters.size() == 1)
+        return "the last write was cut off, and may have been acknowledged: no other node can tell, so this "
+               "one "
+               "goes on without it";
+    if (lost == wal::Lost::LastBatch && is_told)
+        return "the last write was cut off, and is taken for torn, as --accept-torn-tail says: leave the "
+               "flag out "
+               "from the next start on";
+    if (lost == wal::Lost::Nothing && is_told)
+        return "no write is in doubt: leave --accept-torn-tail out, or the next doubt is passed over";
+    return std::nullopt;
+}
+
 }  // namespace
 
 std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
@@ -31,8 +48,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     const wal::LogOptions options{{config.cluster_id, config.self.name},
                                   config.segment_bytes,
                                   config.log_salt,
-                                  config.recovers_from_peers != 0,
-                                  config.takes_tail_for_torn != 0};
+                                  config.recovers_from_peers != 0};
     auto opened = wal::Log::open(disk, options);
     if (!opened) return std::unexpected(opened.error());
     wal::Recovered& recovered = opened->recovered;
@@ -87,10 +103,10 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     if (const auto why = other_first_members(config.members, known.first))
         return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
     initial.memberships = memberships;
-    // Who is alone has nobody to ask.
-    if (recovered.lost == wal::Lost::LastBatch && known.at.rbegin()->second.membership().voters.size() == 1) {
-        recovered.lost = wal::Lost::Nothing;
-        opened->log->set_lost(recovered.lost);
+    if (const auto word = end_of_doubt(config, recovered.lost, known.at.rbegin()->second)) {
+        environment.log(LogLevel::Warning, *word);
+        if (std::exchange(recovered.lost, wal::Lost::Nothing) == wal::Lost::LastBatch)
+            opened->log->set_lost(wal::Lost::Nothing);
     }
     if (is_lost) initial.missing = engine::Missing::Entries;
     if (recovered.lost == wal::Lost::LastBatch) initial.missing = engine::Missing::LastBatch;
@@ -106,15 +122,9 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
       raft_(config.raft, initial),
       cache_(raft_.log().last_index().next()),
       known_members_(std::move(known_members)),
-      lost_{opened.recovered.lost,
-            std::move(opened.recovered.damaged),
-            0,
-            0,
-            {},
-            raft_.current_term(),
-            {},
-            {},
-            {}},
+      lost_{.what = opened.recovered.lost,
+            .damaged = std::move(opened.recovered.damaged),
+            .own_term = raft_.current_term()},
       snapshots_(disk, {config.cluster_id, config.self.name}, std::move(opened.recovered.snapshots),
                  std::move(opened.recovered.useless)),
       disk_(disk),

@@ -103,7 +103,9 @@ void Node::on_frame(ServerId from, HealthRequest&& frame) {
 }
 
 void Node::on_frame(ServerId from, HealthReply&& frame) {
-    if (frame.request == lost_.request && is_recovering()) return on_recovery_answer(from, frame.health);
+    // The same number may be a query's: then it is an answer to both.
+    if (is_recovering() && lost_.request != 0 && frame.request == lost_.request)
+        on_recovery_answer(from, frame.health);
     NodesQuery* query = nodes_queries_.find(frame.request);
     if (query == nullptr) return;
     for (std::size_t i = 0; i < members_.members.size() && i < query->nodes.size(); ++i) {
@@ -190,8 +192,8 @@ NodeHealth Node::health() const {
     }
     health.commit_index = raft_.commit_index().value;
     health.last_index = raft_.log().last_index().value;
-    health.last_term = raft_.log().last_term().value;
     health.durable_index = raft_.durable_index().value;
+    health.durable_entry_term = raft_.log().term_at(raft_.durable_index()).value;
     health.durable_term = log_->durable_term().value;
     health.applied_index = applied_index_.value;
     health.snapshot_index = snapshots_.newest_index().value;

@@ -27,20 +27,20 @@ constexpr std::uint64_t kTellAgainMs = 10'000;
 // Each tick.
 void Node::recover_from_peers() {
     if (lost_.what == Lost::Nothing) return;
-    if (has_recovered()) {
-        environment_.met(Situation::RecoveredFromPeers);
-        set_lost(Lost::Nothing);
-        environment_.log(LogLevel::Warning,
-                         fmt::format("recovered from the other nodes through entry {}: this node votes again",
-                                     raft_.durable_index().value));
-        snapshots_.remove(std::exchange(lost_.damaged, {}));
-        if (raft_.missing() != engine::Missing::Nothing) step(engine::RecoveryCompleted{});
+    if (has_recovered()) return end_recovery();
+    if (lost_.request == 0) {
+        // One number for all of them: an answer to it was given in this life.
+        lost_.request = next_request_++;
+        lost_.told_ms = now_ms_;
+        // A doubt mostly ends before anybody has read of it.
+        if (lost_.what != Lost::LastBatch) tell_what_is_lost();
+    } else if (now_ms_ - lost_.asked_ms < kAskAgainMs) {
         return;
     }
-    if (lost_.request != 0 && now_ms_ - lost_.asked_ms < kAskAgainMs) return;
-    // One number for all of them: an answer to it was given in this life.
-    if (lost_.request == 0) lost_.request = next_request_++;
-    if (lost_.asked_ms / kTellAgainMs != now_ms_ / kTellAgainMs) tell_what_is_lost();
+    if (now_ms_ - lost_.told_ms >= kTellAgainMs) {
+        lost_.told_ms = now_ms_;
+        tell_what_is_lost();
+    }
     lost_.asked_ms = now_ms_;
     for (const Member& m : members_.members) {
         if (m.id != config_.self.id)
@@ -48,8 +48,8 @@ void Node::recover_from_peers() {
     }
 }
 
-// A leader has filled its log; or, where one write is in doubt, others have elected it with the log that it
-// has, or its log is as up to date as all of theirs.
+// A leader has filled its log; or its log is as up to date as all others'; or, where one write is in doubt,
+// a majority of others has elected it with the log that it has.
 bool Node::has_recovered() const {
     if (lost_.what == Lost::TermAndEntries) return false;
     if (raft_.current_term() == lost_.leader_term && raft_.received_index() >= lost_.leader_last &&
@@ -57,42 +57,77 @@ bool Node::has_recovered() const {
         return true;
     if (raft_.missing() == engine::Missing::Nothing) return true;
     const LogIndex durable = raft_.durable_index();
-    return raft_.vote_floor() &&
-           engine::at_least_as_up_to_date({durable, raft_.log().term_at(durable)}, *raft_.vote_floor());
+    // In a later term itself, so that what it promises from now on is new.
+    return lost_.floor && raft_.current_term() > lost_.own_term &&
+           engine::at_least_as_up_to_date({durable, raft_.log().term_at(durable)}, *lost_.floor);
+}
+
+void Node::end_recovery() {
+    environment_.met(Situation::RecoveredFromPeers);
+    const std::uint64_t last = raft_.durable_index().value;
+    environment_.log(
+        LogLevel::Warning,
+        lost_.what == Lost::LastBatch
+            ? fmt::format("nothing that was acknowledged is missing through entry {}: this node votes again",
+                          last)
+            : fmt::format("recovered from the other nodes through entry {}: this node votes again", last));
+    set_lost(Lost::Nothing);
+    snapshots_.remove(std::exchange(lost_.damaged, {}));
+    if (raft_.missing() != engine::Missing::Nothing) step(engine::RecoveryCompleted{});
+}
+
+std::string Node::others_that(const std::function<bool(ServerId)>& wanted) const {
+    std::string names;
+    for (const Member& m : members_.members) {
+        if (m.id != config_.self.id && m.role != MemberRole::Learner && wanted(m.id))
+            names += (names.empty() ? "" : ", ") + m.name;
+    }
+    return names;
 }
 
 void Node::tell_what_is_lost() {
-    std::string awaited;
-    for (const Member& m : members_.members) {
-        const auto heard = lost_.terms.find(m.id);
-        const bool is_known = (heard != lost_.terms.end() && heard->second > engine::Term{}) ||
-                              lost_.last_entries.contains(m.id);
-        if (m.id != config_.self.id && m.role != MemberRole::Learner && !is_known)
-            awaited += (awaited.empty() ? "" : ", ") + m.name;
+    const auto is_silent = [&](ServerId id) { return !lost_.last_entries.contains(id); };
+    const auto has_no_term = [&](ServerId id) {
+        const auto heard = lost_.terms.find(id);
+        return heard == lost_.terms.end() || heard->second == engine::Term{};
+    };
+    std::string text;
+    switch (lost_.what) {
+        case Lost::Nothing: return;
+        case Lost::LastBatch:
+            text = fmt::format(
+                "the last write was cut off, and may have been acknowledged: this node votes freely again "
+                "when a "
+                "leader has filled its log, or when it has heard all others in a term after {}; ",
+                lost_.own_term.value);
+            text +=
+                lost_.floor
+                    ? fmt::format("all are heard, and it votes for a log that reaches entry {} of term {}",
+                                  lost_.floor->index.value, lost_.floor->term.value)
+                    : fmt::format(
+                          "not heard: {}. If they will not come back, and a crash explains the cut, start "
+                          "all that "
+                          "wait with --accept-torn-tail; if the disk is damaged, that can lose an "
+                          "acknowledged "
+                          "write: see docs/operations.md, A node in doubt",
+                          others_that(is_silent));
+            break;
+        case Lost::TermAndEntries:
+            text = fmt::format(
+                "recovering from the other nodes: this node has lost its term and vote, and keeps silent "
+                "until it has asked all of them; not heard, or lost it too: {}",
+                others_that(has_no_term));
+            break;
+        case Lost::Entries:
+            text = fmt::format(
+                "recovering from the other nodes: this node has lost entries, and does not vote until "
+                "it has them from a leader ({})",
+                lost_.leader_last == LogIndex{}
+                    ? std::string("none is heard yet")
+                    : fmt::format("entry {} of {}", raft_.durable_index().value, lost_.leader_last.value));
+            break;
     }
-    if (lost_.what == Lost::LastBatch) {
-        return environment_.log(
-            LogLevel::Warning,
-            fmt::format("the last write was cut off, and may have been acknowledged: this node votes when a "
-                        "leader has "
-                        "filled its log, or all others have told how far theirs go; not heard: {}. If a "
-                        "crash explains "
-                        "the cut, and they will not come back, start this node with --accept-torn-tail",
-                        awaited));
-    }
-    environment_.log(
-        LogLevel::Warning,
-        lost_.what == Lost::TermAndEntries
-            ? fmt::format(
-                  "recovering from the other nodes: this node has lost its term and vote, and keeps silent "
-                  "until it has asked all of them; not heard, or lost it too: {}",
-                  awaited)
-            : fmt::format(
-                  "recovering from the other nodes: this node has lost entries, and does not vote until "
-                  "it has them from a leader ({})",
-                  lost_.leader_last == LogIndex{}
-                      ? std::string("none is heard yet")
-                      : fmt::format("entry {} of {}", raft_.durable_index().value, lost_.leader_last.value)));
+    environment_.log(LogLevel::Warning, text);
 }
 
 void Node::set_lost(Lost lost) {
@@ -120,17 +155,18 @@ void Node::learn_term(ServerId from, engine::Term term) {
     const auto [peer, highest] =
         *std::ranges::max_element(lost_.terms, {}, [](const auto& heard) { return heard.second; });
     set_lost(Lost::Entries);
+    lost_.own_term = highest;
     step(engine::MessageReceived{peer, engine::StaleTerm{highest}});
 }
 
-// What this node lacks, and is committed or will be, is in the log of somebody who took it in a term that
+// What this node lacks, and is committed or will be, is on the disk of somebody who took it in a term that
 // this node had seen. In a later one nobody takes it any more, so what they all hold then is all that there
 // will be. All of them, and not as many as meet every majority: some may have lost the same.
-void Node::learn_vote_floor(ServerId from, const NodeHealth& health) {
-    if (engine::Term(health.durable_term) <= lost_.own_term || health.last_index > engine::kReachMax ||
-        health.last_term > health.term)
+void Node::learn_floor(ServerId from, const NodeHealth& health) {
+    if (engine::Term(health.durable_term) <= lost_.own_term || health.durable_index > engine::kReachMax ||
+        health.durable_entry_term > health.durable_term)
         return;
-    lost_.last_entries[from] = {LogIndex(health.last_index), engine::Term(health.last_term)};
+    lost_.last_entries[from] = {LogIndex(health.durable_index), engine::Term(health.durable_entry_term)};
     engine::EntryId floor;
     for (const Member& m : members_.members) {
         if (m.id == config_.self.id || m.role == MemberRole::Learner) continue;
@@ -138,15 +174,16 @@ void Node::learn_vote_floor(ServerId from, const NodeHealth& health) {
         if (heard == lost_.last_entries.end()) return;
         if (!engine::at_least_as_up_to_date(floor, heard->second)) floor = heard->second;
     }
-    if (raft_.vote_floor() == floor || raft_.missing() != engine::Missing::LastBatch) return;
+    if (lost_.floor == floor) return;
+    lost_.floor = floor;
     environment_.met(Situation::VoteFloorLearned);
-    step(engine::VoteFloorLearned{floor});
+    if (raft_.missing() == engine::Missing::LastBatch) step(engine::VoteFloorLearned{floor});
 }
 
 void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
     if (health.term > engine::kReachMax) return;  // nobody's
     if (lost_.what == Lost::TermAndEntries) return learn_term(from, engine::Term(health.term));
-    if (lost_.what == Lost::LastBatch) learn_vote_floor(from, health);
+    learn_floor(from, health);
     // It leads now, and what it leads with has all that matters.
     const bool leads = health.role == engine::RoleName::Leader && from == raft_.leader() &&
                        engine::Term(health.term) == raft_.current_term();

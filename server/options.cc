@@ -111,9 +111,9 @@ Settings defaults() {
          "votes again",
          "no"},
         {"--accept-torn-tail", "ACCEPT_TORN_TAIL", kYesOrNo,
-         "A write that was cut off at the log's end was torn by a crash, and never acknowledged: this node "
-         "votes "
-         "without asking the others what it may have lost",
+         "Declare that a write which was cut off at the log's end was torn by a crash, and not damaged by "
+         "the disk, "
+         "which can lose acknowledged writes: this node votes without asking the others. For one start",
          "no"},
     }};
 }
@@ -318,6 +318,9 @@ std::expected<void, OptionsExit> read_cluster(const Settings& settings, const st
         return refuse(node_id,
                       fmt::format("'{}' is too long to be a name, so write --node-id NAME", advertised));
     }
+    if (settings[PeerList].is_set && settings[PeerList].text.empty())
+        return refuse(settings[PeerList],
+                      "at least one member; without the flag the node is a cluster of its own");
     auto peers = parse_peers(settings[PeerList].text,
                              node_id.is_set ? std::optional(node_id.text) : std::nullopt, advertised);
     if (!peers) return refuse(settings[PeerList], peers.error());

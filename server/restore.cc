@@ -118,7 +118,7 @@ Done Restore::begin(const Files& files) {
 
 Done Restore::fill() {
     wal::LogOptions options{identity(), config_.segment_bytes, config_.log_salt,
-                            config_.recovers_from_peers != 0, config_.takes_tail_for_torn != 0};
+                            config_.recovers_from_peers != 0};
     options.is_restoring = true;
     auto opened = wal::Log::open(disk_, options);
     if (!opened) return std::unexpected(opened.error());

@@ -63,6 +63,7 @@ struct Arguments {
     Arguments() {
         app.footer(kExitCodes);
         app.require_subcommand(1);
+        app.set_version_flag("--version", "quorate-wal " QUORATE_VERSION, "Say which version this is");
         dump_command->add_option("--from", dump_options.from.value, "First index")->check(index_check());
         dump_command->add_option("--to", dump_options.to.value, "Last index")->check(index_check());
         dump_command->add_flag("--values", shows_values, "With the values, not only their sizes");

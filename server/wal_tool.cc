@@ -99,6 +99,16 @@ std::string line_of(wal::DiskReader& disk, const wal::SnapshotMeta& snapshot) {
     return line + fmt::format("{} keys, revision {}\n", keys, head ? head->revision : 0);
 }
 
+std::string_view text_of(wal::Lost lost) {
+    switch (lost) {
+        case wal::Lost::Nothing: return "";
+        case wal::Lost::Entries: return ", entries lost";
+        case wal::Lost::TermAndEntries: return ", term and entries lost";
+        case wal::Lost::LastBatch: return ", last write in doubt";
+    }
+    std::unreachable();
+}
+
 std::string inspection(wal::DiskReader& disk, const wal::Survey& survey) {
     std::string out;
     if (const auto& identity = survey.copies.identity)
@@ -106,10 +116,10 @@ std::string inspection(wal::DiskReader& disk, const wal::Survey& survey) {
     if (const auto vote = survey.copies.vote()) {
         const engine::ServerId voted_for = vote->hard_state.voted_for;
         out += fmt::format(
-            "vote: term {}, voted for {}, change {}; log durable through {} offset {}\n",
+            "vote: term {}, voted for {}, change {}{}; log durable through {} offset {}\n",
             vote->hard_state.current_term.value,
             voted_for == engine::kNobody ? std::string("nobody") : std::to_string(voted_for.value),
-            vote->sequence, wal::segment_name(vote->mark.sequence), vote->mark.offset);
+            vote->sequence, text_of(vote->lost), wal::segment_name(vote->mark.sequence), vote->mark.offset);
     }
     std::uint64_t payload_bytes = 0;
     for (const engine::EntryShape& entry : survey.log.entries) payload_bytes += entry.bytes;

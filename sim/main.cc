@@ -277,6 +277,7 @@ int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
     app.footer(kExitCodes);
     app.require_subcommand(1);
+    app.set_version_flag("--version", "quorate-sim " QUORATE_VERSION, "Say which version this is");
 
     RunCommand run_options;
     CLI::App* run_command = app.add_subcommand("run", "Run a range of seeds");

@@ -33,16 +33,24 @@ std::uint64_t patience_us(const Shape& shape) { return 30'000 * shape.election_m
 std::uint64_t patience_us(const Plan& plan) {
     const Shape& s = plan.shape;
     // There, into the follower's disk and back.
-    const std::uint64_t round_us = s.latency_us_min + s.latency_us_max + (s.sync_us_min + s.sync_us_max) / 2;
+    const std::uint64_t sync_us = (s.sync_us_min + s.sync_us_max) / 2;
+    const std::uint64_t round_us = s.latency_us_min + s.latency_us_max + sync_us;
     std::uint64_t us = 0;
+    std::uint64_t written_bytes = 0;
+    std::uint64_t snapshots = 0;
     for (const OperationLine& line : plan.operations) {
+        if (line.kind == RequestKind::Snapshot) ++snapshots;
         if (!is_write(line.kind)) continue;
         const std::uint64_t keys =
             line.kind == RequestKind::Batch ? std::max(line.key, line.last_key) - line.key + 1 : 1;
         // Half of a window waits for the job that the other half is in.
         const std::uint64_t per_round = (window(s, keys * (line.bytes + kEntryBytes)) + 1) / 2;
         us += kTriesOfWrite * round_us / per_round;
+        written_bytes += keys * (line.bytes + kEntryBytes);
     }
+    // Each holds all that was ever written at most, a job for each chunk, and waits for one that is under
+    // way.
+    us += 2 * snapshots * sync_us * (written_bytes / s.snapshot_chunk_bytes + 1);
     return patience_us(s) + us;
 }
 

@@ -160,7 +160,9 @@ class Planner {
                 if (has_links) add({kind, node, other_than(node), 0, 0});
                 return;
             case FaultKind::Kill:
-            case FaultKind::PowerCut: return add({kind, node, 0, ms(0, 4000), dice_.between(0, 2)});
+            case FaultKind::PowerCut:
+                add({kind, node, 0, ms(0, 4000), dice_.between(0, 2)});
+                return add_to_others(100'000);
             case FaultKind::PowerCutAtDisk:
                 add({kind, node, 0, 0, dice_.skewed(0, 40)});
                 // Before its first start it has to create its files.
@@ -192,10 +194,15 @@ class Planner {
 
     void add_full_disks(std::uint64_t node) {
         add({FaultKind::DiskFull, node, 0, ms(500, 8000), dice_.skewed(0, 40'000)});
-        if (!dice_.chance(400'000)) return;
+        add_to_others(400'000);
+    }
+
+    // The last line befalls all other nodes as well, at the same moment.
+    void add_to_others(std::uint64_t millionths) {
+        if (!dice_.chance(millionths)) return;
         const FaultLine first = plan_.faults.back();
         for (std::uint64_t other = 0; other < plan_.shape.nodes; ++other) {
-            if (other == node) continue;
+            if (other == first.node) continue;
             plan_.faults.push_back(first);
             plan_.faults.back().node = other;
         }

@@ -33,9 +33,9 @@
 //    12  previous_crc   4   of the record before, of the header for a segment's first
 //    16  index          8
 //    24  term           8
-//    32  salt           8   of the segment: what another one holds, and what a payload imitates, is none of
-//    its 40  durable        8   offset in this segment; everything before it was durable when this was
-//    written 48  payload
+//    32  salt           8   of the segment, so that what another one holds is none of its
+//    40  durable        8   offset in this segment: what is before was durable when this was written
+//    48  payload
 //
 // Snapshot `snapshot-INDEX`: a header block, which is written last, zeros up to 4,096, then chunks, one
 // behind the other. Body of the header:

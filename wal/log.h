@@ -35,9 +35,6 @@ struct LogOptions {
     /// A directory that is damaged, new, or has lost its vote, is begun anew: Recovered::lost tells what its
     /// node has to learn from the others. What was there stays, as damaged-NAME, until forget_damaged().
     bool recovers_from_peers = false;
-    /// What stands behind the log's intact end was torn by a crash, and nothing there was ever acknowledged:
-    /// so says who starts the node. Else nobody can tell, and Recovered::lost is LastBatch.
-    bool takes_tail_for_torn = false;
     /// A backup is being restored into the directory (kRestoringName), which nobody else may open, and is
     /// locked already.
     bool is_restoring = false;

@@ -388,7 +388,6 @@ void Recovery::note_cut(const LogScan& scan, std::uint64_t bytes) {
         " bytes behind entry ", scan.log().last().index.value, " (term ", scan.log().last().term.value,
         "). Either a crash interrupted a write, which then was not acknowledged; or the disk has damaged "
         "the last write, which may have been"));
-    if (options_.takes_tail_for_torn) return;
     if (result_.vote.lost == Lost::Nothing) {
         disk_.met(Situation::LastBatchDoubted);
         result_.vote.lost = Lost::LastBatch;
@@ -398,8 +397,6 @@ void Recovery::note_cut(const LogScan& scan, std::uint64_t bytes) {
 }
 
 void Recovery::mend_vote() {
-    if (options_.takes_tail_for_torn && result_.vote.lost == Lost::LastBatch)
-        result_.vote.lost = Lost::Nothing;
     result_.recovered.lost = result_.vote.lost;
     result_.vote.mark = result_.tail.durable_mark();
     write_vote();

@@ -93,7 +93,7 @@ TEST_F(NodeInDoubt, ItDoesNotOutvoteWhoHoldsWhatItHasLost) {
     damage_last_write(doubting_);
     cluster_.heal();
     cluster_.isolate(leader_);
-    cluster_.run_for(10'000);
+    cluster_.run_for(12'000);
     EXPECT_NE(cluster_.node(third_).raft().role(), engine::RoleName::Leader);
     EXPECT_NE(cluster_.node(doubting_).raft().role(), engine::RoleName::Leader);
     EXPECT_TRUE(has_said(doubting_, "--accept-torn-tail"));
@@ -128,10 +128,105 @@ TEST_F(NodeInDoubt, WithOneAwayForGoodTheyGoOnWhenToldThatTheWriteWasTorn) {
         cluster_.host(node).adjust(accept_torn_tail);
         start(node);
         EXPECT_FALSE(is_in_doubt(node));
+        EXPECT_TRUE(has_said(node, "taken for torn"));
     }
     leader_ = cluster_.await_leader();
     ASSERT_NE(leader_, 0);
     EXPECT_EQ(cluster_.request(leader_, "GET", "/kv/a").status, 200);
+    cluster_.host(doubting_).crash();
+    start(doubting_);
+    EXPECT_TRUE(has_said(doubting_, "no write is in doubt: leave --accept-torn-tail out"));
+}
+
+TEST_F(NodeInDoubt, AStartThatIsRefusedDoesNotEndTheDoubt) {
+    tear(doubting_);
+    NodeHost& host = cluster_.host(doubting_);
+    server::ClusterMembers members;
+    host.adjust([&](server::NodeConfig& config) {
+        config.takes_tail_for_torn = 1;
+        members = config.members;
+        config.members.members.pop_back();
+        config.members.members.push_back(
+            {server::server_id_of("9"), "9", "127.0.0.1:9", server::MemberRole::Voter});
+        if (config.self.name == "3") config.self = config.members.members.front();
+    });
+    host.start();
+    ASSERT_TRUE(host.refusal);
+    EXPECT_EQ(host.refusal->code, wal::RefusalCode::WrongIdentity);
+    disk(doubting_).kill_process();
+    host.adjust([&](server::NodeConfig& config) {
+        config.takes_tail_for_torn = 0;
+        config.members = members;
+    });
+    start(doubting_);
+    EXPECT_TRUE(is_in_doubt(doubting_));
+}
+
+// The question to the others and the first query may have the same number.
+TEST_F(NodeInDoubt, ItListsTheNodesOfItsCluster) {
+    tear(doubting_);
+    start(doubting_);
+    cluster_.node(doubting_).tick(cluster_.now_ms() + 10);
+    const auto answer = cluster_.request(doubting_, "GET", "/cluster/nodes");
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_FALSE(answer.body.contains(R"("up":false)")) << answer.body;
+}
+
+// Its entries are on no disk, so that nobody can have committed them, and it cannot lead.
+TEST_F(NodeInDoubt, WhatIsOnNoDiskIsNoFloor) {
+    cluster_.run_for(500);
+    cluster_.isolate(leader_);
+    disk(leader_).set_capacity(disk(leader_).size());
+    for (int i = 0; i < 12; ++i)
+        (void)cluster_.send(leader_, "PUT", "/kv/big" + std::to_string(i), std::string(60'000, 'x'));
+    cluster_.settle();
+    ASSERT_GT(cluster_.node(leader_).raft().log().last_index(),
+              cluster_.node(leader_).raft().durable_index());
+    tear(doubting_);
+    cluster_.host(third_).crash();
+    cluster_.run_for(5000);
+    start(third_);
+    start(doubting_);
+    cluster_.heal();
+    cluster_.run_for(10'000);
+    EXPECT_TRUE(cluster_.leader() == third_ || cluster_.leader() == doubting_) << cluster_.leader();
+}
+
+// One that recovers what it had lost acknowledged an entry that no other disk holds; nobody is elected
+// without it, and it need not wait for a leader.
+TEST_F(NodeInDoubt, WhoRecoversWithTheLongestLogLeads) {
+    cluster_.run_for(500);
+    NodeHost& recovering = cluster_.host(third_);
+    recovering.crash();
+    recovering.disk = std::make_unique<VirtualDisk>();
+    recovering.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 1; });
+    start(third_);
+    const auto is_filled = [&] {
+        return cluster_.node(third_).lost() == wal::Lost::Entries &&
+               cluster_.node(third_).raft().durable_index() ==
+                   cluster_.node(leader_).raft().log().last_index();
+    };
+    for (int i = 0; i < 200 && !is_filled(); ++i) cluster_.run_for(10);
+    ASSERT_TRUE(is_filled());
+    (void)cluster_.send(leader_, "PUT", "/kv/b", "v");
+    cluster_.node(leader_).turn_ended();
+    const ServerId from = cluster_.node(leader_).raft().config().self;
+    const auto frames = std::exchange(cluster_.host(leader_).outbox, {});
+    cluster_.host(leader_).crash();
+    for (const auto& [to, bytes] : frames) {
+        if (to.value != static_cast<std::uint64_t>(third_)) continue;
+        server::FrameReader reader;
+        reader.feed(bytes);
+        auto frame = server::next_peer_frame(reader);
+        recovering.node().frame_received(from, std::move(frame->value()));
+    }
+    cluster_.settle();
+    tear(doubting_);
+    start(doubting_);
+    start(leader_);
+    cluster_.run_for(10'000);
+    EXPECT_EQ(cluster_.leader(), third_);
+    EXPECT_EQ(cluster_.request(third_, "GET", "/kv/b").status, 200);
 }
 
 TEST_F(NodeInDoubt, ACrashInTheStartDoesNotEndTheDoubt) {
@@ -204,8 +299,8 @@ class Heard : public NodeInDoubt {
         health.up = true;
         health.term = term.value;
         health.durable_term = durable.value;
-        health.last_index = last.index.value;
-        health.last_term = last.term.value;
+        health.durable_index = last.index.value;
+        health.durable_entry_term = last.term.value;
         cluster_.node(doubting_).frame_received(ServerId(static_cast<std::uint64_t>(from)),
                                                 server::HealthReply{request_, health});
     }

@@ -178,7 +178,7 @@ TEST_F(NodeLost, WhenAMajorityLostItsTermsNothingIsBegunAnew) {
         cluster_.host(node).adjust(recover_from_peers);
         cluster_.host(node).start();
     }
-    cluster_.run_for(10'000);
+    cluster_.run_for(11'000);
     EXPECT_TRUE(cluster_.node(lost_).is_recovering());
     EXPECT_TRUE(cluster_.node(third_).is_recovering());
     EXPECT_TRUE(std::ranges::any_of(cluster_.host(lost_).lines, [&](const std::string& line) {

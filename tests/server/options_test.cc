@@ -77,6 +77,7 @@ TEST(Options, ASwitchIsOnByItsFlagAlone) {
     expect_mistake(parse({"--peers", kPeers, "--recover-from-peers=on"}),
                    {"--recover-from-peers: 'on' is not allowed: yes or no"});
     expect_mistake(parse({"--recover-from-peers"}), {"--recover-from-peers", "only with --peers"});
+    expect_mistake(parse({"--peers", ""}), {"--peers: '' is not allowed: at least one member"});
     EXPECT_FALSE(parse({})->takes_tail_for_torn);
     EXPECT_TRUE(parse({"--accept-torn-tail"})->takes_tail_for_torn);
 }

@@ -36,9 +36,10 @@ NodeHealth any_health() {
     health.role = static_cast<engine::RoleName>(number_up_to(3));
     health.leader_id = any_bytes();
     health.leader_addr = any_bytes();
-    for (std::uint64_t* number : {&health.term, &health.commit_index, &health.last_index, &health.last_term,
-                                  &health.durable_index, &health.durable_term, &health.applied_index,
-                                  &health.snapshot_index, &health.revision, &health.keys, &health.bytes}) {
+    for (std::uint64_t* number :
+         {&health.term, &health.commit_index, &health.last_index, &health.durable_entry_term,
+          &health.durable_index, &health.durable_term, &health.applied_index, &health.snapshot_index,
+          &health.revision, &health.keys, &health.bytes}) {
         *number = any_number();
     }
     health.storage = static_cast<StorageState>(1 + number_up_to(1));
