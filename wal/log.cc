@@ -249,7 +249,7 @@ void Log::adopt(const LogJob& job) {
     last_ = job.last;
     vote_ = job.vote;
     if (job.begun) segments_.insert(*job.begun);  // one at most: there is one spare
-    if (job.begins_anew) {
+    if (job.begun && job.begins_anew) {
         disk_.met(Situation::LogReplaced);
         index_.begin_behind(job.begun->second.base);
         first_live_ = job.begun->first;

@@ -7,7 +7,6 @@ namespace {
 
 using server::AnswerPart;
 using testing::HasSubstr;
-using testing::Not;
 using testing::StartsWith;
 
 class HttpPartsTest : public HttpFixture {

@@ -20,8 +20,6 @@
 namespace quorate::test {
 namespace {
 
-using testing::HasSubstr;
-
 // ext4 keeps these to itself: the file system takes nothing any more, and what is in its journal's memory is
 // lost.
 constexpr unsigned long kExt4Shutdown = _IOR('X', 125, std::uint32_t);
@@ -44,7 +42,7 @@ class PowerCut : public testing::Test {
             failure_ = disks_.back()->failure();
         }
     }
-    ~PowerCut() override {
+    void TearDown() override {
         for (std::size_t node = 0; node < cluster_.size(); ++node) cluster_.kill(node);
     }
 
