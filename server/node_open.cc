@@ -105,8 +105,8 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     initial.memberships = memberships;
     if (const auto word = end_of_doubt(config, recovered.lost, known.at.rbegin()->second)) {
         environment.log(LogLevel::Warning, *word);
-        if (std::exchange(recovered.lost, wal::Lost::Nothing) == wal::Lost::LastBatch)
-            opened->log->set_lost(wal::Lost::Nothing);
+        recovered.lost = wal::Lost::Nothing;
+        opened->log->set_lost(recovered.lost);
     }
     if (is_lost) initial.missing = engine::Missing::Entries;
     if (recovered.lost == wal::Lost::LastBatch) initial.missing = engine::Missing::LastBatch;

@@ -27,6 +27,7 @@ Term term_of(const Raft& raft, LogIndex index) {
     return index == LogIndex{} ? Term{} : raft.log().term_at(index);
 }
 
+/// Not the engine's own comparison, which may be what is wrong.
 bool would_vote_for(EntryId theirs, EntryId ours) {
     return theirs.term != ours.term ? theirs.term > ours.term : theirs.index >= ours.index;
 }

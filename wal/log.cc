@@ -248,6 +248,7 @@ void Log::adopt(const LogJob& job) {
     tail_.durable = tail_.end;
     last_ = job.last;
     vote_ = job.vote;
+    ENGINE_CHECK(job.begun || !job.begins_anew);
     if (job.begun) segments_.insert(*job.begun);  // one at most: there is one spare
     if (job.begun && job.begins_anew) {
         disk_.met(Situation::LogReplaced);

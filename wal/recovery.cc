@@ -180,8 +180,8 @@ std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refus
     const auto vote = read_vote();
     const bool has_vote = vote.has_value();
     if (!has_vote && vote.error().code != RefusalCode::MetaUnreadable) return std::unexpected(vote.error());
-    if (!has_vote || result_.vote.lost == Lost::Nothing || result_.vote.lost == Lost::LastBatch)
-        result_.vote.lost = has_vote ? Lost::Entries : Lost::TermAndEntries;
+    if (!has_vote) result_.vote.lost = Lost::TermAndEntries;
+    if (result_.vote.lost != Lost::TermAndEntries) result_.vote.lost = Lost::Entries;
     ++result_.vote.sequence;
     result_.vote.owner = owner_of(options_.identity);
     disk_.met(has_vote ? Situation::EntriesLost : Situation::TermLost);

@@ -44,6 +44,7 @@ class PowerCut : public testing::Test {
     }
     void TearDown() override {
         for (std::size_t node = 0; node < cluster_.size(); ++node) cluster_.kill(node);
+        disks_.clear();  // before the directories that they are on
     }
 
     void cut(std::size_t node) {
