@@ -292,7 +292,7 @@ void cut_everywhere_in_recovery(const VirtualDisk::Image& start, Life life, std:
         if (LogUser(disk).open() && !disk.power_is_off()) return;
         ++cuts;
         Dice dice(seed * 1000 + recovered);
-        for (int sample = 0; sample < 32; ++sample) {
+        for (int sample = 0; sample < 128; ++sample) {
             VirtualDisk torn(disk.after_crash([&] { return dice.flip(); }, [&] { return dice.flip(); },
                                               [&] { return dice.below(torn_bytes); }));
             const auto content = LogUser(torn).open();
@@ -364,7 +364,8 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
 // power goes while the next life overwrites the first copy, in the middle of its sector; of what the failed
 // sync dropped, a part may have reached the disk all the same.
 TEST(Crash, AVoteThatOnlyTheCacheHoldsIsWrittenBeforeTheOtherCopyIsTouched) {
-    constexpr std::uint64_t kVoteBytes = 96;  // about: behind it a block is zeros
+    constexpr std::uint64_t kTornBytes =
+        24;  // a vote written again differs in its checksum and sequence alone
     std::uint64_t cuts = 0;
     std::uint64_t failures = 0;
     for (std::uint64_t failing = 0; !HasFatalFailure(); ++failing) {
@@ -384,7 +385,7 @@ TEST(Crash, AVoteThatOnlyTheCacheHoldsIsWrittenBeforeTheOtherCopyIsTouched) {
         life(tried);
         if (!has_failed) break;
         ++failures;
-        cut_everywhere_in_recovery({}, life, kVoteBytes, failing, cuts);
+        cut_everywhere_in_recovery({}, life, kTornBytes, failing, cuts);
     }
     EXPECT_GE(failures, 4U);
     EXPECT_GT(cuts, 20U);
