@@ -14,13 +14,24 @@ KeyHistory::KeyHistory(const KeyHistory& other)
       forgotten_(other.forgotten_),
       bytes_(other.bytes_),
       forgotten_bytes_(other.forgotten_bytes_) {
-    for (const PastRecord& change : changes_) index_.insert(&change);
+    for (Change& change : changes_) {
+        change.next = nullptr;
+        link(change);
+    }
+}
+
+void KeyHistory::link(Change& change) {
+    const auto [chain, is_new] = chains_.insert({&change, &change});
+    if (is_new) return;
+    ENGINE_CHECK(chain->newest->revision < change.revision);
+    chain->newest->next = &change;
+    chain->newest = &change;
 }
 
 void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional<Record> before) {
     ENGINE_CHECK(changes_.empty() || changes_.back().revision <= revision);
-    changes_.push_back({revision, std::string(key), std::move(before)});
-    ENGINE_CHECK(index_.insert(&changes_.back()).second);
+    changes_.push_back({{revision, std::string(key), std::move(before)}});
+    link(changes_.back());
     bytes_ += changes_.back().bytes();
     ++added_;
 }
@@ -35,8 +46,13 @@ void KeyHistory::forget_through(std::uint64_t revision) {
 void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
     count += 2 * std::exchange(added_, 0);
     for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {
-        index_.erase(&changes_.front());
-        forgotten_bytes_ -= changes_.front().bytes();
+        const Change& freed = changes_.front();
+        const auto chain = chains_.find(std::string_view(freed.key));
+        if (freed.next != nullptr)
+            chain->oldest = freed.next;
+        else
+            chains_.erase(chain);
+        forgotten_bytes_ -= freed.bytes();
         changes_.pop_front();
         --forgotten_;
     }
@@ -51,8 +67,11 @@ void KeyHistory::load(std::vector<PastRecord> changes) {
 
 const PastRecord* KeyHistory::first_change_after(std::string_view key, std::uint64_t revision) const {
     if (changes_.empty() || changes_.back().revision <= revision) return nullptr;
-    const auto found = index_.lower_bound(Place(key, revision + 1));
-    return found != index_.end() && (*found)->key == key ? *found : nullptr;
+    const auto chain = chains_.find(key);
+    if (chain == chains_.end() || chain->newest->revision <= revision) return nullptr;
+    const Change* change = chain->oldest;
+    while (change->revision <= revision) change = change->next;
+    return change;
 }
 
 }  // namespace quorate::server

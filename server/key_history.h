@@ -6,13 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <ranges>
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <utility>
 #include <vector>
 
 #include "server/record.h"
@@ -35,17 +34,23 @@ struct PastRecord {
 
 /// A regular value. Not thread-safe.
 class KeyHistory {
-    // A key and the revision of its change: a key has one change at each.
-    using Place = std::tuple<std::string_view, std::uint64_t>;
-    struct Before {
-        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
-        static Place place(const PastRecord* change) { return {change->key, change->revision}; }
-        static Place place(const Place& place) { return place; }
-        bool operator()(const auto& one, const auto& other) const { return place(one) < place(other); }
+    struct Change : PastRecord {
+        Change* next = nullptr;  ///< the same key's next one
     };
-    // Into changes_, which moves none of its elements: a second copy of each key would cost more than the
-    // tree.
-    using Index = std::set<const PastRecord*, Before>;
+    // The changes of a key. They lie in changes_, which moves none of them: a second copy of each key would
+    // cost more than the tree.
+    struct Chain {
+        mutable const Change* oldest;  // of one key as long as the chain is there
+        mutable Change* newest;
+        [[nodiscard]] std::string_view key() const { return oldest->key; }
+    };
+    struct ByItsKey {
+        using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard's name
+        static std::string_view key(const Chain& chain) { return chain.key(); }
+        static std::string_view key(std::string_view key) { return key; }
+        bool operator()(const auto& one, const auto& other) const { return key(one) < key(other); }
+    };
+    using Chains = std::set<Chain, ByItsKey>;
 
  public:
     KeyHistory() = default;
@@ -89,29 +94,37 @@ class KeyHistory {
     /// The changes by key, and those of a key oldest first; the forgotten ones too that still have memory.
     class ByKey {
      public:
-        [[nodiscard]] bool at_end() const { return place_ == history_->index_.end(); }
-        [[nodiscard]] const PastRecord& change() const { return **place_; }
+        [[nodiscard]] bool at_end() const { return chain_ == end_; }
+        [[nodiscard]] const PastRecord& change() const { return *change_; }
         [[nodiscard]] const std::string& key() const { return change().key; }
-        void next() { ++place_; }
+        void next() {
+            change_ = change_->next;
+            if (change_ == nullptr) enter(std::next(chain_));
+        }
 
      private:
         friend class KeyHistory;
-        ByKey(const KeyHistory& history, Index::const_iterator place) : history_(&history), place_(place) {}
-        const KeyHistory* history_;
-        Index::const_iterator place_;
+        ByKey(Chains::const_iterator begin, Chains::const_iterator end) : end_(end) { enter(begin); }
+        void enter(Chains::const_iterator chain) {
+            chain_ = chain;
+            if (chain_ != end_) change_ = chain_->oldest;
+        }
+        Chains::const_iterator chain_;
+        Chains::const_iterator end_;
+        const Change* change_ = nullptr;
     };
     /// From `key` on. Valid as long as nothing changes.
-    [[nodiscard]] ByKey from(std::string_view key) const {
-        return {*this, index_.lower_bound(Place(key, 0))};
-    }
+    [[nodiscard]] ByKey from(std::string_view key) const { return {chains_.lower_bound(key), chains_.end()}; }
 
     bool operator==(const KeyHistory& other) const { return std::ranges::equal(changes(), other.changes()); }
 
  private:
-    std::deque<PastRecord> changes_;
+    void link(Change& change);
+
+    std::deque<Change> changes_;
     std::size_t added_ = 0;      ///< since free_some()
     std::size_t forgotten_ = 0;  ///< so many of them, the oldest
-    Index index_;
+    Chains chains_;
     std::uint64_t bytes_ = 0;  ///< of those that are not forgotten
     std::uint64_t forgotten_bytes_ = 0;
 };

@@ -364,8 +364,8 @@ TEST(Crash, AfterAFailedSyncThePagesAreWrittenAgain) {
 // power goes while the next life overwrites the first copy, in the middle of its sector; of what the failed
 // sync dropped, a part may have reached the disk all the same.
 TEST(Crash, AVoteThatOnlyTheCacheHoldsIsWrittenBeforeTheOtherCopyIsTouched) {
-    constexpr std::uint64_t kTornBytes =
-        24;  // a vote written again differs in its checksum and sequence alone
+    // A vote written again differs in its checksum and its sequence alone: they lie in the first
+    constexpr std::uint64_t kTornBytes = 24;
     std::uint64_t cuts = 0;
     std::uint64_t failures = 0;
     for (std::uint64_t failing = 0; !HasFatalFailure(); ++failing) {
