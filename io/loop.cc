@@ -9,6 +9,7 @@ namespace quorate::io {
 
 Loop::Loop() {
     ENGINE_CHECK(uv_loop_init(&loop_) == 0);
+    ENGINE_CHECK(uv_loop_configure(&loop_, UV_METRICS_IDLE_TIME) == 0);
     loop_.data = this;
     uv_check_init(&loop_, check_.get());
     check_.opened();
@@ -35,6 +36,11 @@ Loop::~Loop() {
 }
 
 void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+
+std::uint64_t Loop::busy_us() const {
+    constexpr std::uint64_t kNsPerUs = 1000;
+    return (uv_hrtime() - uv_metrics_idle_time(const_cast<uv_loop_t*>(&loop_))) / kNsPerUs;
+}
 
 void Loop::on_turn_end(std::function<void()> callback) {
     turn_end_ = std::move(callback);

@@ -27,6 +27,10 @@ class Loop {
     /// Milliseconds that never go back; of the moment the current turn began.
     [[nodiscard]] std::uint64_t now_ms() const { return uv_now(&loop_); }
 
+    /// Time spent outside the wait for events so far, in microseconds: what it grows by from one turn's end
+    /// to the next is how long everybody else waited for that turn.
+    [[nodiscard]] std::uint64_t busy_us() const;
+
     /// Called once behind all the callbacks of each turn of the loop.
     void on_turn_end(std::function<void()> callback);
     /// Makes the next turn come without waiting for an event.

@@ -45,6 +45,10 @@ constexpr std::uint64_t kStopMsMax = 8000;
 constexpr std::uint64_t kRefusedPeerMs = 60'000;
 constexpr std::size_t kRefusedPeersMax = 64;
 
+/// A turn of the event loop that is told of, and how often one is.
+constexpr std::uint64_t kLongTurnUs = 100'000;
+constexpr std::uint64_t kLongTurnPeriodMs = 10'000;
+
 spdlog::level::level_enum level_of(LogLevel level) {
     switch (level) {
         case LogLevel::Debug: return spdlog::level::debug;
@@ -122,9 +126,11 @@ class Process final : public Environment, public io::HttpHandler {
         tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { driver_->tick(loop_.now_ms()); });
         loop_.on_turn_end([this] { end_turn(); });
         loop_.on_termination([this] { begin_stop(); });
+        busy_us_ = loop_.busy_us();
         loop_.run();
         driver_->finish();
-        spdlog::info("stopped");
+        spdlog::info("stopped: the longest turn of the event loop took {:.1f} ms",
+                     static_cast<double>(longest_turn_us_) / 1000);
         return EXIT_SUCCESS;
     }
 
@@ -298,7 +304,17 @@ class Process final : public Environment, public io::HttpHandler {
         tell_of_room();
         for (const auto& [id, link] : links_) link->flush();
         http_.flush();
+        tell_of_long_turn();
         if (is_stopping_ && node().is_quiet() && http_.is_drained()) loop_.stop();
+    }
+
+    // Meanwhile nobody was answered: the process had no processor, or this program has a defect.
+    void tell_of_long_turn() {
+        const std::uint64_t busy_us = loop_.busy_us();
+        const std::uint64_t turn_us = busy_us - std::exchange(busy_us_, busy_us);
+        longest_turn_us_ = std::max(longest_turn_us_, turn_us);
+        if (turn_us >= kLongTurnUs && long_turns_.is_due(loop_.now_ms(), ""))
+            spdlog::warn("a turn of the event loop took {} ms: every request waited for it", turn_us / 1000);
     }
 
     // The node knows no directory, and says nothing when there is room again.
@@ -342,6 +358,9 @@ class Process final : public Environment, public io::HttpHandler {
     std::map<io::PeerConnection, Inbound> inbound_;
     /// A node that is refused tries again for ever, and anybody can greet.
     Seldom refused_peers_{kRefusedPeerMs, kRefusedPeersMax};
+    Seldom long_turns_{kLongTurnPeriodMs, 1};
+    std::uint64_t busy_us_ = 0;  ///< at the end of the last turn
+    std::uint64_t longest_turn_us_ = 0;
     bool lacks_room_ = false;
     bool is_stopping_ = false;
 };

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <optional>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/process_load.h"
@@ -35,8 +36,10 @@ TEST(Shutdown, EveryNodeStopsByItselfWhenAllAreAsked) {
         Cluster cluster(size);
         (void)cluster.wait_for_leader();
         for (std::size_t node = 0; node < size; ++node) cluster.terminate(node);
-        for (std::size_t node = 0; node < size; ++node)
+        for (std::size_t node = 0; node < size; ++node) {
             EXPECT_EQ(cluster.wait(node), (Ending{0, 0})) << cluster.log(node);
+            EXPECT_THAT(cluster.log(node), testing::HasSubstr("the longest turn of the event loop took "));
+        }
     }
 }
 
