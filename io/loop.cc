@@ -37,9 +37,9 @@ Loop::~Loop() {
 
 void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
 
-std::uint64_t Loop::busy_us() const {
+std::uint64_t Loop::busy_us() {
     constexpr std::uint64_t kNsPerUs = 1000;
-    return (uv_hrtime() - uv_metrics_idle_time(const_cast<uv_loop_t*>(&loop_))) / kNsPerUs;
+    return (uv_hrtime() - uv_metrics_idle_time(&loop_)) / kNsPerUs;
 }
 
 void Loop::on_turn_end(std::function<void()> callback) {

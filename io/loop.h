@@ -29,7 +29,7 @@ class Loop {
 
     /// Time spent outside the wait for events so far, in microseconds: what it grows by from one turn's end
     /// to the next is how long everybody else waited for that turn.
-    [[nodiscard]] std::uint64_t busy_us() const;
+    [[nodiscard]] std::uint64_t busy_us();
 
     /// Called once behind all the callbacks of each turn of the loop.
     void on_turn_end(std::function<void()> callback);
