@@ -189,6 +189,11 @@ INSTANTIATE_TEST_SUITE_P(
                    {"fdatasync", kSegment, EIO},
                    By::Start,
                    kFirst + ": fdatasync" + kEio + kCheckTheDisk},
+        // The first read is that of recovery.
+        FailedCall{"ReadWhenItIsApplied",
+                   {"pread64", kSegment, EIO, 1},
+                   By::Start,
+                   kFirst + ": pread" + kEio + kTryToRead},
         FailedCall{"DirectorySyncAtTheStart",
                    {"fsync", kDirectory, EIO},
                    By::Start,
@@ -442,6 +447,30 @@ TEST_F(DiskErrorsOfACluster, TheOthersGoOnWithoutALeaderWhoseSyncFails) {
     load.stop();
     ASSERT_TRUE(cluster_.wait_until_caught_up(leader));
     expect_exactly_the_attempts(cluster_, load.attempts());
+}
+
+TEST_F(DiskErrorsOfACluster, ALeaderWithoutRoomHandsOver) {
+    constexpr std::size_t kFull = 0;
+    faults_[kFull].fail({"pwrite64", "spare-", ENOSPC, 0, FaultLasts::UntilCleared});
+    start_all_watched();
+    HttpClient client(HttpClient::Connections::Fresh, kPatience);
+    ASSERT_TRUE(eventually([&] {
+        const std::size_t leader = cluster_.wait_for_leader();
+        return leader == kFull ||
+               client.request("POST", cluster_.address(leader), "/cluster/transfer?to=n1", "").status == 200;
+    }));
+    const std::string value(kValueBytes, 'v');
+    ASSERT_TRUE(eventually([&] {
+        (void)client.request("PUT", cluster_.address(kFull), "/kv/never", value, {"If-Match: *"});
+        return cluster_.wait_for_leader() != kFull;
+    }));
+    EXPECT_EQ(cluster_.health(kFull).value("storage", ""), "full");
+    EXPECT_EQ(client.put(cluster_.address(kFull), "/kv/key", "forwarded").status, 200)
+        << "the others have room";
+    EXPECT_EQ(client.get(cluster_.address(kFull), "/kv/key").body, "forwarded");
+    faults_[kFull].clear();
+    EXPECT_TRUE(eventually([&] { return cluster_.health(kFull).value("storage", "") == "ok"; }));
+    EXPECT_TRUE(cluster_.wait_until_caught_up(kFull));
 }
 
 // What a start has read may be in the kernel's cache alone: it is on the disk before anybody hears of it.
