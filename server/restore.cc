@@ -64,7 +64,7 @@ std::expected<Restored, wal::Refusal> Restore::run() {
     if (const auto locked = disk_.lock(); !locked)
         return std::unexpected(wal::directory_refusal(locked.error()));
     const auto files = disk_.list();
-    if (!files) return std::unexpected(wal::disk_refusal(files.error()));
+    if (!files) return std::unexpected(wal::read_refusal(files.error()));
     if (auto whole = read([](const BackupPair&) { return Done(); }); !whole)
         return std::unexpected(whole.error());
     const bool is_unfinished =

@@ -25,7 +25,7 @@ std::expected<std::array<std::string, 2>, Refusal> read_copies(DiskReader& disk,
     std::array<std::string, 2> blocks;
     for (const Copy copy : kCopies) {
         auto block = read_copy(disk, files, name, copy);
-        if (!block) return std::unexpected(disk_refusal(block.error()));
+        if (!block) return std::unexpected(read_refusal(block.error()));
         blocks[static_cast<std::size_t>(copy)] = std::move(*block);
     }
     return blocks;

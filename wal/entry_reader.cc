@@ -14,7 +14,7 @@ std::expected<std::vector<LogEntry>, Refusal> read_entries(DiskReader& disk, con
     const std::string file = segment_name(range.sequence);
     std::string bytes(range.end - base, '\0');
     if (const auto done = disk.read(file, base, bytes); !done)
-        return std::unexpected(disk_refusal(done.error()));
+        return std::unexpected(read_refusal(done.error()));
     std::vector<LogEntry> entries;
     entries.reserve(range.offsets.size());
     for (const std::uint64_t offset : range.offsets) {

@@ -72,7 +72,7 @@ std::expected<RecoveredLog, Refusal> Recovery::run() {
 
 std::expected<void, Refusal> Recovery::list_files() {
     auto listed = disk_.list();
-    if (!listed) return std::unexpected(disk_refusal(listed.error()));
+    if (!listed) return std::unexpected(read_refusal(listed.error()));
     files_ = std::move(*listed);
     if (std::ranges::find(files_, kRestoringName, &FileStatus::name) != files_.end() &&
         !options_.is_restoring) {
@@ -438,7 +438,7 @@ std::expected<std::string, Refusal> Recovery::read_file(std::uint64_t sequence) 
     }
     std::string bytes(status->size, '\0');
     if (const auto done = disk_.read(file, 0, bytes); !done)
-        return std::unexpected(disk_refusal(done.error()));
+        return std::unexpected(read_refusal(done.error()));
     return bytes;
 }
 

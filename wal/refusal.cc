@@ -4,6 +4,14 @@
 
 namespace quorate::wal {
 
+namespace {
+
+std::string what_failed(const DiskFailure& failure) {
+    return text(failure.file.empty() ? "the data directory" : failure.file, ": ", failure.detail);
+}
+
+}  // namespace
+
 Refusal refusal(const Flaw& flaw) {
     switch (flaw.code) {
         case RefusalCode::UnknownFormat:
@@ -35,8 +43,7 @@ Refusal damage(std::string_view file, std::uint64_t offset, std::string_view exp
 }
 
 Refusal disk_refusal(const DiskFailure& failure) {
-    const std::string what =
-        text(failure.file.empty() ? "the data directory" : failure.file, ": ", failure.detail);
+    const std::string what = what_failed(failure);
     switch (failure.error) {
         case DiskError::Locked:
             return {
@@ -56,8 +63,13 @@ Refusal disk_refusal(const DiskFailure& failure) {
     return {
         RefusalCode::IoFailed,
         text(what,
-             ": nothing after this can be trusted to be on the disk, and nothing was acknowledged: check the "
-             "disk, then start again; recovery decides what is there")};
+             ": what was written may be on the disk or not, and this node has acknowledged none of it: check "
+             "the disk, then start again; recovery decides what is there")};
+}
+
+Refusal read_refusal(const DiskFailure& failure) {
+    if (failure.error == DiskError::Denied) return disk_refusal(failure);
+    return {RefusalCode::IoFailed, text(what_failed(failure), ": check the disk, then start again")};
 }
 
 Refusal directory_refusal(const DiskFailure& failure) {

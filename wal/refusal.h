@@ -59,8 +59,10 @@ template <class... Pieces>
 /// Bytes at `file`:`offset` are not what was acknowledged; `entries` says which entries that concerns.
 [[nodiscard]] Refusal damage(std::string_view file, std::uint64_t offset, std::string_view expected_and_seen,
                              std::string_view entries);
-/// What the failure of a read, write or sync means for the process.
+/// What the failure of a write or sync means for the process.
 [[nodiscard]] Refusal disk_refusal(const DiskFailure& failure);
+/// The same of a read or a list of the files.
+[[nodiscard]] Refusal read_refusal(const DiskFailure& failure);
 /// Before anything was read or written: the directory is none, or not ours to write.
 [[nodiscard]] Refusal directory_refusal(const DiskFailure& failure);
 

@@ -91,7 +91,9 @@ TEST_F(UsedDirectory, WhileAnotherProcessUsesIt) {
     (void)cluster_.wait_for_leader();
     const Outcome outcome = start_with({"--port", std::to_string(free_ports(1).front())});
     EXPECT_EQ(outcome.ending, (Ending{kLocked, 0})) << outcome.output;
-    EXPECT_THAT(outcome.output, HasSubstr(data()));
+    EXPECT_THAT(outcome.output, HasSubstr("error exit_code=13 " + data() + ": flock: "));
+    EXPECT_THAT(outcome.output,
+                HasSubstr(": another process uses this data directory: stop it, or name another directory"));
     EXPECT_TRUE(cluster_.health(0).is_object()) << "the first goes on";
 }
 

@@ -76,6 +76,14 @@ std::string bytes_of(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
+std::map<std::string, std::filesystem::file_time_type> times_of_files(
+    const std::filesystem::path& directory) {
+    std::map<std::string, std::filesystem::file_time_type> times;
+    for (const auto& entry : std::filesystem::directory_iterator(directory))
+        times[entry.path().filename().string()] = entry.last_write_time();
+    return times;
+}
+
 TemporaryDirectory::TemporaryDirectory() {
     std::string pattern = (std::filesystem::temp_directory_path() / "quorate-test-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory: " + pattern);
@@ -99,7 +107,7 @@ std::vector<std::uint16_t> free_ports(std::size_t count) {
 }
 
 Process::Process(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-                 const std::filesystem::path& output) {
+                 const std::filesystem::path& output, SystemCallFaults* faults) {
     // All memory is taken before the fork: behind it only the system's calls are safe.
     const std::vector<char*> arguments = pointers(command);
     const std::vector<std::string> whole_environment = with_sanitizer_options(environment);
@@ -113,9 +121,11 @@ Process::Process(const std::vector<std::string>& command, const std::vector<std:
         dup2(in, STDIN_FILENO);
         dup2(out, STDOUT_FILENO);
         dup2(out, STDERR_FILENO);
+        if (faults != nullptr) faults->enter();
         execve(arguments[0], arguments.data(), variables.data());
         _exit(127);
     }
+    if (faults != nullptr) faults->watch();
 }
 
 Process::~Process() {
@@ -222,12 +232,12 @@ std::vector<std::string> Cluster::flags_of(std::size_t node) const {
     return flags;
 }
 
-void Cluster::start(std::size_t node) {
+void Cluster::start(std::size_t node, SystemCallFaults* faults) {
     std::vector<std::string> command{QUORATED_PATH};
     const std::vector<std::string> flags = flags_of(node);
     command.insert(command.end(), flags.begin(), flags.end());
-    nodes_[node].process = std::make_unique<Process>(command, std::vector<std::string>{},
-                                                     directory_.path() / (nodes_[node].name + ".log"));
+    nodes_[node].process = std::make_unique<Process>(
+        command, std::vector<std::string>{}, directory_.path() / (nodes_[node].name + ".log"), faults);
 }
 
 void Cluster::kill(std::size_t node) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 
 #include "nlohmann/json.hpp"
 #include "tests/support/process_http.h"
+#include "tests/support/system_call_faults.h"
 
 namespace quorate::test {
 
@@ -43,6 +45,10 @@ class TemporaryDirectory {
 
 [[nodiscard]] std::string bytes_of(const std::filesystem::path& path);
 
+/// When each file of a directory was last written.
+[[nodiscard]] std::map<std::string, std::filesystem::file_time_type> times_of_files(
+    const std::filesystem::path& directory);
+
 /// `count` ports on which nobody listens, below the range from which the system draws outgoing ones.
 [[nodiscard]] std::vector<std::uint16_t> free_ports(std::size_t count);
 
@@ -57,9 +63,10 @@ struct Ending {
 /// that ends. Start it from the test's main thread: the kernel ties it to the thread that did.
 class Process {
  public:
-    /// `environment` is all that it gets ("NAME=value"), the sanitizers' own variables aside.
+    /// `environment` is all that it gets ("NAME=value"), the sanitizers' own variables aside; `faults`, when
+    /// there are any, outlives it.
     Process(const std::vector<std::string>& command, const std::vector<std::string>& environment,
-            const std::filesystem::path& output);
+            const std::filesystem::path& output, SystemCallFaults* faults = nullptr);
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
     ~Process();
@@ -118,7 +125,8 @@ class Cluster {
     /// The flags that a node is started with.
     [[nodiscard]] std::vector<std::string> flags_of(std::size_t node) const;
 
-    void start(std::size_t node);
+    /// `faults`, when there are any, outlives the process.
+    void start(std::size_t node, SystemCallFaults* faults = nullptr);
     /// SIGKILL, and waits for the end.
     void kill(std::size_t node);
     void pause(std::size_t node) { nodes_[node].process->pause(); }
