@@ -14,6 +14,7 @@
 #include <fmt/ranges.h>
 
 #include "server/peers.h"
+#include "wal/format.h"
 
 namespace quorate::server {
 
@@ -54,6 +55,7 @@ enum Index : std::uint8_t {
     HistoryAgeSMax,
     SnapshotEntriesMax,
     SnapshotMbMax,
+    SegmentMb,
     RestoreFile,
     LogLevelName,
     RecordFile,
@@ -98,6 +100,8 @@ Settings defaults() {
          "A snapshot is taken when so many entries were applied since the last one,", "1000000"},
         {"--snapshot-mb", "SNAPSHOT_MB", "MIB", "... or so many MiB; the log is kept back to the one before",
          "256"},
+        {"--segment-mb", "SEGMENT_MB", "MIB",
+         "Size of a file of the log, and of what is removed of it at once", "64"},
         {"--restore", "RESTORE", "FILE",
          "Begin a new cluster with this backup, on an empty data directory, the same on all of its nodes",
          ""},
@@ -304,6 +308,13 @@ std::expected<void, OptionsExit> read_snapshots(const Settings& settings, Snapsh
     return read;
 }
 
+std::expected<void, OptionsExit> read_segments(const Settings& settings, std::uint64_t& segment_bytes) {
+    std::uint64_t mib = 0;
+    auto read = read_number(settings[SegmentMb], 1, wal::kSegmentBytesMax >> 20U, mib);
+    segment_bytes = mib << 20;
+    return read;
+}
+
 std::expected<void, OptionsExit> read_cluster(const Settings& settings, const std::string& advertised,
                                               Options& options) {
     const Setting& cluster_id = settings[ClusterId];
@@ -351,6 +362,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
             read_number(settings[ValueBytesMax], 1, std::uint64_t{4} << 20, options.limits.value_bytes_max);
     if (read) read = read_history(settings, options.history);
     if (read) read = read_snapshots(settings, options.snapshots);
+    if (read) read = read_segments(settings, options.segment_bytes);
     options.restore = settings[RestoreFile].text;
     if (read && settings[RestoreFile].is_set && options.restore.empty())
         read = refuse(settings[RestoreFile], "a file");

@@ -28,7 +28,8 @@ struct Options {
     ApiLimits limits;
     HistoryLimits history;
     SnapshotLimits snapshots;
-    std::string restore;  ///< a backup that a new cluster begins with; empty: none
+    std::uint64_t segment_bytes = 0;  ///< of a file of the log
+    std::string restore;              ///< a backup that a new cluster begins with; empty: none
     bool recovers_from_peers = false;
     bool takes_tail_for_torn = false;
     LogLevel log_level = LogLevel::Info;

@@ -49,7 +49,10 @@ std::size_t calls_of(const std::vector<SystemCall>& seen, std::string_view name,
 // A node by itself whose disk fails, and what was acknowledged to its client.
 class DiskErrors : public testing::Test {
  protected:
-    DiskErrors() : refusal_(no_system_call_faults()), cluster_(1) { (void)cluster_.wait_for_leader(); }
+    explicit DiskErrors(const std::vector<std::string>& flags = {})
+        : refusal_(no_system_call_faults()), cluster_(1, flags) {
+        (void)cluster_.wait_for_leader();
+    }
     void SetUp() override {
         if (!refusal_.empty()) GTEST_SKIP() << "this process may not watch another one: " << refusal_;
     }
@@ -340,6 +343,8 @@ TEST_F(DiskErrors, WithoutASnapshotThatCanBeReadTheNodeEndsAndKeepsThem) {
 // The next segment cannot be prepared.
 class NoRoomForTheLog : public DiskErrors {
  protected:
+    NoRoomForTheLog() : DiskErrors({"--segment-mb", "64"}) {}
+
     void expect_that_it_only_reads() {
         EXPECT_EQ(fill_the_log(kValuesOfASegment), 507);
         EXPECT_EQ(put("refused"), 507);

@@ -75,7 +75,7 @@ bool is_serving(const Cluster& cluster, std::size_t node) {
 // A node by itself, with a key for each of its snapshots and another one behind the last.
 class SnapshotOnDisk : public testing::Test {
  protected:
-    SnapshotOnDisk() : cluster_(1) { (void)cluster_.wait_for_leader(); }
+    SnapshotOnDisk() : cluster_(1, {"--segment-mb", "64"}) { (void)cluster_.wait_for_leader(); }
 
     void write(const std::string& key) {
         HttpClient client;
