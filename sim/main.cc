@@ -13,6 +13,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -273,6 +274,16 @@ int parse_failed(const CLI::App& app, const CLI::ParseError& error) {
     return code == 0 ? Passed : Usage;
 }
 
+// CLI11 would only say that it misses a subcommand.
+bool is_known(const CLI::App& app, const std::string& word) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+    if (app.get_option_no_throw(word) != nullptr || std::ranges::find(names, word) != names.end())
+        return true;
+    say(Usage, fmt::format("'{}' is no subcommand: {}; see --help", word, fmt::join(names, ", ")));
+    return false;
+}
+
 int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
     app.footer(kExitCodes);
@@ -328,6 +339,7 @@ int start(int argc, char** argv) {
     replay_node_command->add_flag("--verbose", node_log, "Print the node's log lines with their times");
     replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs")->check(whole(0));
 
+    if (argc > 1 && !is_known(app, argv[1])) return Usage;
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

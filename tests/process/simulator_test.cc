@@ -37,6 +37,9 @@ TEST(Simulator, BadUsageIsNamed) {
         std::string complaint;
     };
     const std::vector<Bad> table{
+        {{"rum"}, "'rum' is no subcommand: run, replay, shrink, bench, check, replay-node"},
+        {{"rum", "--seeds", "1..2"}, "'rum' is no subcommand"},
+        {{"--rum"}, "'--rum' is no subcommand"},
         {{"replay", "1", "2", "--history", "h"}, "--history takes the history of one seed"},
         {{"replay", "1", "--verbose", "99"}, "--verbose 99: 1 has the nodes 1 to "},
         {{"replay", "1", "--verbose", "0"}, "--verbose: 0: a whole number from 1 to 18446744073709551615\n"},
