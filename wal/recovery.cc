@@ -185,7 +185,11 @@ std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refus
     ++result_.vote.sequence;
     result_.vote.owner = owner_of(options_.identity);
     disk_.met(has_vote ? Situation::EntriesLost : Situation::TermLost);
-    warn(text("begun anew, to be recovered from the other nodes: ", why.message));
+    std::string_view cause = why.message;
+    if (cause.ends_with(kLostDirectoryAdvice)) cause.remove_suffix(kLostDirectoryAdvice.size());
+    warn(text(
+        cause,
+        "this node begins its log anew and takes it from the other nodes, as --recover-from-peers says"));
     create_copies(kVoteName, encode_vote(result_.vote), operations_);
     for (const FileStatus& file : files_) {
         if (!parse_segment_name(file.name) && !parse_snapshot_name(file.name)) continue;
