@@ -38,9 +38,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kExitCodes =
-    "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage, or a scenario that no world can "
-    "have; 3 a file "
-    "cannot be used; 130 or 143 run was ended by SIGINT or SIGTERM, and has summed up what it had done.";
+    "Exit codes: 0 what was run, replayed or judged holds; 1 a property is broken (shrink has made small "
+    "what "
+    "breaks it), or a replay is not what was recorded; 2 bad usage; 3 no verdict: a file cannot be read or "
+    "written, or is no scenario, history or recording, or a history is too hard to judge; 130 or 143 run was "
+    "ended by SIGINT or SIGTERM, and has summed up what it had done.";
 /// Much more than a scenario or a history needs that keeps to the limits of its lines.
 constexpr std::size_t kScenarioBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kHistoryBytesMax = std::size_t{256} << 20;
@@ -70,18 +72,12 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
-struct Unloaded {
-    std::string why;
-    Exit code;
-};
-
-std::expected<Source, Unloaded> load(const std::string& text) {
+std::expected<Source, std::string> load(const std::string& text) {
     if (const auto seed = parse_number(text)) return Source{text, make_plan(*seed)};
     const auto content = read_file(text, kScenarioBytesMax);
-    if (!content)
-        return std::unexpected(Unloaded{content.error() + ": give a seed or a scenario file", Unusable});
+    if (!content) return std::unexpected(content.error() + ": give a seed or a scenario file");
     auto plan = plan_from_json(*content);
-    if (!plan) return std::unexpected(Unloaded{fmt::format("{}: {}", text, plan.error()), Usage});
+    if (!plan) return std::unexpected(fmt::format("{}: {}", text, plan.error()));
     return Source{text, std::move(*plan)};
 }
 
@@ -175,7 +171,7 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
     Exit code = Passed;
     for (const std::string& text : sources) {
         const auto source = load(text);
-        if (!source) return say(source.error().code, source.error().why);
+        if (!source) return say_unusable(source.error());
         const std::uint64_t nodes = source->plan.shape.nodes;
         if (flags.verbose > nodes)
             return say(Usage,
@@ -188,10 +184,12 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
 
 int shrink_source(const std::string& text, const std::string& output, std::uint64_t trials_max) {
     const auto source = load(text);
-    if (!source) return say(source.error().code, source.error().why);
+    if (!source) return say_unusable(source.error());
     const std::string failure = failure_of(source->plan);
-    if (failure.empty())
-        return say_unusable(fmt::format("{} breaks nothing: there is nothing to shrink", text));
+    if (failure.empty()) {
+        fmt::print("{}: holds: there is nothing to shrink\n", text);
+        return Passed;
+    }
     const auto began = Clock::now();
     const Shrunk shrunk = shrink(source->plan, failure, failure_of, trials_max);
     const std::string name = output.empty() ? fmt::format("{}.scenario.json", text) : output;
