@@ -75,7 +75,7 @@ TEST_F(NodeInDoubt, ALeaderFillsTheLogAndThenItVotesAgain) {
     EXPECT_TRUE(is_in_doubt(doubting_));
     EXPECT_EQ(cluster_.request(doubting_, "GET", "/kv/a?consistency=stale").status, 404)
         << "it has only lost that";
-    EXPECT_TRUE(cluster_.request(doubting_, "GET", "/raft/health").body.contains(R"("state":"recovering")"));
+    EXPECT_TRUE(cluster_.request(doubting_, "GET", "/raft/health").body.contains(R"("state":"doubting")"));
     cluster_.run_for(2000);
     EXPECT_FALSE(is_in_doubt(doubting_));
     EXPECT_EQ(cluster_.node(doubting_).store().digest(), cluster_.node(leader_).store().digest());
@@ -102,6 +102,23 @@ TEST_F(NodeInDoubt, ItDoesNotOutvoteWhoHoldsWhatItHasLost) {
     leader_ = cluster_.await_leader();
     ASSERT_NE(leader_, 0);
     EXPECT_EQ(cluster_.request(leader_, "GET", "/kv/b").status, 200);
+}
+
+// Its own log would only tell of elections that nobody wins.
+TEST_F(NodeInDoubt, WhoStandsInVainIsToldByWhom) {
+    tear(doubting_);
+    cluster_.host(leader_).crash();
+    start(doubting_);
+    cluster_.run_for(12'000);
+    ASSERT_EQ(cluster_.leader(), 0);
+    const std::string said = " was not won, and " + std::to_string(doubting_) + " is in doubt";
+    EXPECT_TRUE(has_said(third_, said));
+    const auto times = std::ranges::count_if(cluster_.host(third_).lines, [&](const std::string& line) {
+        return line.contains("was not won, and ");
+    });
+    EXPECT_LE(times, 2) << "in 12 s";
+    cluster_.host(leader_).start();
+    EXPECT_NE(cluster_.await_leader(), 0);
 }
 
 TEST_F(NodeInDoubt, AfterAPowerCutOfAllTheyElectAgain) {
