@@ -39,14 +39,18 @@ std::expected<std::vector<wal::FileStatus>, DiskFailure> list_files(int director
         error = errno;
         if (entry == nullptr) break;
         struct stat status{};
-        if (entry->d_name == kLockFile) continue;
+        const std::string_view name = entry->d_name;
+        if (name == kLockFile || name == kLostAndFound || name == "." || name == "..") continue;
         if (::fstatat(directory_fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
             if (errno == ENOENT) continue;
             error = errno;
             break;
         }
-        if (S_ISREG(status.st_mode))
-            files.push_back({entry->d_name, static_cast<std::uint64_t>(status.st_size)});
+        if (S_ISREG(status.st_mode)) {
+            files.push_back({std::string(name), static_cast<std::uint64_t>(status.st_size)});
+        } else {
+            files.push_back({std::string(name) + '/', 0});
+        }
     }
     ::closedir(directory);
     // A list that is short would look like a log that is.

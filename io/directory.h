@@ -14,11 +14,13 @@
 namespace quorate::io {
 
 inline constexpr std::string_view kLockFile = "LOCK";
+/// Stands in the root of every ext file system.
+inline constexpr std::string_view kLostAndFound = "lost+found";
 
 /// What a failed call's errno means. `file`: as the failure names it.
 [[nodiscard]] std::unexpected<wal::DiskFailure> failure(int error, std::string_view call, std::string file);
 
-/// Every regular file except the lock, sorted by name. One that vanishes or gets another name meanwhile may
+/// As wal::DiskReader::list(). One that vanishes or gets another name meanwhile may
 /// be missing.
 [[nodiscard]] std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list_files(
     int directory_fd, const std::string& path);

@@ -19,6 +19,8 @@ Loop::Loop() {
     terminate_.opened();
     uv_signal_init(&loop_, interrupt_.get());
     interrupt_.opened();
+    uv_signal_init(&loop_, hang_up_.get());
+    hang_up_.opened();
     // Both come back as errors of the call, which says what to do: EPIPE, and EFBIG for no room (a limit on
     // file sizes).
     std::signal(SIGPIPE, SIG_IGN);
@@ -27,7 +29,8 @@ Loop::Loop() {
 
 Loop::~Loop() {
     for (auto close : {+[](Loop& l) { l.check_.close(); }, +[](Loop& l) { l.idle_.close(); },
-                       +[](Loop& l) { l.terminate_.close(); }, +[](Loop& l) { l.interrupt_.close(); }}) {
+                       +[](Loop& l) { l.terminate_.close(); }, +[](Loop& l) { l.interrupt_.close(); },
+                       +[](Loop& l) { l.hang_up_.close(); }}) {
         close(*this);
     }
     while (uv_run(&loop_, UV_RUN_DEFAULT) != 0) {
@@ -59,15 +62,21 @@ void Loop::request_turn() {
 
 void Loop::on_termination(std::function<void()> callback) {
     termination_ = std::move(callback);
-    for (Handle<uv_signal_t>* signal : {&terminate_, &interrupt_}) {
-        signal->get()->data = this;
+    const auto watch = [this](Handle<uv_signal_t>& signal, int number) {
+        signal.get()->data = this;
         uv_signal_start(
-            signal->get(),
+            signal.get(),
             [](uv_signal_t* handle, int) {
                 if (auto* loop = static_cast<Loop*>(handle->data)) loop->termination_();
             },
-            signal == &terminate_ ? SIGTERM : SIGINT);
-    }
+            number);
+    };
+    watch(terminate_, SIGTERM);
+    watch(interrupt_, SIGINT);
+    // Who starts a process by nohup wants it to outlive the terminal.
+    struct sigaction inherited{};
+    if (::sigaction(SIGHUP, nullptr, &inherited) == 0 && inherited.sa_handler != SIG_IGN)
+        watch(hang_up_, SIGHUP);
 }
 
 }  // namespace quorate::io

@@ -35,7 +35,8 @@ class Loop {
     void on_turn_end(std::function<void()> callback);
     /// Makes the next turn come without waiting for an event.
     void request_turn();
-    /// SIGTERM and SIGINT. SIGPIPE and SIGXFSZ are ignored.
+    /// SIGTERM, SIGINT and SIGHUP; the last one stays ignored where it was (nohup). SIGPIPE and SIGXFSZ are
+    /// ignored.
     void on_termination(std::function<void()> callback);
 
  private:
@@ -44,6 +45,7 @@ class Loop {
     Handle<uv_idle_t> idle_;
     Handle<uv_signal_t> terminate_;
     Handle<uv_signal_t> interrupt_;
+    Handle<uv_signal_t> hang_up_;
     std::function<void()> turn_end_;
     std::function<void()> termination_;
 };

@@ -23,8 +23,8 @@ enum class NodeState : std::uint8_t {
     Loading = 2,     ///< a snapshot: nothing can be read yet
     Replaying = 3,   ///< the log, as it was found at the start; what it holds is applied once it is known to
                      ///< be committed
-    Recovering = 4,  ///< it has lost what it promised, and neither votes nor answers stale reads; or its last
-                     ///< write is in doubt, and it does not vote freely
+    Recovering = 4,  ///< it has lost what it promised, and neither votes nor answers stale reads
+    Doubting = 5,    ///< its last write was cut off, and may have been acknowledged: it does not vote freely
 };
 
 /// The fields of GET /raft/health. An empty leader is an unknown one.
@@ -72,7 +72,7 @@ struct LeaderView {
 /// "leader", "follower", "candidate" or "pre-candidate".
 [[nodiscard]] std::string_view role_text(engine::RoleName role);
 
-/// "serving", "loading", "replaying" or "recovering".
+/// "serving", "loading", "replaying", "recovering" or "doubting".
 [[nodiscard]] std::string_view state_text(NodeState state);
 
 /// "ok" or "full".

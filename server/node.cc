@@ -231,6 +231,7 @@ void Node::perform(const engine::AnswerTransfer& action, Payloads&) {
 
 void Node::perform(const engine::AnnounceRole& action, Payloads&) {
     retry_unconfirmed_reads();
+    follow_campaign(action);
     const Member* leader = member(action.leader);
     environment_.log(LogLevel::Info,
                      fmt::format("role={} term={} leader={} reason={} last_index={} commit_index={}",

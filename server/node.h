@@ -26,6 +26,7 @@
 #include "server/members.h"
 #include "server/operations.h"
 #include "server/peer_codec.h"
+#include "server/seldom.h"
 #include "server/snapshot_keeper.h"
 #include "server/state_machine.h"
 #include "wal/disk.h"
@@ -283,6 +284,8 @@ class Node {
     void tell_what_is_lost();
     void learn_term(engine::ServerId from, engine::Term term);
     void on_recovery_answer(engine::ServerId from, const NodeHealth& health);
+    void follow_campaign(const engine::AnnounceRole& action);
+    void tell_who_cannot_vote(engine::ServerId from, const NodeHealth& health);
 
     // node_peers.cc
     void on_frame(engine::ServerId from, RaftFrame&& frame);
@@ -324,6 +327,10 @@ class Node {
     std::optional<std::uint64_t> chunk_asked_;  ///< and what it was asked for last
     std::map<HttpExchange, BackupEncoder> backups_;
     std::multimap<engine::LogIndex, HttpExchange> snapshot_calls_;  ///< by the entry that it has to cover
+    bool stands_ = false;                                           ///< for election
+    engine::Term election_term_;                                    ///< in which it did last
+    std::uint64_t election_question_ = 0;  ///< to the others, when that was in vain; 0: it never was
+    Seldom told_who_cannot_vote_{10'000, 16};
     engine::LogIndex applied_index_;
     engine::LogIndex commit_index_;
     engine::LogIndex replay_through_;  ///< what the log held at the start

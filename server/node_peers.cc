@@ -106,6 +106,8 @@ void Node::on_frame(ServerId from, HealthReply&& frame) {
     // The same number may be a query's: then it is an answer to both.
     if (is_recovering() && lost_.request != 0 && frame.request == lost_.request)
         on_recovery_answer(from, frame.health);
+    if (election_question_ != 0 && frame.request == election_question_)
+        tell_who_cannot_vote(from, frame.health);
     NodesQuery* query = nodes_queries_.find(frame.request);
     if (query == nullptr) return;
     for (std::size_t i = 0; i < members_.members.size() && i < query->nodes.size(); ++i) {
@@ -206,7 +208,7 @@ NodeHealth Node::health() const {
     health.version = QUORATE_VERSION;
     if (lost_.what == wal::Lost::TermAndEntries) health.term = health.durable_term = 0;  // unknown
     if (is_recovering()) {
-        health.state = NodeState::Recovering;
+        health.state = lost_.what == wal::Lost::LastBatch ? NodeState::Doubting : NodeState::Recovering;
         health.progress =
             lost_.leader_last == LogIndex{}
                 ? 0

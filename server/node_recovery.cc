@@ -192,4 +192,32 @@ void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
     lost_.leader_last = LogIndex(health.last_index);
 }
 
+// A refused vote does not say why. Who has stood in vain asks, since nothing else in its log would tell that
+// the fault is with another node.
+void Node::follow_campaign(const engine::AnnounceRole& action) {
+    const bool has_stood = std::exchange(stands_, action.role == engine::RoleName::Candidate);
+    if (stands_) election_term_ = action.term;
+    if (!has_stood || stands_ || action.leader != engine::kNobody || is_recovering()) return;
+    election_question_ = next_request_++;
+    for (const Member& m : members_.members) {
+        if (m.id != config_.self.id && m.role != MemberRole::Learner)
+            environment_.send_frame(m.id, encode_frame(HealthRequest{election_question_}));
+    }
+}
+
+void Node::tell_who_cannot_vote(ServerId from, const NodeHealth& health) {
+    const Member* voter = member(from);
+    const bool is_in_doubt = health.state == NodeState::Doubting;
+    if (voter == nullptr || (!is_in_doubt && health.state != NodeState::Recovering)) return;
+    if (!told_who_cannot_vote_.is_due(now_ms_, voter->name)) return;
+    environment_.log(
+        LogLevel::Warning,
+        fmt::format("the election of term {} was not won, and {} {}", election_term_.value, voter->name,
+                    is_in_doubt ? "is in doubt about its last write: it votes freely when it has heard all "
+                                  "other voters, so start those that are away; see docs/operations.md, A "
+                                  "node in doubt"
+                                : "recovers what it has lost, and votes for nobody until it has it; see "
+                                  "docs/operations.md, A node of a cluster"));
+}
+
 }  // namespace quorate::server

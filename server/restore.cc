@@ -109,7 +109,8 @@ Done Restore::read(const TakePair& take) {
 Done Restore::begin(const Files& files) {
     std::vector<wal::DiskOperation> operations;
     for (const wal::FileStatus& file : files) {
-        if (file.name != wal::kRestoringName) operations.emplace_back(wal::RemoveFile{file.name});
+        if (file.is_file() && file.name != wal::kRestoringName)
+            operations.emplace_back(wal::RemoveFile{file.name});
     }
     if (files.empty()) operations.emplace_back(wal::CreateZeroed{std::string(wal::kRestoringName), 1});
     operations.emplace_back(wal::SyncDirectory{});

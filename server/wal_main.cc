@@ -181,9 +181,10 @@ WalToolExit look(const Arguments& arguments) {
 WalToolExit start(int argc, char** argv) {
     Arguments arguments;
     // CLI11 would only say that it misses a command.
-    const std::string_view first = argc > 1 ? argv[1] : "--help";
+    const std::string first = argc > 1 ? argv[1] : "--help";
     const auto is_first = [&](const CLI::App* command) { return command->get_name() == first; };
-    if (!first.starts_with('-') && arguments.app.get_subcommands(is_first).empty()) {
+    if (arguments.app.get_option_no_throw(first) == nullptr &&
+        arguments.app.get_subcommands(is_first).empty()) {
         remark(fmt::format("'{}' is no command: inspect, dump, verify, export or import; see --help", first));
         return WalToolExit::Usage;
     }

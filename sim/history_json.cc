@@ -249,6 +249,7 @@ std::expected<Operation, std::string> parse_operation(std::string_view line) {
 }
 
 std::expected<std::vector<Operation>, HistoryError> parse_history(std::string_view text) {
+    if (text.empty()) return std::unexpected(HistoryError{1, "no operation: there is nothing to judge"});
     std::vector<Operation> history;
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());

@@ -29,7 +29,8 @@ struct HistoryError {
 /// One line, without its LF. The error says what is wrong with it.
 [[nodiscard]] std::expected<Operation, std::string> parse_operation(std::string_view line);
 
-/// All of it, or the first error. The last line may lack its LF; there are no empty lines.
+/// All of it, or the first error. The last line may lack its LF, a line may end in CR; there are no empty
+/// lines, and there is at least one.
 [[nodiscard]] std::expected<std::vector<Operation>, HistoryError> parse_history(std::string_view text);
 
 /// One line, with its LF. parse_operation() gives the same operation. Requires one without a fault.

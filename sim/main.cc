@@ -13,6 +13,7 @@
 #include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -37,9 +38,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kExitCodes =
-    "Exit codes: 0 everything held; 1 a property is broken; 2 bad usage, or a scenario that no world can "
-    "have; 3 a file "
-    "cannot be used; 130 or 143 run was ended by SIGINT or SIGTERM, and has summed up what it had done.";
+    "Exit codes: 0 what was run, replayed or judged holds; 1 a property is broken (shrink has made small "
+    "what "
+    "breaks it), or a replay is not what was recorded; 2 bad usage; 3 no verdict: a file cannot be read or "
+    "written, or is no scenario, history or recording, or a history is too hard to judge; 130 or 143 run was "
+    "ended by SIGINT or SIGTERM, and has summed up what it had done.";
 /// Much more than a scenario or a history needs that keeps to the limits of its lines.
 constexpr std::size_t kScenarioBytesMax = std::size_t{32} << 20;
 constexpr std::size_t kHistoryBytesMax = std::size_t{256} << 20;
@@ -69,18 +72,12 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return value;
 }
 
-struct Unloaded {
-    std::string why;
-    Exit code;
-};
-
-std::expected<Source, Unloaded> load(const std::string& text) {
+std::expected<Source, std::string> load(const std::string& text) {
     if (const auto seed = parse_number(text)) return Source{text, make_plan(*seed)};
     const auto content = read_file(text, kScenarioBytesMax);
-    if (!content)
-        return std::unexpected(Unloaded{content.error() + ": give a seed or a scenario file", Unusable});
+    if (!content) return std::unexpected(content.error() + ": give a seed or a scenario file");
     auto plan = plan_from_json(*content);
-    if (!plan) return std::unexpected(Unloaded{fmt::format("{}: {}", text, plan.error()), Usage});
+    if (!plan) return std::unexpected(fmt::format("{}: {}", text, plan.error()));
     return Source{text, std::move(*plan)};
 }
 
@@ -174,7 +171,7 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
     Exit code = Passed;
     for (const std::string& text : sources) {
         const auto source = load(text);
-        if (!source) return say(source.error().code, source.error().why);
+        if (!source) return say_unusable(source.error());
         const std::uint64_t nodes = source->plan.shape.nodes;
         if (flags.verbose > nodes)
             return say(Usage,
@@ -187,10 +184,12 @@ int replay(const std::vector<std::string>& sources, const ReplayFlags& flags) {
 
 int shrink_source(const std::string& text, const std::string& output, std::uint64_t trials_max) {
     const auto source = load(text);
-    if (!source) return say(source.error().code, source.error().why);
+    if (!source) return say_unusable(source.error());
     const std::string failure = failure_of(source->plan);
-    if (failure.empty())
-        return say_unusable(fmt::format("{} breaks nothing: there is nothing to shrink", text));
+    if (failure.empty()) {
+        fmt::print("{}: holds: there is nothing to shrink\n", text);
+        return Passed;
+    }
     const auto began = Clock::now();
     const Shrunk shrunk = shrink(source->plan, failure, failure_of, trials_max);
     const std::string name = output.empty() ? fmt::format("{}.scenario.json", text) : output;
@@ -273,6 +272,16 @@ int parse_failed(const CLI::App& app, const CLI::ParseError& error) {
     return code == 0 ? Passed : Usage;
 }
 
+// CLI11 would only say that it misses a subcommand.
+bool is_known(const CLI::App& app, const std::string& word) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+    if (app.get_option_no_throw(word) != nullptr || std::ranges::find(names, word) != names.end())
+        return true;
+    say(Usage, fmt::format("'{}' is no subcommand: {}; see --help", word, fmt::join(names, ", ")));
+    return false;
+}
+
 int start(int argc, char** argv) {
     CLI::App app{"Runs Quorate's nodes in a virtual world, and judges what they do.", "quorate-sim"};
     app.footer(kExitCodes);
@@ -328,6 +337,7 @@ int start(int argc, char** argv) {
     replay_node_command->add_flag("--verbose", node_log, "Print the node's log lines with their times");
     replay_node_command->add_option("--until", inputs_max, "Stop after so many inputs")->check(whole(0));
 
+    if (argc > 1 && !is_known(app, argv[1])) return Usage;
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

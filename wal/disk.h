@@ -91,6 +91,7 @@ struct FileStatus {
     std::string name;
     std::uint64_t size = 0;
     bool operator==(const FileStatus&) const = default;
+    [[nodiscard]] bool is_file() const { return !name.ends_with('/'); }
 };
 
 /// The half that changes nothing.
@@ -101,7 +102,8 @@ class DiskReader {
     DiskReader& operator=(const DiskReader&) = delete;
     virtual ~DiskReader() = default;
 
-    /// Every regular file except the lock, sorted by name.
+    /// Every regular file except the lock, sorted by name. What is no file (a directory, a link) has a /
+    /// behind its name, and can only be looked at; the file system's own lost+found is left out.
     [[nodiscard]] virtual std::expected<std::vector<FileStatus>, DiskFailure> list() = 0;
     /// Fills all of `out` from `offset`.
     [[nodiscard]] virtual std::expected<void, DiskFailure> read(std::string_view file, std::uint64_t offset,

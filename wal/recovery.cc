@@ -16,6 +16,14 @@ namespace {
 
 constexpr std::string_view kDamagedPrefix = "damaged-";
 
+bool is_of_a_log(std::string_view name) {
+    return parse_segment_name(name) || parse_spare_name(name) || parse_snapshot_name(name) ||
+           name == kTakenName || name == kReceivedName || name == kRestoringName ||
+           name.starts_with(kDamagedPrefix) || std::ranges::any_of(kCopies, [&](Copy copy) {
+               return name == copy_name(kIdentityName, copy) || name == copy_name(kVoteName, copy);
+           });
+}
+
 class Recovery {
  public:
     Recovery(Disk& disk, LogOptions options) : disk_(disk), options_(std::move(options)) {}
@@ -29,6 +37,7 @@ class Recovery {
  private:
     std::expected<RecoveredLog, Refusal> read_or_create();
     std::expected<bool, Refusal> check_identity();
+    [[nodiscard]] std::expected<void, Refusal> check_not_foreign() const;
     std::expected<void, Refusal> check_nothing_promised();
     std::expected<void, Refusal> create();
     std::expected<void, Refusal> read_vote();
@@ -50,6 +59,7 @@ class Recovery {
     Disk& disk_;
     LogOptions options_;
     std::vector<FileStatus> files_;
+    std::vector<std::string> others_;        ///< what is no file
     std::vector<DiskOperation> operations_;  ///< what has to be written before the log may be used
     std::array<bool, 2> is_vote_readable_{};
     std::array<std::string, 2> vote_blocks_;  ///< of those that are readable
@@ -73,7 +83,13 @@ std::expected<RecoveredLog, Refusal> Recovery::run() {
 std::expected<void, Refusal> Recovery::list_files() {
     auto listed = disk_.list();
     if (!listed) return std::unexpected(read_refusal(listed.error()));
-    files_ = std::move(*listed);
+    for (FileStatus& each : *listed) {
+        if (each.is_file()) {
+            files_.push_back(std::move(each));
+        } else {
+            others_.push_back(std::move(each.name));
+        }
+    }
     if (std::ranges::find(files_, kRestoringName, &FileStatus::name) != files_.end() &&
         !options_.is_restoring) {
         return std::unexpected(Refusal{
@@ -93,6 +109,7 @@ std::expected<RecoveredLog, Refusal> Recovery::read_or_create() {
     const auto is_ours = check_identity();
     if (!is_ours) return std::unexpected(is_ours.error());
     if (!*is_ours) {
+        if (auto checked = check_not_foreign(); !checked) return std::unexpected(checked.error());
         if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
         disk_.met(files_.empty() ? Situation::DirectoryCreated : Situation::CreationRepeated);
         if (options_.recovers_from_peers || !result_.recovered.damaged.empty())
@@ -136,6 +153,18 @@ std::expected<bool, Refusal> Recovery::check_identity() {
     operations_.emplace_back(WriteAt{copy_name(kIdentityName, lost), 0, encode_identity(options_.identity)});
     operations_.emplace_back(SyncFile{copy_name(kIdentityName, lost)});
     return true;
+}
+
+// A name that was given by mistake must not become a data directory. What an interrupted creation has left is
+// ours.
+std::expected<void, Refusal> Recovery::check_not_foreign() const {
+    if (std::ranges::any_of(files_, [](const FileStatus& file) { return is_of_a_log(file.name); })) return {};
+    if (files_.empty() && others_.empty()) return {};
+    return std::unexpected(Refusal{
+        RefusalCode::Configuration,
+        text("holds ", files_.empty() ? others_.front() : files_.front().name,
+             " and no data of a node: a new node begins on a directory that is empty or missing: name "
+             "another one, or move away what is in it")});
 }
 
 // Without an owner the directory is new, or its creation was interrupted: the identity is written last. But
@@ -185,7 +214,11 @@ std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refus
     ++result_.vote.sequence;
     result_.vote.owner = owner_of(options_.identity);
     disk_.met(has_vote ? Situation::EntriesLost : Situation::TermLost);
-    warn(text("begun anew, to be recovered from the other nodes: ", why.message));
+    std::string_view cause = why.message;
+    if (cause.ends_with(kLostDirectoryAdvice)) cause.remove_suffix(kLostDirectoryAdvice.size());
+    warn(text(
+        cause,
+        "this node begins its log anew and takes it from the other nodes, as --recover-from-peers says"));
     create_copies(kVoteName, encode_vote(result_.vote), operations_);
     for (const FileStatus& file : files_) {
         if (!parse_segment_name(file.name) && !parse_snapshot_name(file.name)) continue;

@@ -27,6 +27,7 @@ class DirectoryReaderTest : public testing::Test {
         std::ofstream(path_ / "LOCK") << "";
         std::ofstream(path_ / "a") << "x";
         std::filesystem::create_directory(path_ / "folder");
+        std::filesystem::create_directory(path_ / "lost+found");
         std::filesystem::create_symlink(path_ / "a", path_ / "link");
     }
     void TearDown() override { std::filesystem::remove_all(path_); }
@@ -37,7 +38,8 @@ class DirectoryReaderTest : public testing::Test {
 TEST_F(DirectoryReaderTest, ListsAndReads) {
     const auto reader = DirectoryReader::open(path_.string());
     ASSERT_TRUE(reader);
-    EXPECT_THAT((*reader)->list().value(), ElementsAre(FileStatus{"a", 1}, FileStatus{"log-1", 10}));
+    EXPECT_THAT((*reader)->list().value(), ElementsAre(FileStatus{"a", 1}, FileStatus{"folder/", 0},
+                                                       FileStatus{"link/", 0}, FileStatus{"log-1", 10}));
     std::string out(4, '?');
     ASSERT_TRUE((*reader)->read("log-1", 3, out));
     EXPECT_EQ(out, "3456");

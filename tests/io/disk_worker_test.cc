@@ -125,17 +125,19 @@ TEST_F(Disk, CannotBeWhereAFileIs) {
     EXPECT_THAT(refused.error().detail, HasSubstr("Not a directory"));
 }
 
-TEST_F(Disk, ListsRegularFilesSortedWithoutTheLock) {
+TEST_F(Disk, ListsWhatIsThereSortedWithoutTheLock) {
     ASSERT_TRUE(disk_->lock());
     const auto empty = disk_->list();
     ASSERT_TRUE(empty);
     EXPECT_THAT(*empty, IsEmpty());
     run({CreateZeroed{"c", 3}, CreateZeroed{"a", 0}, CreateZeroed{"b", 2}, SyncDirectory{}});
     std::filesystem::create_directory(directory_ + "/directory");
+    std::filesystem::create_directory(directory_ + "/lost+found");
     std::filesystem::create_symlink("a", directory_ + "/link");
     const auto files = disk_->list();
     ASSERT_TRUE(files);
-    EXPECT_THAT(*files, ElementsAre(FileStatus{"a", 0}, FileStatus{"b", 2}, FileStatus{"c", 3}));
+    EXPECT_THAT(*files, ElementsAre(FileStatus{"a", 0}, FileStatus{"b", 2}, FileStatus{"c", 3},
+                                    FileStatus{"directory/", 0}, FileStatus{"link/", 0}));
 }
 
 TEST_F(Disk, WritesAndReads) {

@@ -176,6 +176,36 @@ TEST_F(UsedDirectory, OfALoneNodeThatIsToldOfACluster) {
     EXPECT_EQ(cluster_.everything(0).size(), 200U) << "without --peers it goes on as before";
 }
 
+TEST(NewDirectory, OfSomebodyElseIsNotFilled) {
+    for (const bool is_folder : {false, true}) {
+        const TemporaryDirectory directory;
+        const std::string data = (directory.path() / "data").string();
+        std::filesystem::create_directories(data + (is_folder ? "/letters" : ""));
+        if (!is_folder) std::ofstream(data + "/letters") << "Dear Sir";
+        const Outcome outcome =
+            run_quorated({"--data-dir", data, "--port", std::to_string(free_ports(1).front())});
+        EXPECT_EQ(outcome.ending, (Ending{kConfiguration, 0})) << outcome.output;
+        EXPECT_THAT(outcome.output, HasSubstr("data directory " + data + ": holds letters"));
+        EXPECT_THAT(outcome.output, HasSubstr("name another one, or move away what is in it"));
+        for (const auto& entry : std::filesystem::directory_iterator(data))
+            EXPECT_THAT(entry.path().filename().string(), testing::AnyOf("letters", "LOCK"));
+    }
+}
+
+TEST(NewDirectory, InTheRootOfAFileSystemIsFilled) {
+    Cluster cluster(1);
+    (void)cluster.wait_for_leader();
+    cluster.kill(0);
+    const std::filesystem::path data = cluster.data_directory(0);
+    std::filesystem::remove_all(data);
+    std::filesystem::create_directories(data / "lost+found");
+    std::ofstream(data / "LOCK") << "";
+    cluster.start(0);
+    (void)cluster.wait_for_leader();
+    HttpClient client;
+    EXPECT_EQ(client.put(cluster.address(0), "/kv/k", "v").status, 200);
+}
+
 TEST_F(UsedDirectory, UnchangedItStartsAgain) {
     cluster_.start(0);
     (void)cluster_.wait_for_leader();

@@ -66,6 +66,28 @@ TEST(Shutdown, InterruptEndsItToo) {
     EXPECT_EQ(cluster.wait(0), (Ending{0, 0})) << cluster.log(0);
 }
 
+TEST(Shutdown, AClosedTerminalEndsItToo) {
+    Cluster cluster(1);
+    (void)cluster.wait_for_leader();
+    cluster.hang_up(0);
+    EXPECT_EQ(cluster.wait(0), (Ending{0, 0})) << cluster.log(0);
+}
+
+TEST(Shutdown, UnderNohupItOutlivesTheTerminal) {
+    const TemporaryDirectory directory;
+    const std::string port = std::to_string(free_ports(1).front());
+    Process process(
+        {"/usr/bin/nohup", QUORATED_PATH, "--data-dir", (directory.path() / "data").string(), "--port", port},
+        {}, directory.path() / "log");
+    HttpClient client;
+    const std::string address = "127.0.0.1:" + port;
+    ASSERT_TRUE(eventually([&] { return client.put(address, "/kv/k", "v").status == 200; }));
+    process.signal(SIGHUP);
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(client.put(address, "/kv/k", "v").status, 200);
+    process.signal(SIGTERM);
+    EXPECT_EQ(process.wait(), (Ending{0, 0}));
+}
+
 // A minority cannot hand over anything, and stops all the same.
 TEST(Shutdown, ALoneNodeOfThreeStops) {
     Cluster cluster(3);

@@ -37,6 +37,9 @@ TEST(Simulator, BadUsageIsNamed) {
         std::string complaint;
     };
     const std::vector<Bad> table{
+        {{"rum"}, "'rum' is no subcommand: run, replay, shrink, bench, check, replay-node"},
+        {{"rum", "--seeds", "1..2"}, "'rum' is no subcommand"},
+        {{"--rum"}, "'--rum' is no subcommand"},
         {{"replay", "1", "2", "--history", "h"}, "--history takes the history of one seed"},
         {{"replay", "1", "--verbose", "99"}, "--verbose 99: 1 has the nodes 1 to "},
         {{"replay", "1", "--verbose", "0"}, "--verbose: 0: a whole number from 1 to 18446744073709551615\n"},
@@ -56,13 +59,53 @@ TEST(Simulator, BadUsageIsNamed) {
     }
 }
 
-TEST(Simulator, AScenarioThatCannotBeIsBadUsage) {
+// docs/simulator.md has the table.
+TEST(Simulator, AllSubcommandsEndWithTheSameCodes) {
     const TemporaryDirectory directory;
-    const std::string file = (directory.path() / "s.json").string();
-    std::ofstream(file) << R"({"scenario":1,"shape":{"nodes":10}})";
-    const Outcome outcome = run_simulator({"replay", file});
-    EXPECT_EQ(outcome.ending, (Ending{2, 0}));
-    EXPECT_THAT(outcome.output, HasSubstr("s.json: shape: nodes 10: from 1 to 9"));
+    const auto file = [&](const std::string& name, const std::string& content) {
+        const std::string path = (directory.path() / name).string();
+        std::ofstream(path) << content;
+        return path;
+    };
+    const std::string get = R"({"client":1,"kind":"get","key":"k","call":1,"return":2,"value":)";
+    const std::string right = file("right", get + "null}\n");
+    const std::string wrong = file("wrong", get + "\"v\"}\n");
+    const std::string text = file("text", "neither a scenario nor a history\n");
+    const std::string impossible = file("impossible", R"({"scenario":1,"shape":{"nodes":10}})");
+    const std::string empty = file("empty", "");
+    struct Ended {
+        int code;
+        std::vector<std::string> arguments;
+        std::string word;
+    };
+    const std::vector<Ended> table{
+        {0, {"run", "--seeds", "1..2"}, "2 runs, 0 broken"},
+        {0, {"replay", "1"}, "holds"},
+        {0, {"shrink", "1"}, "1: holds: there is nothing to shrink"},
+        {0, {"bench", "--seconds", "1"}, "5 nodes"},
+        {0, {"check", right}, "linearizable"},
+        {1, {"check", wrong}, "not linearizable"},
+        {2, {"replay"}, "required"},
+        {2, {"shrink"}, "required"},
+        {2, {"check"}, "required"},
+        {2, {"replay-node"}, "required"},
+        {3, {"replay", impossible}, "impossible: shape: nodes 10: from 1 to 9"},
+        {3, {"shrink", impossible}, "impossible: shape: nodes 10: from 1 to 9"},
+        {3, {"replay", text}, "text: "},
+        {3, {"shrink", text}, "text: "},
+        {3, {"check", text}, "text:1: "},
+        {3, {"replay-node", text}, "text: offset 0: "},
+        {3, {"replay", empty}, "empty: "},
+        {3, {"shrink", empty}, "empty: "},
+        {3, {"check", empty}, "empty:1: no operation: there is nothing to judge"},
+        {3, {"replay-node", empty}, "empty: offset 0: "},
+        {3, {"replay", "1", "--history", "/proc/none"}, "cannot write /proc/none"},
+    };
+    for (const auto& [code, arguments, word] : table) {
+        const Outcome outcome = run_simulator(arguments);
+        EXPECT_EQ(outcome.ending, (Ending{code, 0})) << testing::PrintToString(arguments) << outcome.output;
+        EXPECT_THAT(outcome.output, HasSubstr(word));
+    }
 }
 
 TEST(Simulator, AFileWithoutAnEndIsRefused) {
@@ -75,7 +118,7 @@ TEST(Simulator, AFileWithoutAnEndIsRefused) {
     const Outcome recording = run_simulator({"replay-node", "/dev/zero"});
     EXPECT_EQ(recording.ending, (Ending{3, 0}));
     EXPECT_THAT(recording.output, HasSubstr("/dev/zero: offset 0: "));
-    for (const char* command : {"replay", "check", "replay-node"}) {
+    for (const char* command : {"replay", "shrink", "check", "replay-node"}) {
         EXPECT_EQ(run_simulator({command, "/no/such/file"}).ending, (Ending{3, 0}));
         EXPECT_EQ(run_simulator({command, "/tmp"}).ending, (Ending{3, 0}));
     }

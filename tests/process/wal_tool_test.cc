@@ -254,7 +254,8 @@ TEST(WalTool, BadUsage) {
         EXPECT_EQ(outcome.ending, (Ending{kUsage, 0})) << testing::PrintToString(arguments) << outcome.output;
         EXPECT_NE(outcome.output, "");
     }
-    EXPECT_THAT(run_wal_tool({"mend", data}).output, HasSubstr("'mend' is no command: inspect, "));
+    for (const std::string word : {"mend", "--mend"})
+        EXPECT_THAT(run_wal_tool({word, data}).output, HasSubstr("'" + word + "' is no command: inspect, "));
     for (const std::vector<std::string>& arguments :
          {std::vector<std::string>{"--help"}, {"export", "--help"}}) {
         const Outcome outcome = run_wal_tool(arguments);

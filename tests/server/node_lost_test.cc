@@ -78,6 +78,12 @@ TEST_F(NodeLost, ADamagedLogIsTakenFromTheClusterAgain) {
     start_lost();
     EXPECT_TRUE(cluster_.node(lost_).is_recovering());
     EXPECT_EQ(damaged_files(), 1U) << "it stays until the node is whole";
+    const auto& lines = cluster_.host(lost_).lines;
+    const auto told = std::ranges::find_if(
+        lines, [](const std::string& line) { return line.contains("begins its log anew"); });
+    ASSERT_NE(told, lines.end());
+    EXPECT_TRUE(told->contains("offset 4")) << *told;
+    EXPECT_FALSE(told->contains("When a node refuses")) << "it does not: " << *told;
     cluster_.run_for(3000);
     EXPECT_TRUE(is_whole());
     EXPECT_EQ(damaged_files(), 0U);

@@ -154,8 +154,12 @@ TEST(NodeReads, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
     EXPECT_LE(std::stoi(staleness(follower)), 120) << "a heartbeat and two ticks";
     EXPECT_LE(std::stoi(staleness(leader)), 120);
 
+    ASSERT_EQ(cluster.request(follower, "POST", "/admin/snapshot").status, 200);
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/b", "1").status, 200);
+    cluster.run_for(300);
     cluster.host(follower).crash();
     cluster.host(follower).start();
+    cluster.node(follower).turn_ended();  // it has loaded the snapshot
     // Only the leader's first heartbeat arrives.
     cluster.node(follower).frame_received(
         cluster.node(leader).raft().config().self,
@@ -163,7 +167,7 @@ TEST(NodeReads, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
                                             cluster.node(leader).raft().commit_index()},
                           {}});
     cluster.node(follower).turn_ended();
-    const auto early = cluster.send(follower, "GET", "/kv/a?consistency=stale");
+    const auto early = cluster.send(follower, "GET", "/kv/b?consistency=stale");
     ASSERT_NE(cluster.answer(follower, early), nullptr);
     EXPECT_EQ(cluster.answer(follower, early)->status, 404);
     EXPECT_EQ(header(*cluster.answer(follower, early), "Quorate-Staleness-Ms"), "unknown");

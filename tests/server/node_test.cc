@@ -53,7 +53,31 @@ TEST(Node, WithoutLeaderItSaysSoAtOnce) {
     EXPECT_EQ(refused.status, 503);
     EXPECT_NE(header(refused, "Retry-After"), "absent");
     EXPECT_EQ(cluster.request(1, "GET", "/kv/a").status, 503);
-    EXPECT_EQ(cluster.request(1, "GET", "/kv/a?consistency=stale").status, 404);
+    EXPECT_EQ(cluster.request(1, "GET", "/kv/a?consistency=stale").status, 503);
+}
+
+// Nobody has told it yet what of its log is committed: that it has no such key it does not know.
+TEST(Node, BeforeItHasAppliedAnythingItHasNothingToServe) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+    const int alone = other_than(leader);
+    cluster.run_for(500);
+    EXPECT_EQ(cluster.request(alone, "GET", "/kv/a?consistency=stale").body, "1");
+    cluster.host(alone).crash();
+    cluster.isolate(alone);
+    cluster.host(alone).start();
+    for (const char* target : {"/kv/a", "/kv/none", "/kv/range", "/admin/backup"}) {
+        const auto answer = cluster.request(alone, "GET", std::string(target) + "?consistency=stale");
+        EXPECT_EQ(answer.status, 503) << target;
+        EXPECT_TRUE(answer.body.contains("store_loading")) << target;
+        EXPECT_NE(header(answer, "Retry-After"), "absent");
+    }
+    EXPECT_TRUE(cluster.request(alone, "GET", "/raft/health").body.contains(R"("state":"replaying")"));
+    cluster.heal();
+    cluster.run_for(1000);
+    EXPECT_EQ(cluster.request(alone, "GET", "/kv/a?consistency=stale").body, "1");
+    EXPECT_EQ(cluster.request(alone, "GET", "/kv/none?consistency=stale").status, 404);
 }
 
 // The link is down, or has no room for more: neither is a lack of a leader.

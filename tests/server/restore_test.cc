@@ -13,7 +13,6 @@ namespace {
 using engine::LogIndex;
 using server::RangeQuery;
 using sim::VirtualDisk;
-using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -189,6 +188,18 @@ TEST_F(Restored, OnlyAnEmptyDirectoryOrThatOfTheSameBackupIsTaken) {
     cluster_->host(1).start();
     ASSERT_EQ(cluster_->await_leader(), 1);
     EXPECT_EQ(cluster_->request(1, "GET", "/kv/a").body, "1") << "what was written since is there";
+}
+
+TEST_F(Restored, AFolderIsNeitherNothingNorRemoved) {
+    make(1);
+    const std::string backup = backup_of(some_store());
+    cluster_->host(1).stop_with({{"folder/", ""}});
+    const auto refused = restore(1, backup);
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("b.ndjson: the data directory is not empty"));
+    cluster_->host(1).stop_with({{"folder/", ""}, {"restoring", "\0"}, {"vote-a", ""}});
+    EXPECT_TRUE(restore(1, backup)) << "one that was interrupted is begun anew";
+    EXPECT_TRUE(cluster_->host(1).disk->written().contains("folder/"));
 }
 
 // Cut at every operation: no node starts on what is there, and a second restore makes the whole of it.

@@ -171,12 +171,15 @@ TEST(HistoryJson, RefusesAndSaysWhy) {
 
 TEST(HistoryJson, NamesTheLine) {
     const std::string good = line_with("1", "1") + "\n";
-    EXPECT_EQ(parse_history("")->size(), 0U);
+    EXPECT_EQ(parse_history("").error(), (HistoryError{1, "no operation: there is nothing to judge"}));
+    EXPECT_EQ(parse_history("\n").error(), (HistoryError{1, "empty"}));
     EXPECT_EQ(parse_history(good + good)->size(), 2U);
     EXPECT_EQ(parse_history(good + line_with("1", "2"))->at(1).client, 2U);
     EXPECT_EQ(parse_history(good + good + "{}\n" + good).error(), (HistoryError{3, "client: missing"}));
     EXPECT_EQ(parse_history(good + "\n" + good).error(), (HistoryError{2, "empty"}));
-    EXPECT_EQ(parse_history(line_with("20}", "20}\r") + "\n")->size(), 1U);
+    const std::string with_cr = line_with("1", "1") + "\r\n";
+    EXPECT_EQ(parse_history(with_cr + with_cr), parse_history(good + good));
+    EXPECT_EQ(parse_history(good + "\r\n").error().line, 2U) << "an empty line, all the same";
 }
 
 TEST(HistoryJson, RefusesALineThatIsTooLong) {

@@ -135,6 +135,8 @@ class Cluster {
     void terminate(std::size_t node) { nodes_[node].process->signal(SIGTERM); }
     /// SIGINT; does not wait.
     void interrupt(std::size_t node) { nodes_[node].process->signal(SIGINT); }
+    /// SIGHUP; does not wait.
+    void hang_up(std::size_t node) { nodes_[node].process->signal(SIGHUP); }
     /// SIGABRT, as a failed check gives itself; does not wait.
     void abort(std::size_t node) { nodes_[node].process->signal(SIGABRT); }
     std::optional<Ending> wait(std::size_t node) { return nodes_[node].process->wait(); }

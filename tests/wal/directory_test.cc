@@ -57,6 +57,22 @@ TEST_F(Directory, OfAnotherNodeOrCluster) {
     }
 }
 
+TEST_F(Directory, OfSomebodyElseIsNotFilled) {
+    for (const char* name : {"notes.txt", "member/", "log-1", "vote"}) {
+        const wal::Refusal refusal = refusal_of({{name, ""}});
+        EXPECT_EQ(refusal.code, RefusalCode::Configuration) << name;
+        EXPECT_THAT(refusal.message, HasSubstr(std::string("holds ") + name + " and no data of a node"));
+        EXPECT_THAT(refusal.message, HasSubstr("name another one, or move away what is in it"));
+    }
+    // What else stands in ours is of no interest.
+    VirtualDisk::Image image = image_;
+    for (const char* name : {"notes.txt", "member/", "damaged-once/"}) image[name] = "";
+    VirtualDisk disk(image);
+    LogUser user(disk);
+    EXPECT_EQ(user.open().value_or(LogContent{}), content_);
+    EXPECT_THAT(user.recovered().damaged, IsEmpty());
+}
+
 TEST_F(Directory, InUse) {
     VirtualDisk disk(image_);
     LogUser first(disk);
