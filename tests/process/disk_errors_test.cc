@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <string_view>
@@ -13,6 +12,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
 #include "tests/support/mounted_disk.h"
 #include "tests/support/process_load.h"
@@ -401,16 +401,14 @@ TEST_P(NoRoomByACall, AFirstStartIsRefusedAndThenBegunAnew) {
 
 TEST_F(NoRoomForTheLog, OnASmallDiskTheNodeOnlyReadsUntilThereIsRoom) {
     stop();
-    // Two segments, and 16 MiB.
-    const MountedDisk disk(data(), {"-t", "tmpfs", "-o", "size=144m", "tmpfs"});
+    // A segment, and 40 MiB.
+    const MountedDisk disk(data(), {"-t", "tmpfs", "-o", "size=104m", "tmpfs"});
     if (!disk.failure().empty()) GTEST_SKIP() << "this process may not mount: " << disk.failure();
-    const std::filesystem::path ballast = data() / "ballast";
-    std::ofstream(ballast) << std::string(40U << 20, 'b');
     cluster_.start(0);
     (void)cluster_.wait_for_leader();
     write("before");
     expect_that_it_only_reads();
-    std::filesystem::remove(ballast);
+    ASSERT_EQ(::mount("tmpfs", data().c_str(), nullptr, MS_REMOUNT, "size=144m"), 0);
     expect_that_it_writes_again();
     cluster_.kill(0);
 }
