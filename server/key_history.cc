@@ -65,6 +65,11 @@ void KeyHistory::load(std::vector<PastRecord> changes) {
     for (PastRecord& change : changes) add(change.revision, change.key, std::move(change.before));
 }
 
+bool KeyHistory::has_changed_after(std::string_view key, std::uint64_t revision) const {
+    const auto chain = chains_.find(key);
+    return chain != chains_.end() && chain->newest->revision > revision;
+}
+
 const PastRecord* KeyHistory::first_change_after(std::string_view key, std::uint64_t revision) const {
     if (changes_.empty() || changes_.back().revision <= revision) return nullptr;
     const auto chain = chains_.find(key);

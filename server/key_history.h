@@ -74,8 +74,10 @@ class KeyHistory {
     /// key and revision.
     void load(std::vector<PastRecord> changes);
 
+    /// Whether the key has a change behind `revision`.
+    [[nodiscard]] bool has_changed_after(std::string_view key, std::uint64_t revision) const;
     /// The first change of the key behind `revision`: it tells what the key held at `revision`. Null: it has
-    /// not changed since. Valid until the next call that is not const.
+    /// not changed since. Valid until the next call that is not const. Looks at those before it, too.
     [[nodiscard]] const PastRecord* first_change_after(std::string_view key, std::uint64_t revision) const;
     /// Oldest first.
     [[nodiscard]] auto changes() const {

@@ -310,7 +310,7 @@ std::expected<void, OptionsExit> read_snapshots(const Settings& settings, Snapsh
 
 std::expected<void, OptionsExit> read_segments(const Settings& settings, std::uint64_t& segment_bytes) {
     std::uint64_t mib = 0;
-    auto read = read_number(settings[SegmentMb], 1, wal::kSegmentBytesMax >> 20U, mib);
+    auto read = read_number(settings[SegmentMb], 16, wal::kSegmentBytesMax >> 20U, mib);
     segment_bytes = mib << 20;
     return read;
 }

@@ -57,7 +57,7 @@ void StateMachine::put(const Operation& operation, std::uint64_t revision, bool 
     const auto [entry, is_new] = records_.try_emplace(operation.key);
     Record& record = entry->second;
     if (is_new) {
-        if (!has_deleted || history_.first_change_after(operation.key, revision - 1) == nullptr)
+        if (!has_deleted || !history_.has_changed_after(operation.key, revision - 1))
             history_.add(revision, operation.key, std::nullopt);
         record.create_revision = revision;
         bytes_ += operation.key.size();

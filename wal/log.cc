@@ -23,8 +23,8 @@ constexpr std::size_t kJobBytesMax = 8U << 20;
 /// Calls of flush() between two attempts to prepare a segment on a full disk. A quiet node's ticks alone make
 /// about a hundred calls a second.
 constexpr std::uint32_t kFlushesToRetry = 256;
-/// With less than this part of a segment left and no next one, new writes should go elsewhere: what is on its
-/// way still needs room.
+/// With less than this part of a segment left (or a job's worth, but no more than half of it) and no next
+/// one, new writes should go elsewhere: what is on its way still needs room.
 constexpr std::uint64_t kReservedPart = 8;
 
 }  // namespace
@@ -129,7 +129,9 @@ std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex
 
 bool Log::out_of_space() const {
     const std::uint64_t left = tail_.file_bytes - std::min(tail_.file_bytes, tail_.end);
-    return lacks_room_ && (is_blocked_ || left < options_.segment_bytes / kReservedPart);
+    const std::uint64_t wanted = std::min(
+        tail_.file_bytes / 2, std::max<std::uint64_t>(tail_.file_bytes / kReservedPart, kJobBytesMax));
+    return lacks_room_ && (is_blocked_ || left < wanted);
 }
 
 Log::LogJob Log::new_job() const {

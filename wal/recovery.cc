@@ -294,6 +294,7 @@ std::expected<void, Refusal> Recovery::read_segments() {
                                           "expected this segment, seen no such file",
                                           text("the entries behind entry ", scan.log().last().index.value)));
         }
+        bytes = {};  // two segments at once may be more than there is memory for
         auto read = read_file(expected);
         if (!read) return std::unexpected(read.error());
         bytes = std::move(*read);

@@ -60,11 +60,10 @@ Refusal disk_refusal(const DiskFailure& failure) {
         case DiskError::NotFound:
         case DiskError::Failed: break;
     }
-    return {
-        RefusalCode::IoFailed,
-        text(what,
-             ": what was written may be on the disk or not, and this node has acknowledged none of it: check "
-             "the disk, then start again; recovery decides what is there")};
+    return {RefusalCode::IoFailed, text(what,
+                                        ": what was written may be on the disk or not, and this node has not "
+                                        "counted it as written: check "
+                                        "the disk, then start again; recovery decides what is there")};
 }
 
 Refusal read_refusal(const DiskFailure& failure) {

@@ -27,7 +27,7 @@ constexpr int kIoFailed = 15;
 constexpr int kNoSpaceAtStart = 16;
 constexpr const char* kFirstSegment = "log-0000000000000001";
 constexpr const char* kCheckTheDisk =
-    ": what was written may be on the disk or not, and this node has acknowledged none of it: check the "
+    ": what was written may be on the disk or not, and this node has not counted it as written: check the "
     "disk, "
     "then start again; recovery decides what is there; should the disk be lost: no other member is known "
     "here";

@@ -122,7 +122,7 @@ TEST(Options, ThreeNodesAsInTheReadme) {
                                 "--history-age-s",
                                 "7",
                                 "--segment-mb",
-                                "8"});
+                                "16"});
     ASSERT_TRUE(options) << options.error().text;
     EXPECT_EQ(options->self.name, "n2");
     EXPECT_EQ(options->self.address, "127.0.0.1:7072");
@@ -135,7 +135,7 @@ TEST(Options, ThreeNodesAsInTheReadme) {
     EXPECT_EQ(options->limits.value_bytes_max, 1024U);
     EXPECT_EQ(options->limits.key_bytes_max, 64U);
     EXPECT_EQ(options->history, (HistoryLimits{5, 6U << 20, 7000}));
-    EXPECT_EQ(options->segment_bytes, 8U << 20);
+    EXPECT_EQ(options->segment_bytes, 16U << 20);
     EXPECT_EQ(options->log_level, LogLevel::Debug);
 }
 

@@ -231,7 +231,7 @@ std::vector<std::string> Cluster::flags_of(std::size_t node) const {
     }
     // Ever new files of the default size, full of zeros, would take most of the tests' time.
     if (std::ranges::find(flags_, "--segment-mb") == flags_.end())
-        flags.insert(flags.end(), {"--segment-mb", "4"});
+        flags.insert(flags.end(), {"--segment-mb", "16"});
     return flags;
 }
 
