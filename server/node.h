@@ -327,8 +327,8 @@ class Node {
     std::optional<std::uint64_t> chunk_asked_;  ///< and what it was asked for last
     std::map<HttpExchange, BackupEncoder> backups_;
     std::multimap<engine::LogIndex, HttpExchange> snapshot_calls_;  ///< by the entry that it has to cover
-    bool stands_ = false;                                           ///< for election
-    engine::Term election_term_;                                    ///< in which it did last
+    engine::Term stands_in_;                                        ///< for election; zero: it does not
+    engine::Term election_term_;                                    ///< of which the next one asks
     std::uint64_t election_question_ = 0;  ///< to the others, when that was in vain; 0: it never was
     Seldom told_who_cannot_vote_{10'000, 16};
     engine::LogIndex applied_index_;

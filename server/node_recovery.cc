@@ -68,8 +68,7 @@ void Node::end_recovery() {
     environment_.log(
         LogLevel::Warning,
         lost_.what == Lost::LastBatch
-            ? fmt::format("nothing that was acknowledged is missing through entry {}: this node votes again",
-                          last)
+            ? fmt::format("the last write is in doubt no more, at entry {}: this node votes again", last)
             : fmt::format("recovered from the other nodes through entry {}: this node votes again", last));
     set_lost(Lost::Nothing);
     snapshots_.remove(std::exchange(lost_.damaged, {}));
@@ -105,8 +104,8 @@ void Node::tell_what_is_lost() {
                     ? fmt::format("all are heard, and it votes for a log that reaches entry {} of term {}",
                                   lost_.floor->index.value, lost_.floor->term.value)
                     : fmt::format(
-                          "not heard: {}. If they will not come back, and a crash explains the cut, start "
-                          "all that "
+                          "not heard, or recovering themselves: {}. If that lasts, and a crash explains the "
+                          "cut, start all that "
                           "wait with --accept-torn-tail; if the disk is damaged, that can lose an "
                           "acknowledged "
                           "write: see docs/operations.md, A node in doubt",
@@ -161,8 +160,10 @@ void Node::learn_term(ServerId from, engine::Term term) {
 
 // What this node lacks, and is committed or will be, is on the disk of somebody who took it in a term that
 // this node had seen. In a later one nobody takes it any more, so what they all hold then is all that there
-// will be. All of them, and not as many as meet every majority: some may have lost the same.
+// will be. All of them, and not as many as meet every majority: some may have lost the same. Who recovers is
+// not heard: what its log holds now says nothing of what it held.
 void Node::learn_floor(ServerId from, const NodeHealth& health) {
+    if (health.state == NodeState::Recovering) return;
     if (engine::Term(health.durable_term) <= lost_.own_term || health.durable_index > engine::kReachMax ||
         health.durable_entry_term > health.durable_term)
         return;
@@ -195,9 +196,10 @@ void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
 // A refused vote does not say why. Who has stood in vain asks, since nothing else in its log would tell that
 // the fault is with another node.
 void Node::follow_campaign(const engine::AnnounceRole& action) {
-    const bool has_stood = std::exchange(stands_, action.role == engine::RoleName::Candidate);
-    if (stands_) election_term_ = action.term;
-    if (!has_stood || stands_ || action.leader != engine::kNobody || is_recovering()) return;
+    const bool stands = action.role == engine::RoleName::Candidate;
+    const engine::Term stood_in = std::exchange(stands_in_, stands ? action.term : engine::Term{});
+    if (stood_in == engine::Term{} || stands || action.leader != engine::kNobody || is_recovering()) return;
+    election_term_ = stood_in;
     election_question_ = next_request_++;
     for (const Member& m : members_.members) {
         if (m.id != config_.self.id && m.role != MemberRole::Learner)

@@ -49,7 +49,9 @@ std::string who_has_the_data(const ClusterMembers& members, engine::ServerId sel
 std::string refusal_text(const wal::Refusal& refusal, std::string_view data_dir,
                          const ClusterMembers& members, engine::ServerId self) {
     std::string text;
-    if (!refusal.message.contains(data_dir)) text = fmt::format("data directory {}: ", data_dir);
+    const bool names_it = refusal.message.starts_with(fmt::format("{}: ", data_dir)) ||
+                          refusal.message.starts_with(fmt::format("{}/", data_dir));
+    if (!names_it) text = fmt::format("data directory {}: ", data_dir);
     text += refusal.message;
     switch (loss_of(refusal.code)) {
         case Loss::None: return text;

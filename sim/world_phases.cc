@@ -20,7 +20,7 @@ bool World::is_sound(const Host& host) {
 }
 
 // The plan's core without those that died or lost what they promised, or may have, and others in their place.
-// Too few of them: all, if nobody has died and a quorum is in doubt at most, for those must hear all others.
+// Too few of them: all, if nobody has died or lost its log, for those in doubt must hear all others.
 // False: too few are left to ask anything of them.
 bool World::choose_core() {
     const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
@@ -35,9 +35,8 @@ bool World::choose_core() {
     }
     if (static_cast<std::size_t>(std::popcount(core_mask_)) >= quorum) return true;
     core_mask_ = (std::uint64_t{1} << hosts_.size()) - 1;
-    const auto lost = std::ranges::count_if(hosts_, [](const auto& host) { return host->is_lost; });
-    if (std::ranges::none_of(hosts_, [](const auto& host) { return host->state() == HostState::Dead; }) &&
-        hosts_.size() - static_cast<std::size_t>(lost) >= quorum)
+    if (std::ranges::none_of(
+            hosts_, [](const auto& host) { return host->state() == HostState::Dead || host->is_lost; }))
         return true;
     phase_ = Phase::Over;
     return false;

@@ -108,11 +108,33 @@ TEST_F(NodeInDoubt, ItDoesNotOutvoteWhoHoldsWhatItHasLost) {
     EXPECT_NE(cluster_.node(third_).raft().role(), engine::RoleName::Leader);
     EXPECT_NE(cluster_.node(doubting_).raft().role(), engine::RoleName::Leader);
     EXPECT_TRUE(has_said(doubting_, "--accept-torn-tail"));
-    EXPECT_TRUE(has_said(doubting_, "not heard: " + std::to_string(leader_)));
+    EXPECT_TRUE(has_said(doubting_, "not heard, or recovering themselves: " + std::to_string(leader_)));
     cluster_.heal();
     leader_ = cluster_.await_leader();
     ASSERT_NE(leader_, 0);
     EXPECT_EQ(cluster_.request(leader_, "GET", "/kv/b").status, 200);
+}
+
+// The write was on two disks. One has damaged it, the other is lost: that no log holds it proves nothing.
+TEST_F(NodeInDoubt, WhoRecoversIsNotHeard) {
+    cluster_.isolate(third_);
+    write("b");
+    cluster_.host(leader_).crash();
+    damage_last_write(doubting_);
+    cluster_.heal();
+    NodeHost& recovering = cluster_.host(leader_);
+    recovering.disk = std::make_unique<VirtualDisk>();
+    recovering.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 1; });
+    recovering.start();
+    cluster_.run_for(20'000);
+    EXPECT_EQ(cluster_.leader(), 0);
+    EXPECT_TRUE(is_in_doubt(doubting_));
+    EXPECT_TRUE(has_said(doubting_, "recovering themselves: " + std::to_string(leader_)));
+    // It loses the write, as its text says.
+    cluster_.host(doubting_).crash();
+    cluster_.host(doubting_).adjust(accept_torn_tail);
+    start(doubting_);
+    EXPECT_NE(cluster_.await_leader(), 0);
 }
 
 // Its own log would only tell of elections that nobody wins.
