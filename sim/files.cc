@@ -1,6 +1,7 @@
 #include "sim/files.h"
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -36,14 +37,25 @@ bool write_file(const std::string& name, std::string_view content) {
     return static_cast<bool>(file);
 }
 
+void print_line(std::FILE* file, std::string_view line) {
+    fmt::print(file, "{}\n", line);
+    // One that is emptied line by line only remembers that it could not be.
+    if (std::ferror(file) != 0) throw std::system_error(std::make_error_code(std::errc::io_error));
+}
+
+bool is_printed() { return std::fflush(stdout) == 0 && std::ferror(stdout) == 0; }
+
 int printing(const std::function<int()>& work) {
+    // A reader that has had enough, as head has, is told like a disk that is full. The signal would end a run
+    // in a process of its own as a crash does.
+    std::signal(SIGPIPE, SIG_IGN);
     bool is_written = false;
     int code = Unusable;
     try {
         code = work();
-        is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+        is_written = is_printed();
     } catch (const std::system_error&) {
-        // fmt's word for a stream that takes no more.
+        // fmt's word for a stream that takes no more, and print_line's.
         is_written = false;
     }
     if (is_written) return code;

@@ -106,6 +106,30 @@ class ProgressBar {
 /// SIGINT or SIGTERM, once somebody has had enough of a batch; 0: nobody.
 volatile std::sig_atomic_t end_signal = 0;
 
+/// Printed in the order of the seeds, as soon as all before them are known.
+class Hashes {
+ public:
+    explicit Hashes(std::uint64_t first_seed) : next_(first_seed) {}
+
+    void add(std::uint64_t seed, std::uint64_t hash) {
+        waiting_[seed] = hash;
+        for (; !waiting_.empty() && waiting_.begin()->first == next_; ++next_) print_first();
+    }
+    /// Those behind a seed that was not run to its end, too.
+    void print_rest() {
+        while (!waiting_.empty()) print_first();
+    }
+
+ private:
+    void print_first() {
+        const auto first = waiting_.extract(waiting_.begin());
+        print_line(stdout, fmt::format("{} {:016x}", first.key(), first.mapped()));
+    }
+
+    std::uint64_t next_;
+    std::map<std::uint64_t, std::uint64_t> waiting_;
+};
+
 struct RunCommand {
     std::string seeds = "1..1000";
     unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -126,7 +150,7 @@ int run_seeds(const RunCommand& command) {
     }
     Tally tally;
     ProgressBar bar;
-    std::map<std::uint64_t, std::uint64_t> hash_of;
+    Hashes hashes(*first);
     std::FILE* const words = command.hashes ? stderr : stdout;
     const auto began = Clock::now();
     const std::uint64_t count = *last - *first + 1;
@@ -135,7 +159,7 @@ int run_seeds(const RunCommand& command) {
         {*first, *last, command.jobs, command.twice},
         [&](std::uint64_t seed, RunResult&& result) {
             tally.add(result);
-            if (command.hashes) hash_of[seed] = result.trace_hash;
+            if (command.hashes) hashes.add(seed, result.trace_hash);
             if (!result.violation) return true;
             bar.clear();
             fmt::print(words, "seed {}: ", seed);
@@ -145,10 +169,10 @@ int run_seeds(const RunCommand& command) {
         },
         [&] {
             bar.draw(tally.progress(count, seconds_since(began)) + '\n' + tally.effects(kBarWidth));
-            return end_signal == 0;
+            return end_signal == 0 && is_printed();
         });
     bar.clear();
-    for (const auto& [seed, hash] : hash_of) fmt::print("{} {:016x}\n", seed, hash);
+    hashes.print_rest();
     if (end_signal != 0)
         fmt::print(stderr, "quorate-sim: ended by signal {} after {} of {} runs\n", end_signal, tally.runs(),
                    count);

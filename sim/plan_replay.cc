@@ -27,10 +27,10 @@ Exit run_and_tell(const std::string& source, const Plan& plan, const ReplayFlags
         options.history = [&](std::span<const Operation> operations) {
             history = render_history(operations);
         };
-    if (flags.trace) options.trace = [](std::string_view line) { fmt::print("{}\n", line); };
+    if (flags.trace) options.trace = [](std::string_view line) { print_line(stdout, line); };
     if (flags.verbose != 0)
         options.log = [&](std::size_t node, std::string_view line) {
-            if (node == flags.verbose) fmt::print(words, "node {} {}\n", node, line);
+            if (node == flags.verbose) print_line(words, fmt::format("node {} {}", node, line));
         };
     const RunResult result = run(plan, options);
     if (!flags.history.empty() && !write_file(flags.history, history)) {

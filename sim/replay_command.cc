@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "engine/format.h"
+#include "sim/files.h"
 #include "sim/node_replay.h"
 
 namespace quorate::sim {
@@ -103,8 +104,9 @@ Exit replay_recording(const std::string& name, const ReplayNodeFlags& flags) {
     NodeReplayOptions options{flags.until, {}};
     if (flags.verbose) {
         options.log = [&](std::uint64_t now_ms, server::LogLevel level, std::string_view line) {
-            fmt::print("{} {} {}\n", wall_time(header->unix_ms + (now_ms - header->loop_ms)),
-                       to_string(level), line);
+            print_line(stdout,
+                       fmt::format("{} {} {}", wall_time(header->unix_ms + (now_ms - header->loop_ms)),
+                                   to_string(level), line));
         };
     }
     const NodeReplay replay = replay_node(*header, reader, options);

@@ -153,5 +153,19 @@ TEST(Simulator, OutputThatIsLostIsAnError) {
     }
 }
 
+// Long before all of these runs were over.
+TEST(Simulator, EndsSoonAfterItsOutputIsLost) {
+    const std::vector<std::string> batch{QUORATE_SIM_PATH, "run", "--seeds", "1..1000000000", "--hashes"};
+    EXPECT_EQ(Process(batch, {}, "/dev/full").wait(), (Ending{3, 0}));
+    for (const char* command : {"run --seeds 1..1000000000 --hashes", "replay 1 --trace",
+                                "replay 1 2 --trace", "replay 1 --verbose 1"}) {
+        const std::string program = "timeout 50 " + std::string(QUORATE_SIM_PATH) + " " + command;
+        const Outcome outcome =
+            run_program("/bin/bash", {"-c", program + " | head -n 1 >/dev/null; exit ${PIPESTATUS[0]}"});
+        EXPECT_EQ(outcome.ending, (Ending{3, 0})) << command;
+        EXPECT_EQ(outcome.output, "quorate-sim: cannot write all to standard output\n") << command;
+    }
+}
+
 }  // namespace
 }  // namespace quorate::test
