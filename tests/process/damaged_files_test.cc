@@ -12,18 +12,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/process_load.h"
 
 namespace quorate::test {
 namespace {
 
 using testing::HasSubstr;
-
-// docs/log-format.md.
-constexpr int kExitDamage = 10;
-constexpr int kExitMetaUnreadable = 11;
-constexpr int kExitWrongIdentity = 12;
-constexpr int kExitUnknownFormat = 14;
 
 // wal/format.h: the blocks with which files begin.
 constexpr std::size_t kVersionAt = 8;

@@ -7,20 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/process_cluster.h"
 
 namespace quorate::test {
 namespace {
 
 using testing::HasSubstr;
-
-// The exit codes that operators' scripts tell apart; wal/log.h has the same list, on purpose not included
-// here.
-constexpr int kDamage = 10;
-constexpr int kMetaUnreadable = 11;
-constexpr int kWrongIdentity = 12;
-constexpr int kLocked = 13;
-constexpr int kConfiguration = 17;
 
 // A single node's data directory with some writes in it, and nobody using it.
 class UsedDirectory : public testing::Test {
@@ -75,14 +68,14 @@ class UsedDirectory : public testing::Test {
 
 TEST_F(UsedDirectory, OfAnotherNode) {
     const Outcome outcome = start_with({"--node-id", "someone-else"});
-    EXPECT_EQ(outcome.ending, (Ending{kWrongIdentity, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitWrongIdentity, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("someone-else"));
     EXPECT_THAT(outcome.output, HasSubstr("n1"));
 }
 
 TEST_F(UsedDirectory, OfAnotherCluster) {
     const Outcome outcome = start_with({"--cluster-id", "another"});
-    EXPECT_EQ(outcome.ending, (Ending{kWrongIdentity, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitWrongIdentity, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("another"));
 }
 
@@ -90,7 +83,7 @@ TEST_F(UsedDirectory, WhileAnotherProcessUsesIt) {
     cluster_.start(0);
     (void)cluster_.wait_for_leader();
     const Outcome outcome = start_with({"--port", std::to_string(free_ports(1).front())});
-    EXPECT_EQ(outcome.ending, (Ending{kLocked, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitLocked, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("error exit_code=13 " + data() + ": flock: "));
     EXPECT_THAT(outcome.output,
                 HasSubstr(": another process uses this data directory: stop it, or name another directory"));
@@ -100,11 +93,11 @@ TEST_F(UsedDirectory, WhileAnotherProcessUsesIt) {
 TEST_F(UsedDirectory, WithADamagedRecordThatWasAcknowledged) {
     ASSERT_TRUE(damage("marked77", "narked77"));
     const Outcome outcome = start_with({});
-    EXPECT_EQ(outcome.ending, (Ending{kDamage, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitDamage, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("offset"));
     EXPECT_THAT(outcome.output, testing::Not(HasSubstr("delete the directory")));
     EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
-    EXPECT_EQ(start_with({}).ending, (Ending{kDamage, 0}))
+    EXPECT_EQ(start_with({}).ending, (Ending{kExitDamage, 0}))
         << "and it has changed nothing that hides the damage";
 }
 
@@ -138,7 +131,7 @@ TEST_F(UsedDirectory, WithAFileThatItMayNotOpen) {
         command.insert(command.end(), flags.begin(), flags.end());
         const std::string output = data() + "." + file + ".output";
         Process process(command, {"PATH=/usr/bin:/bin"}, output);
-        EXPECT_EQ(process.wait(), (Ending{kConfiguration, 0}));
+        EXPECT_EQ(process.wait(), (Ending{kExitConfiguration, 0}));
         std::ifstream in(output);
         const std::string said{std::istreambuf_iterator<char>(in), {}};
         EXPECT_THAT(said, HasSubstr("data directory " + data() + ": " + file + ": open: Permission denied"));
@@ -160,7 +153,7 @@ TEST_F(UsedDirectory, WithItsVoteRecordsGone) {
     }
     ASSERT_EQ(wiped, 2U) << "vote and term are kept twice";
     const Outcome outcome = start_with({});
-    EXPECT_EQ(outcome.ending, (Ending{kMetaUnreadable, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitMetaUnreadable, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
 }
 
@@ -168,7 +161,7 @@ TEST_F(UsedDirectory, WithItsVoteRecordsGone) {
 TEST_F(UsedDirectory, OfALoneNodeThatIsToldOfACluster) {
     const std::string peers = "n1=" + cluster_.address(0) + ",n2=127.0.0.1:1,n3=127.0.0.1:2";
     const Outcome outcome = start_with({"--peers", peers});
-    EXPECT_EQ(outcome.ending, (Ending{kWrongIdentity, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitWrongIdentity, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("n1, n2, n3"));
     EXPECT_THAT(outcome.output, HasSubstr("leave --peers out"));
     cluster_.start(0);
@@ -184,7 +177,7 @@ TEST(NewDirectory, OfSomebodyElseIsNotFilled) {
         if (!is_folder) std::ofstream(data + "/letters") << "Dear Sir";
         const Outcome outcome =
             run_quorated({"--data-dir", data, "--port", std::to_string(free_ports(1).front())});
-        EXPECT_EQ(outcome.ending, (Ending{kConfiguration, 0})) << outcome.output;
+        EXPECT_EQ(outcome.ending, (Ending{kExitConfiguration, 0})) << outcome.output;
         EXPECT_THAT(outcome.output, HasSubstr("data directory " + data + ": holds letters"));
         EXPECT_THAT(outcome.output, HasSubstr("name another one, or move away what is in it"));
         for (const auto& entry : std::filesystem::directory_iterator(data))

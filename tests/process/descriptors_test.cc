@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/process_cluster.h"
 
 namespace quorate::test {
@@ -88,7 +89,7 @@ TEST_F(LimitedNode, SaysWhenThereIsNoRoomAndWhenThereIsAgain) {
 // The kernel sends a signal besides the error, and would end the process by it.
 TEST_F(LimitedNode, WithSmallFilesOnlyItSaysThatThereIsNoRoom) {
     run("ulimit -f 1000");
-    EXPECT_EQ(process_->wait(), (Ending{16, 0})) << log();
+    EXPECT_EQ(process_->wait(), (Ending{kExitNoSpace, 0})) << log();
     EXPECT_THAT(log(), HasSubstr("File too large"));
 }
 
@@ -99,7 +100,7 @@ TEST_F(LimitedNode, AWriteBeyondTheLimitEndsItWithAWord) {
     start("ulimit -f 1000");  // its segment is there already, and longer than that
     const std::string value(100'000, 'v');
     ASSERT_TRUE(eventually([&] { return client_.put(address_, "/kv/next", value).status != 200; }));
-    EXPECT_EQ(process_->wait(), (Ending{15, 0})) << log();
+    EXPECT_EQ(process_->wait(), (Ending{kExitIoFailed, 0})) << log();
     EXPECT_THAT(log(), HasSubstr("File too large"));
 }
 

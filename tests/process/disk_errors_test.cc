@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/mounted_disk.h"
 #include "tests/support/process_load.h"
 
@@ -22,9 +23,6 @@ namespace {
 
 using testing::HasSubstr;
 
-// docs/log-format.md.
-constexpr int kIoFailed = 15;
-constexpr int kNoSpaceAtStart = 16;
 constexpr const char* kFirstSegment = "log-0000000000000001";
 constexpr const char* kCheckTheDisk =
     ": what was written may be on the disk or not, and this node has not counted it as written: check the "
@@ -99,7 +97,7 @@ class DiskErrors : public testing::Test {
         (void)cluster_.wait_for_leader();
     }
     // It ends, says why, and tries no such call again, which the kernel might call a success.
-    void expect_end(const Fault& fault, const std::string& message, int code = kIoFailed) {
+    void expect_end(const Fault& fault, const std::string& message, int code = kExitIoFailed) {
         EXPECT_EQ(cluster_.wait(0), (Ending{code, 0}));
         EXPECT_THAT(cluster_.log(0), HasSubstr("error exit_code=" + std::to_string(code) + " "));
         EXPECT_THAT(cluster_.log(0), HasSubstr(data().string() + ": " + message));
@@ -299,7 +297,7 @@ TEST_P(DiskCannotBeRead, TheNodeRefusesToStartAndChangesNothing) {
     const auto before = times_of_files(data());
     faults_.fail(GetParam().fault);
     cluster_.start(0, &faults_);
-    EXPECT_EQ(cluster_.wait(0), (Ending{kIoFailed, 0}));
+    EXPECT_EQ(cluster_.wait(0), (Ending{kExitIoFailed, 0}));
     EXPECT_THAT(cluster_.log(0), HasSubstr("error exit_code=15 "));
     EXPECT_THAT(cluster_.log(0), HasSubstr(data().string()));
     EXPECT_THAT(cluster_.log(0), HasSubstr(GetParam().message));
@@ -334,7 +332,7 @@ TEST_F(DiskErrors, WithoutASnapshotThatCanBeReadTheNodeEndsAndKeepsThem) {
     stop();
     faults_.fail({"pread64", "snapshot-", EIO, 2, FaultLasts::UntilCleared});
     cluster_.start(0, &faults_);
-    EXPECT_EQ(cluster_.wait(0), (Ending{kIoFailed, 0}));
+    EXPECT_EQ(cluster_.wait(0), (Ending{kExitIoFailed, 0}));
     EXPECT_THAT(cluster_.log(0),
                 HasSubstr(std::string(": offset 4096: chunk 0 cannot be read: pread") + kEio + kTryToRead));
     expect_everything_after_start();
@@ -394,7 +392,7 @@ TEST_P(NoRoomByACall, AFirstStartIsRefusedAndThenBegunAnew) {
     const Fault fault{call, "spare-", error};
     faults_.fail(fault);
     cluster_.start(0, &faults_);
-    expect_end(fault, "spare-0000000000000001: ", kNoSpaceAtStart);
+    expect_end(fault, "spare-0000000000000001: ", kExitNoSpace);
     EXPECT_THAT(cluster_.log(0), HasSubstr(": no room on the disk: make room, then start again"));
     expect_everything_after_start();
 }
@@ -440,7 +438,7 @@ TEST_F(DiskErrorsOfACluster, TheOthersGoOnWithoutALeaderWhoseSyncFails) {
     Load load(cluster_, 4);
     ASSERT_TRUE(load.wait_for(200));
     faults_[leader].fail({"fdatasync", kSegment, EIO});
-    EXPECT_EQ(cluster_.wait(leader), (Ending{kIoFailed, 0}));
+    EXPECT_EQ(cluster_.wait(leader), (Ending{kExitIoFailed, 0}));
     EXPECT_THAT(cluster_.log(leader), HasSubstr("fdatasync" + std::string(kEio)));
     EXPECT_THAT(cluster_.log(leader), HasSubstr("what was acknowledged is on a majority of the members"));
     (void)cluster_.wait_for_leader(leader);
@@ -539,7 +537,7 @@ TEST_F(DiskErrorsOfACluster, WhatAStartCannotSyncNobodyHearsOf) {
     cluster_.kill(follower);
     faults_[follower].fail({"fdatasync", kSegment, EIO});
     cluster_.start(follower, &faults_[follower]);
-    EXPECT_EQ(cluster_.wait(follower), (Ending{kIoFailed, 0}));
+    EXPECT_EQ(cluster_.wait(follower), (Ending{kExitIoFailed, 0}));
     const std::vector<SystemCall> seen = faults_[follower].seen();
     EXPECT_EQ(calls_of(seen, "fdatasync", kSegment), 1U);
     EXPECT_EQ(calls_of(seen, "write", "socket:") + calls_of(seen, "writev", "socket:"), 0U);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/process_cluster.h"
 
 namespace quorate::test {
@@ -48,7 +49,7 @@ TEST(Flags, BadOnesAreNamedWithWhatIsAllowed) {
         std::vector<std::string> all{"--data-dir", (directory.path() / "data").string()};
         all.insert(all.end(), flags.begin(), flags.end());
         const Outcome outcome = run_quorated(all);
-        EXPECT_EQ(outcome.ending, (Ending{2, 0})) << outcome.output;
+        EXPECT_EQ(outcome.ending, (Ending{kExitUsage, 0})) << outcome.output;
         EXPECT_THAT(outcome.output, HasSubstr(flag));
         EXPECT_THAT(outcome.output, HasSubstr(value));
         EXPECT_FALSE(exists(directory.path() / "data"))
@@ -58,14 +59,14 @@ TEST(Flags, BadOnesAreNamedWithWhatIsAllowed) {
 
 TEST(Flags, AVariableIsNamedWhenItIsTheOneThatIsBad) {
     const Outcome outcome = run_quorated({}, {"HEARTBEAT_MS=soon"});
-    EXPECT_EQ(outcome.ending, (Ending{2, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitUsage, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr("soon"));
     EXPECT_THAT(outcome.output, testing::AnyOf(HasSubstr("HEARTBEAT_MS"), HasSubstr("--heartbeat-ms")));
 }
 
 TEST(Flags, AFlagGoesBeforeItsVariable) {
     const Outcome outcome = run_quorated({"--port", "http"}, {"PORT=7070"});
-    EXPECT_EQ(outcome.ending, (Ending{2, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitUsage, 0})) << outcome.output;
     const Outcome variable =
         run_quorated({"--port", "7070", "--heartbeat-ms", "0"}, {"PORT=http", "HEARTBEAT_MS=100"});
     EXPECT_THAT(variable.output, HasSubstr("--heartbeat-ms"));
@@ -132,7 +133,7 @@ TEST(Flags, ABusyPortIsNamed) {
     const std::string port = address.substr(address.rfind(':') + 1);
     const Outcome outcome =
         run_quorated({"--data-dir", (directory.path() / "data").string(), "--port", port});
-    EXPECT_EQ(outcome.ending, (Ending{17, 0})) << outcome.output;
+    EXPECT_EQ(outcome.ending, (Ending{kExitConfiguration, 0})) << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr(port));
     EXPECT_FALSE(exists(directory.path() / "data")) << "a start that fails leaves no trace";
 }
@@ -144,7 +145,7 @@ TEST(Flags, ADirectoryThatCannotBeUsedIsNamed) {
     for (const std::string& data : {file, file + "/data", std::string("/proc/none/data")}) {
         const Outcome outcome =
             run_quorated({"--data-dir", data, "--port", std::to_string(free_ports(1).front())});
-        EXPECT_EQ(outcome.ending, (Ending{17, 0})) << outcome.output;
+        EXPECT_EQ(outcome.ending, (Ending{kExitConfiguration, 0})) << outcome.output;
         EXPECT_THAT(outcome.output, HasSubstr(data.substr(0, data.rfind("/data"))));
         EXPECT_THAT(outcome.output, HasSubstr("name a directory that this process may write to"));
     }

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/process_load.h"
 
 namespace quorate::test {
@@ -129,7 +130,7 @@ TEST(Recordings, ThatCannotBeBegunKeepTheNodeFromStarting) {
     std::ofstream(letters) << "somebody's letters";
     for (const std::string& recording : {letters, (directory.path() / "none" / "n.rec").string()}) {
         const Outcome outcome = run_quorated({"--port", port, "--data-dir", data, "--record", recording});
-        EXPECT_EQ(outcome.ending, (Ending{17, 0})) << outcome.output;
+        EXPECT_EQ(outcome.ending, (Ending{kExitConfiguration, 0})) << outcome.output;
         EXPECT_THAT(outcome.output, AllOf(HasSubstr(recording), HasSubstr("name another file by --record")));
         EXPECT_FALSE(std::filesystem::exists(data));
     }

@@ -10,6 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/process/exit_codes.h"
 #include "tests/support/mounted_disk.h"
 #include "tests/support/process_load.h"
 
@@ -19,7 +20,6 @@ namespace {
 using testing::AnyOf;
 using testing::HasSubstr;
 
-constexpr int kDamage = 10;
 constexpr std::size_t kLargeBytes = std::size_t{4} << 20;
 constexpr std::uintmax_t kSnapshotHeaderBytes = 4096;  // docs/log-format.md: behind it are the chunks
 
@@ -182,7 +182,7 @@ TEST_P(DamagedSnapshot, WithoutTheLogBeforeThemTheNodeRefusesToStart) {
     const std::set<std::string> before = files_in(data());
     for (int start = 0; start < 2; ++start) {
         const Outcome outcome = run_quorated(cluster_.flags_of(0));
-        EXPECT_EQ(outcome.ending, (Ending{kDamage, 0})) << outcome.output;
+        EXPECT_EQ(outcome.ending, (Ending{kExitDamage, 0})) << outcome.output;
         EXPECT_THAT(outcome.output, HasSubstr("data directory " + data().string() + ": snapshot-"));
         EXPECT_THAT(outcome.output, HasSubstr("docs/operations.md, When a node refuses its directory"));
         EXPECT_THAT(files_in(data()), testing::IsSupersetOf(before)) << "everything is there to be looked at";
