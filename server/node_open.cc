@@ -172,7 +172,7 @@ std::expected<void, wal::Refusal> Node::read_base(wal::Disk& disk, wal::Recovere
             known.at[head.members_index] = head.members;
             return {};
         }
-        if (snapshots.size() == 1 || loaded.error().code == wal::RefusalCode::IoFailed)
+        if (snapshots.size() == 1 || wal::is_unread(loaded.error()))
             return std::unexpected(wal::refusal(loaded.error()));
         environment.log(LogLevel::Warning,
                         fmt::format("{}: not used: {}", loaded.error().file, loaded.error().what));

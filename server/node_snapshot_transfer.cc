@@ -88,7 +88,7 @@ void Node::on_frame(ServerId from, SnapshotWanted&& frame) {
     } else {
         chunk = std::unexpected(found_it.error());
     }
-    if (!chunk && chunk.error().code == wal::RefusalCode::IoFailed) return fail(wal::refusal(chunk.error()));
+    if (!chunk && wal::is_unread(chunk.error())) return fail(wal::refusal(chunk.error()));
     if (!chunk) {
         // The store is whole: the next snapshot of it takes the place of this one.
         environment_.log(LogLevel::Error,

@@ -43,10 +43,12 @@ bool Node::has_older_snapshot() const {
     return kept.size() > 1 && kept[kept.size() - 2].last.index >= raft_.log().base().index;
 }
 
-// The snapshot before it, or the whole log, has everything that it held.
+// The snapshot before it, or the whole log, has everything that it held. One that this process may not read
+// is none the worse for it, and is not removed.
 void Node::give_up_loading(const wal::Flaw& flaw) {
     const bool has_older = has_older_snapshot();
-    if (!has_older && raft_.log().base().index > LogIndex{}) return fail(wal::refusal(flaw));
+    const bool is_needed = !has_older && raft_.log().base().index > LogIndex{};
+    if (is_needed || flaw.code == wal::RefusalCode::Configuration) return fail(wal::refusal(flaw));
     environment_.met(Situation::SnapshotGivenUp);
     environment_.log(LogLevel::Warning,
                      fmt::format("{}: offset {}: not used: {}", flaw.file, flaw.offset, flaw.what));

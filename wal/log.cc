@@ -294,7 +294,8 @@ void Log::remove_oldest() {
 std::unexpected<Refusal> Log::fail(const DiskFailure& failure) {
     disk_.met(Situation::DiskFailed);
     failure_ = disk_refusal(failure);
-    failure_->code = RefusalCode::IoFailed;
+    // The other codes are of a start; that a file may not be used is one's fault at any time.
+    if (failure.error != DiskError::Denied) failure_->code = RefusalCode::IoFailed;
     return std::unexpected(*failure_);
 }
 

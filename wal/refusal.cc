@@ -10,7 +10,30 @@ std::string what_failed(const DiskFailure& failure) {
     return text(failure.file.empty() ? "the data directory" : failure.file, ": ", failure.detail);
 }
 
+Refusal denied(std::string_view what) {
+    return {RefusalCode::Configuration,
+            text(what,
+                 ": this process may not use this file of its data directory, which says nothing about "
+                 "what is in it: let it read and write them all (chown them to the user that it runs as), "
+                 "then start again")};
+}
+
 }  // namespace
+
+RefusalCode code_of_read(const DiskFailure& failure) {
+    switch (failure.error) {
+        case DiskError::NotFound: return RefusalCode::Damage;  // or it is too short
+        case DiskError::Denied: return RefusalCode::Configuration;
+        case DiskError::NoSpace:
+        case DiskError::Locked:
+        case DiskError::Failed: break;
+    }
+    return RefusalCode::IoFailed;
+}
+
+bool is_unread(const Flaw& flaw) {
+    return flaw.code == RefusalCode::IoFailed || flaw.code == RefusalCode::Configuration;
+}
 
 Refusal refusal(const Flaw& flaw) {
     switch (flaw.code) {
@@ -22,11 +45,11 @@ Refusal refusal(const Flaw& flaw) {
         case RefusalCode::IoFailed:
             return {flaw.code, text(flaw.file, ": offset ", flaw.offset, ": ", flaw.what,
                                     ": check the disk, then start again")};
+        case RefusalCode::Configuration: return denied(text(flaw.file, ": ", flaw.what));
         case RefusalCode::Damage:
         case RefusalCode::MetaUnreadable:
         case RefusalCode::Locked:
-        case RefusalCode::NoSpace:
-        case RefusalCode::Configuration: break;
+        case RefusalCode::NoSpace: break;
     }
     if (const auto snapshot = parse_snapshot_name(flaw.file))
         return damage(flaw.file, flaw.offset, flaw.what, text("the entries up to ", snapshot->value));
@@ -51,12 +74,7 @@ Refusal disk_refusal(const DiskFailure& failure) {
                 text(what, ": another process uses this data directory: stop it, or name another directory")};
         case DiskError::NoSpace:
             return {RefusalCode::NoSpace, text(what, ": no room on the disk: make room, then start again")};
-        case DiskError::Denied:
-            return {RefusalCode::Configuration,
-                    text(what,
-                         ": this process may not use this file of its data directory, which says nothing "
-                         "about what is in it: let it read and write them all (chown them to the user that "
-                         "it runs as), then start again")};
+        case DiskError::Denied: return denied(what);
         case DiskError::NotFound:
         case DiskError::Failed: break;
     }

@@ -32,7 +32,8 @@ struct Refusal {
 
 /// What is wrong with what is stored, and where.
 struct Flaw {
-    RefusalCode code = RefusalCode::Damage;  ///< or WrongIdentity, UnknownFormat, IoFailed
+    /// Or WrongIdentity, UnknownFormat; IoFailed and Configuration: it was not read.
+    RefusalCode code = RefusalCode::Damage;
     std::string file;
     std::uint64_t offset = 0;
     std::string what;        ///< expected and seen
@@ -54,6 +55,10 @@ template <class... Pieces>
     return joined;
 }
 
+/// What a read that failed tells of the file.
+[[nodiscard]] RefusalCode code_of_read(const DiskFailure& failure);
+/// The file was not read: what is in it may be whole.
+[[nodiscard]] bool is_unread(const Flaw& flaw);
 /// What a flaw means for who wants to use the log.
 [[nodiscard]] Refusal refusal(const Flaw& flaw);
 /// Bytes at `file`:`offset` are not what was acknowledged; `entries` says which entries that concerns.

@@ -40,7 +40,7 @@ std::expected<void, Flaw> SnapshotReader::read(std::uint64_t offset, std::string
     const auto done = disk_->read(snapshot_name(meta_.last.index), offset, bytes);
     if (done) return {};
     Flaw found = flaw(text("chunk ", number_, " cannot be read: ", done.error().detail));
-    if (done.error().error != DiskError::NotFound) found.code = RefusalCode::IoFailed;
+    found.code = code_of_read(done.error());
     return std::unexpected(std::move(found));
 }
 
@@ -91,8 +91,7 @@ std::expected<SnapshotMeta, Flaw> read_snapshot_meta(DiskReader& disk, const Fil
     };
     std::string block(std::min<std::uint64_t>(file.size, kBlockBytes), '\0');
     if (const auto done = disk.read(file.name, 0, block); !done) {
-        const bool is_there = done.error().error != DiskError::NotFound;
-        return flaw(is_there ? RefusalCode::IoFailed : RefusalCode::Damage,
+        return flaw(code_of_read(done.error()),
                     text("expected the header of a snapshot, seen none: ", done.error().detail));
     }
     const auto header = decode_snapshot_header(block);

@@ -22,8 +22,9 @@ constexpr int kListsMax = 4;
 constexpr std::string_view kStrayBehindHeader =
     "expected zeros behind the header, seen other bytes; nothing is kept there";
 
-FindingKind kind_of(RefusalCode code) {
-    return code == RefusalCode::UnknownFormat ? FindingKind::UnknownFormat : FindingKind::Damage;
+FindingKind kind_of(const Flaw& flaw) {
+    if (is_unread(flaw)) return FindingKind::Unreadable;
+    return flaw.code == RefusalCode::UnknownFormat ? FindingKind::UnknownFormat : FindingKind::Damage;
 }
 
 bool is_small_file(std::string_view file) {
@@ -185,7 +186,11 @@ void Surveyor::find_what_is_missing() {
     const engine::LogIndex base = scan_.log().base.index;
     const engine::LogIndex newest =
         result_.snapshots.empty() ? engine::LogIndex{} : result_.snapshots.back().last.index;
-    if (is_intact_ && base > newest) {
+    const bool may_be_unread = std::ranges::any_of(result_.findings, [&](const Finding& finding) {
+        const auto snapshot = parse_snapshot_name(finding.file);
+        return finding.kind == FindingKind::Unreadable && snapshot && *snapshot >= base;
+    });
+    if (is_intact_ && base > newest && !may_be_unread) {
         report(FindingKind::Damage, snapshot_name(base), 0,
                text("expected a snapshot through entry ", base.value,
                     " or later, behind which the log goes on, seen none after entry ", newest.value));
@@ -454,7 +459,7 @@ void Surveyor::report(FindingKind kind, std::string file, std::uint64_t offset, 
     result_.findings.push_back({kind, std::move(file), offset, std::move(what), behind});
 }
 
-void Surveyor::report(const Flaw& flaw) { report(kind_of(flaw.code), flaw.file, flaw.offset, flaw.what); }
+void Surveyor::report(const Flaw& flaw) { report(kind_of(flaw), flaw.file, flaw.offset, flaw.what); }
 
 }  // namespace
 

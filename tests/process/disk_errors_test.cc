@@ -31,6 +31,7 @@ constexpr const char* kCheckTheDisk =
     "here";
 constexpr const char* kTryToRead =
     ": check the disk, then start again; should the disk be lost: no other member";
+constexpr const char* kDenied = ": open: Permission denied: this process may not use this file";
 constexpr const char* kEio = ": Input/output error";
 constexpr std::size_t kValueBytes = std::size_t{4} << 20;
 
@@ -136,6 +137,7 @@ struct FailedCall {
     Fault fault;
     By by;
     std::string message;
+    int code = kExitIoFailed;
 };
 
 class DiskFailsACall : public DiskErrors, public testing::WithParamInterface<FailedCall> {
@@ -211,6 +213,11 @@ INSTANTIATE_TEST_SUITE_P(
                    {"openat", "spare-", EIO},
                    By::Start,
                    std::string("spare-0000000000000002: open") + kEio + kCheckTheDisk},
+        FailedCall{"ASpareThatMayNotBeOpened",
+                   {"openat", "spare-", EACCES},
+                   By::Start,
+                   std::string("spare-0000000000000002") + kDenied,
+                   kExitConfiguration},
         FailedCall{"WriteOfASpare",
                    {"pwrite64", "spare-", EIO},
                    By::Start,
@@ -263,7 +270,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_P(DiskFailsACall, TheNodeEndsAndNothingAcknowledgedIsLost) {
     write_with_snapshots();
     ASSERT_NO_FATAL_FAILURE(run_into_the_fault());
-    expect_end(GetParam().fault, GetParam().message);
+    expect_end(GetParam().fault, GetParam().message, GetParam().code);
     expect_everything_after_start("doubtful");
 }
 
@@ -271,7 +278,12 @@ struct FailedRead {
     const char* title;
     Fault fault;
     std::string message;
+    int code = kExitIoFailed;
 };
+
+FailedRead denied(const char* title, const char* file_begin) {
+    return {title, {"openat", file_begin, EACCES}, kDenied, kExitConfiguration};
+}
 
 class DiskCannotBeRead : public DiskErrors, public testing::WithParamInterface<FailedRead> {};
 
@@ -288,7 +300,13 @@ INSTANTIATE_TEST_SUITE_P(
         FailedRead{"Snapshot",
                    {"pread64", "snapshot-", EIO},
                    std::string("expected the header of a snapshot, seen none: pread") + kEio + kTryToRead},
-        FailedRead{"Directory", {"getdents64", kDirectory, EIO}, std::string("readdir") + kEio + kTryToRead}),
+        FailedRead{"Directory", {"getdents64", kDirectory, EIO}, std::string("readdir") + kEio + kTryToRead},
+        FailedRead{"OpenOfTheDirectory",
+                   {"openat", kDirectory, EIO},
+                   std::string("open") + kEio + ": the data directory cannot be used",
+                   kExitConfiguration},
+        denied("DeniedIdentity", "identity-b"), denied("DeniedVote", "vote-a"),
+        denied("DeniedSegment", kSegment), denied("DeniedSnapshot", "snapshot-")),
     [](const auto& which) { return which.param.title; });
 
 TEST_P(DiskCannotBeRead, TheNodeRefusesToStartAndChangesNothing) {
@@ -297,8 +315,8 @@ TEST_P(DiskCannotBeRead, TheNodeRefusesToStartAndChangesNothing) {
     const auto before = times_of_files(data());
     faults_.fail(GetParam().fault);
     cluster_.start(0, &faults_);
-    EXPECT_EQ(cluster_.wait(0), (Ending{kExitIoFailed, 0}));
-    EXPECT_THAT(cluster_.log(0), HasSubstr("error exit_code=15 "));
+    EXPECT_EQ(cluster_.wait(0), (Ending{GetParam().code, 0}));
+    EXPECT_THAT(cluster_.log(0), HasSubstr("error exit_code=" + std::to_string(GetParam().code) + " "));
     EXPECT_THAT(cluster_.log(0), HasSubstr(data().string()));
     EXPECT_THAT(cluster_.log(0), HasSubstr(GetParam().message));
     EXPECT_TRUE(faults_.has_failed_one());

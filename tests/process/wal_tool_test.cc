@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,6 +18,7 @@
 namespace quorate::test {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -220,6 +223,33 @@ TEST_F(StoppedNode, OfALaterFormat) {
             EXPECT_THAT(outcome.output, HasSubstr(file + ": offset 0: unknown format: "));
         }
         overwrite(data_ / file, 0, block);
+    }
+}
+
+// Of another user, or on a disk that fails: it may be whole.
+TEST_F(StoppedNode, AFileThatCannotBeReadIsNotDamaged) {
+    if (const std::string refusal = no_system_call_faults(); !refusal.empty())
+        GTEST_SKIP() << "this process may not watch another one: " << refusal;
+    cluster_.start(0);
+    (void)cluster_.wait_for_leader();
+    HttpClient client(HttpClient::Connections::Fresh, kPatience);
+    ASSERT_EQ(client.request("POST", cluster_.address(0), "/admin/snapshot", "").status, 200);
+    cluster_.terminate(0);
+    ASSERT_EQ(cluster_.wait(0), (Ending{0, 0}));
+    const TemporaryDirectory directory;
+    for (const auto& [call, error, words] : {std::tuple("openat", EACCES, "open: Permission denied"),
+                                             std::tuple("pread64", EIO, "pread: Input/output error")}) {
+        for (const char* file : {"identity-a", "vote-b", "log-", "snapshot-"}) {
+            SystemCallFaults faults;
+            faults.fail({call, file, error, 0, FaultLasts::UntilCleared});
+            Process process({QUORATE_WAL_PATH, "verify", data_.string()}, {}, directory.path() / "said",
+                            &faults);
+            EXPECT_EQ(process.wait(), (Ending{kUnreadable, 0})) << file;
+            const std::string said = bytes_of(directory.path() / "said");
+            EXPECT_TRUE(faults.has_failed_one()) << file;
+            EXPECT_THAT(said, AllOf(HasSubstr(file), HasSubstr(": cannot be read: "), HasSubstr(words)));
+            EXPECT_THAT(said, Not(HasSubstr("damaged")));
+        }
     }
 }
 
