@@ -242,15 +242,16 @@ class Process final : public Environment, public io::HttpHandler {
         if (restored->was_there) {
             spdlog::info("the data directory was made from {} before: going on with it", options_.restore);
         } else {
-            spdlog::warn(
-                "restored {} keys at revision {} of cluster '{}' from {}: every other node of this new "
-                "cluster must be started with the same backup. If '{}' has run in this new cluster before, "
-                "stop "
-                "it, empty its directory, and add --recover-from-peers: it has forgotten its votes and what "
-                "it "
-                "acknowledged",
-                restored->backup.keys, restored->backup.revision, restored->backup.cluster_id,
-                options_.restore, options_.self.name);
+            // A node by itself is refused that flag: nobody else would have what it has forgotten.
+            spdlog::warn("restored {} keys at revision {} of cluster '{}' from {}{}", restored->backup.keys,
+                         restored->backup.revision, restored->backup.cluster_id, options_.restore,
+                         config_.members.members.size() == 1
+                             ? std::string(": what was written after that backup is not in it")
+                             : fmt::format(": every other node of this new cluster must be started with the "
+                                           "same backup. If '{}' has run in this new cluster before, stop "
+                                           "it, empty its directory, and add --recover-from-peers: it has "
+                                           "forgotten its votes and what it acknowledged",
+                                           options_.self.name));
         }
         return EXIT_SUCCESS;
     }
@@ -323,8 +324,8 @@ class Process final : public Environment, public io::HttpHandler {
         if (std::exchange(lacks_room_, node().lacks_room()) == node().lacks_room()) return;
         if (lacks_room_)
             return spdlog::error(
-                "data directory {}: no room on the disk: as the leader this node takes no writes until there "
-                "is",
+                "data directory {}: no room on the disk: until there is, this node takes no writes when it "
+                "leads",
                 options_.data_dir);
         spdlog::info("data directory {}: there is room on the disk again", options_.data_dir);
     }

@@ -120,14 +120,14 @@ struct Arguments {
             "backup, as quorated --restore does, without starting it");
 };
 
-// The node's address is the one that the list tells.
+// The node's address is the one that the list tells; without one in it, what a person has to fill in.
 std::string address_in(std::string_view peers, const std::string& node_id) {
     while (!peers.empty()) {
         const std::string_view item = peers.substr(0, peers.find(','));
         if (item.starts_with(node_id + "=")) return std::string(item.substr(node_id.size() + 1));
         peers.remove_prefix(std::min(item.size() + 1, peers.size()));
     }
-    return node_id;
+    return node_id.contains(':') ? node_id : "HOST:PORT";
 }
 
 WalToolExit import(const Arguments& arguments) {

@@ -79,6 +79,7 @@ TEST(Backup, OfAFollowerUnderLoadMakesANewClusterWithEveryKeyAndItsETag) {
     ASSERT_TRUE(restored.wait_until_caught_up(leader));
     EXPECT_EQ(client.get(restored.address(leader), "/kv/since").body, "x");
     EXPECT_THAT(restored.log(leader), HasSubstr("was made from"));
+    EXPECT_THAT(restored.log(leader), HasSubstr("empty its directory, and add --recover-from-peers"));
 }
 
 // k0 to k4, to the first node.
@@ -157,7 +158,26 @@ TEST(Backup, OfADirectoryIsImportedIntoAnother) {
     import[1] = cluster.data_directory(0).string();
     EXPECT_EQ(run_wal_tool(import).ending, (Ending{3, 0}));
     import.back() = "n1=127.0.0.1:7071";
-    EXPECT_EQ(run_wal_tool(import).ending, (Ending{2, 0}));
+    const Outcome left_out = run_wal_tool(import);
+    EXPECT_EQ(left_out.ending, (Ending{2, 0}));
+    EXPECT_THAT(left_out.output, HasSubstr("with n2=HOST:PORT in it"));
+}
+
+// It is refused the flag that the nodes of a cluster are told of.
+TEST(Backup, OfALoneNodeIsRestoredWithoutAWordOfOthers) {
+    const TemporaryDirectory directory;
+    std::string backup;
+    {
+        Cluster cluster(1);
+        (void)cluster.wait_for_leader();
+        HttpClient client;
+        put_five(client, cluster);
+        backup = client.get(cluster.address(0), "/admin/backup").body;
+    }
+    Cluster restored(1, {"--restore", write_file(directory, "b.ndjson", backup).string()});
+    (void)restored.wait_for_leader();
+    EXPECT_THAT(restored.log(0), HasSubstr("what was written after that backup is not in it"));
+    EXPECT_THAT(restored.log(0), testing::Not(HasSubstr("--recover-from-peers")));
 }
 
 }  // namespace

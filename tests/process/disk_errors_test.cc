@@ -364,10 +364,10 @@ class NoRoomForTheLog : public DiskErrors {
     void expect_that_it_only_reads() {
         EXPECT_EQ(fill_the_log(kValuesOfASegment), 507);
         EXPECT_EQ(put("refused"), 507);
-        EXPECT_THAT(cluster_.log(0),
-                    HasSubstr("error data directory " + data().string() +
-                              ": no room on the disk: as the leader this node takes no writes "
-                              "until there is"));
+        EXPECT_THAT(
+            cluster_.log(0),
+            HasSubstr("error data directory " + data().string() +
+                      ": no room on the disk: until there is, this node takes no writes when it leads"));
         EXPECT_EQ(cluster_.health(0).value("storage", ""), "full");
         EXPECT_EQ(cluster_.health(0).value("state", ""), "serving");
         EXPECT_EQ(cluster_.everything(0).size(), acknowledged_.size());
