@@ -345,7 +345,7 @@ int start(int argc, char** argv) {
         app.add_subcommand("bench", "Measure virtual against real time, with 3 and 5 nodes");
     bench_command->add_option("--seconds", seconds, "Virtual seconds")
         ->capture_default_str()
-        ->check(whole(1, 10'000));
+        ->check(whole(1, 100'000));
 
     std::string history;
     CLI::App* check_command = app.add_subcommand("check", "Judge a recorded history: is it linearizable?");

@@ -9,6 +9,12 @@ namespace {
 /// Of an entry, besides each value at most.
 constexpr std::uint64_t kEntryBytes = 64;
 
+/// The least that is allowed, and what each tick and operation of the storm adds: several times what they
+/// take.
+constexpr std::uint64_t kEventsMaxAtLeast = 20'000'000;
+constexpr std::uint64_t kEventsOfTick = 20;
+constexpr std::uint64_t kEventsOfOperation = 200;
+
 /// Tries of a write, on average: every other one that has no answer in time is tried again.
 constexpr std::uint64_t kTriesOfWrite = 2;
 
@@ -52,6 +58,11 @@ std::uint64_t patience_us(const Plan& plan) {
     // way.
     us += 2 * snapshots * sync_us * (written_bytes / s.snapshot_chunk_bytes + 1);
     return patience_us(s) + us;
+}
+
+std::uint64_t events_max(const Plan& plan) {
+    const std::uint64_t ticks = plan.shape.nodes * (plan.shape.storm_us / (1000 * plan.shape.tick_ms));
+    return kEventsMaxAtLeast + kEventsOfTick * ticks + kEventsOfOperation * plan.operations.size();
 }
 
 }  // namespace quorate::sim

@@ -1,6 +1,7 @@
 #pragma once
 
-// How long the calm after a storm may last before something must have gone wrong.
+// How long a run may last before something must have gone wrong: in virtual time the calm after its storm, in
+// events all of it.
 
 #include <cstdint>
 
@@ -19,5 +20,9 @@ namespace quorate::sim {
 /// the plan are counted, for a follower that comes back late may need them all. And a snapshot that a client
 /// orders takes a job for each chunk (seed 624: 300 of them, 80 ms each).
 [[nodiscard]] std::uint64_t patience_us(const Plan& plan);
+
+/// A run without an end is told from a long one. Most take some ten thousand events; in fair weather, with
+/// its operations, three for each tick of a node.
+[[nodiscard]] std::uint64_t events_max(const Plan& plan);
 
 }  // namespace quorate::sim

@@ -8,6 +8,7 @@
 #include "engine/check.h"
 #include "engine/format.h"
 #include "sim/linearizability.h"
+#include "sim/patience.h"
 #include "sim/world_state.h"
 
 namespace quorate::sim {
@@ -20,6 +21,7 @@ RunResult World::run() {
     for (std::size_t i = 0; i < plan_.faults.size(); ++i)
         queue_.push(plan_.faults[i].at_us, {EventKind::FaultBegins, 0, 0, i, {}});
     queue_.push(plan_.shape.storm_us, {EventKind::PhaseEnds, 0, 0, 0, {}});
+    const std::uint64_t most = events_max(plan_);
 
     while (phase_ != Phase::Over && !referee_.violation() && result_.events < options_.events_max) {
         ENGINE_CHECK(!queue_.empty());
@@ -31,8 +33,7 @@ RunResult World::run() {
         hash(static_cast<std::uint64_t>(event.kind) + (event.c << 8U));
         if (options_.trace) trace(event);
         handle(event);
-        if (result_.events == kEventsMax)
-            referee_.violate("Endless", fmt::format("{} events, and no end", kEventsMax));
+        if (result_.events == most) referee_.violate("Endless", fmt::format("{} events, and no end", most));
     }
     if (!referee_.violation()) judge_history();
     result_.violation = referee_.violation();

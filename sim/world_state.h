@@ -41,8 +41,6 @@ inline constexpr std::uint64_t kTriesAgainChance = 500'000;
 inline constexpr std::uint64_t kPartsPauseMsMax = 2000;
 /// A disk that hangs comes back.
 inline constexpr std::uint64_t kDiskJobUsMax = 8 * kSecond;
-/// A run takes some ten thousand events.
-inline constexpr std::uint64_t kEventsMax = 20'000'000;
 
 enum class Phase : std::uint8_t {
     Storm,

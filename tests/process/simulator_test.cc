@@ -49,7 +49,7 @@ TEST(Simulator, BadUsageIsNamed) {
         {{"replay-node", "f", "--until", "-1"}, "--until: -1: a whole number from 0 "},
         {{"shrink", "1", "--trials", "1.5"}, "--trials: 1.5: a whole number from 0 "},
         {{"run", "--jobs", "257"}, "--jobs: 257: a whole number from 1 to 256\n"},
-        {{"bench", "--seconds", "0"}, "--seconds: 0: a whole number from 1 to 10000\n"},
+        {{"bench", "--seconds", "0"}, "--seconds: 0: a whole number from 1 to 100000\n"},
         {{"run", "--seeds", "2..1"}, "--seeds 2..1"},
     };
     for (const auto& [arguments, complaint] : table) {

@@ -13,6 +13,7 @@
 
 #include "sim/linearizability.h"
 #include "sim/marks.h"
+#include "sim/patience.h"
 #include "sim/storm.h"
 
 namespace quorate::sim {
@@ -90,6 +91,14 @@ TEST(World, ADayOfWritesStaysWithinItsBoundsOfDiskAndMemory) {
     const std::uint64_t snapshots = 3 * (shape.keys + 2 * shape.history_changes_max) * kEntryBytes;
     EXPECT_LE(result.disk_bytes_max, log + snapshots);
     EXPECT_GT(result.committed * kValueBytes, 10 * result.disk_bytes_max) << "else it shows nothing";
+}
+
+// bench may be asked for a day of virtual time; a run of hours must not be taken for one without an end.
+TEST(World, ThereAreAsManyEventsAsALongPlanNeeds) {
+    constexpr std::uint64_t kSeconds = 10;
+    constexpr std::uint64_t kLonger = 2000;
+    const std::uint64_t events = run(make_fair_weather(5, kSeconds, 1)).events;
+    EXPECT_GT(events_max(make_fair_weather(5, kLonger * kSeconds, 1)), 2 * kLonger * events);
 }
 
 TEST(World, WatchingARunDoesNotChangeIt) {
