@@ -53,6 +53,8 @@ enum class RefusalReason : std::uint8_t {
     NotLeader,     ///< ask `leader`, when it is known
     Transferring,  ///< leadership is about to move; try again in a moment
     Overloaded,    ///< too much is uncommitted already
+    /// Of a configuration: the newest one is not committed, or nothing of this leader's term is yet
+    ChangeInProgress,
 };
 
 struct RefuseProposal {
@@ -89,7 +91,8 @@ struct RefuseRead {
 
 enum class TransferOutcome : std::uint8_t {
     Done,         ///< another term has begun: this server does not lead any more
-    NoTarget,     ///< not the leader, or the target is no other voter, or has not been heard of lately
+    NoTarget,     ///< not the leader, or the target is no other voter that stays, or has not been heard of
+                  ///< lately
     SteppedDown,  ///< this server gave up leading for another reason; nobody has taken over yet
     TimedOut,     ///< the target did not take over within an election timeout; this server leads on
     Replaced,     ///< a later request took its place

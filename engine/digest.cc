@@ -49,8 +49,8 @@ class StateDigest {
     void add(const MembershipAt& m) { all(m.index, m.membership); }
     void add(const InflightAppend& a) { all(a.last_index, a.round, a.bytes); }
     void add(const Progress& p) {
-        all(p.id, p.state, p.match_index, p.next_index, p.sent_commit, p.snapshot_index, p.acknowledged_round,
-            p.ticks_since_heard, p.inflight, p.inflight_bytes);
+        all(p.id, p.is_leaving, p.state, p.match_index, p.next_index, p.sent_commit, p.snapshot_index,
+            p.acknowledged_round, p.ticks_since_heard, p.inflight, p.inflight_bytes);
     }
     void add(const ReadBatch::Waiting& w) { all(w.origin, w.request); }
     void add(const ReadBatch& b) { all(b.round, b.read_index, b.waiting); }

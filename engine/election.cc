@@ -119,18 +119,32 @@ void Raft::on_vote_refused(ServerId from, const VoteRefused& refused, Output& ou
     decide_campaign(output);
 }
 
+// Also who is left out by a configuration that may not be committed: the others may lack that entry, and
+// cannot lead without the vote of this server, whose log is longer. Its own vote counts for nothing in the
+// new set. Thesis §4.2.2.
+bool Raft::may_be_needed_to_lead() const {
+    if (membership().is_voter(config_.self)) return true;
+    return membership_index() > commit_index_ && memberships_.size() > 1 &&
+           memberships_[memberships_.size() - 2].membership.is_voter(config_.self);
+}
+
 void Raft::on_follower_tick(Output& output) {
     Follower& follower = following();
     ++follower.ticks_since_leader;
-    const bool is_voter = membership().is_voter(config_.self);
+    const bool is_voter = may_be_needed_to_lead();
     // A cluster of one has nobody to wait for.
-    const bool is_alone =
-        is_voter && has_quorum(membership(), [this](ServerId id) { return id == config_.self; });
+    const bool is_alone = follower.leader == kNobody &&
+                          has_quorum(membership(), [this](ServerId id) { return id == config_.self; });
     if (--follower.election_ticks_left > 0 && !is_alone) return;
     if (!is_voter || missing_ == Missing::Entries) {
         follower.election_ticks_left = draw_election_timeout();
-        return note(is_voter ? NoteKind::CampaignRefusedRecovering : NoteKind::CampaignRefusedNotVoter,
-                    kNobody, hard_state_.current_term, {}, output);
+        const NoteKind why =
+            is_voter ? NoteKind::CampaignRefusedRecovering : NoteKind::CampaignRefusedNotVoter;
+        if (follower.leader == kNobody) return note(why, kNobody, hard_state_.current_term, {}, output);
+        // It may stand no more, and nobody tells who does not belong to the cluster any more: whoever asks
+        // here is better told at once that no leader is known.
+        follower.leader = kNobody;
+        return announce(why, output);
     }
     pre_vote(NoteKind::ElectionTimeoutElapsed, output);
 }
@@ -207,15 +221,12 @@ void Raft::decide_campaign(Output& output) {
 // The no-op commits what earlier terms left behind (thesis §3.6.2) and opens the term for reads (§6.4).
 void Raft::become_leader(Output& output) {
     Leader leader;
-    for (const ServerId id : membership().everyone()) {
-        if (id != config_.self)
-            leader.progress.push_back({.id = id, .next_index = log_.last_index().next(), .inflight = {}});
-    }
     leader.term_start = log_.last_index().next();
     leader.heartbeat_ticks_left = config_.heartbeat_ticks;
     for (LogIndex i = commit_index_.next(); i <= log_.last_index(); i = i.next())
         leader.uncommitted_bytes += log_.bytes_at(i);
     role_ = std::move(leader);
+    follow_membership();
     if (missing_ != Missing::Nothing) on_recovered(output);
     announce(NoteKind::ElectionWon, output);
 

@@ -2,6 +2,7 @@
 
 // Facts that the engine is told. A list of events is a complete replay.
 
+#include <cstdint>
 #include <span>
 #include <variant>
 
@@ -27,6 +28,14 @@ struct MessageReceived {
 /// Clients want these entries in the log, in this order: all of them or none.
 struct EntriesProposed {
     std::span<const ProposedEntry> entries;
+};
+
+/// The configuration shall become `membership`, which membership() may become; `bytes` is its entry's
+/// payload. Answered by AcceptProposal or RefuseProposal. Thesis §4.3. Leaving a joint configuration, once it
+/// is committed, is another request, which the caller of whoever leads then makes.
+struct MembershipProposed {
+    Membership membership;
+    std::uint32_t bytes = 0;
 };
 
 /// A linearizable read wants an index to wait for, thesis §6.4. One request may stand for many clients.
@@ -73,8 +82,8 @@ struct VoteFloorLearned {
 /// something.
 struct RecoveryCompleted {};
 
-using Event = std::variant<TickElapsed, MessageReceived, EntriesProposed, ReadRequested, TransferRequested,
-                           PersistCompleted, PeerUnreachable, SnapshotCompleted, SnapshotSendFailed,
-                           VoteFloorLearned, RecoveryCompleted>;
+using Event = std::variant<TickElapsed, MessageReceived, EntriesProposed, MembershipProposed, ReadRequested,
+                           TransferRequested, PersistCompleted, PeerUnreachable, SnapshotCompleted,
+                           SnapshotSendFailed, VoteFloorLearned, RecoveryCompleted>;
 
 }  // namespace quorate::engine

@@ -47,6 +47,7 @@ std::string_view to_string(RefusalReason reason) {
         case RefusalReason::NotLeader: return "NotLeader";
         case RefusalReason::Transferring: return "Transferring";
         case RefusalReason::Overloaded: return "Overloaded";
+        case RefusalReason::ChangeInProgress: return "ChangeInProgress";
     }
     std::unreachable();
 }

@@ -36,12 +36,20 @@ void Raft::on_proposed(std::span<const ProposedEntry> entries, Output& output) {
     }
     if (entries.empty()) return;
 
-    leader->uncommitted_bytes += bytes;
     const LogIndex first = log_.last_index().next();
     for (const ProposedEntry& entry : entries) {
         ENGINE_CHECK(entry.kind == EntryKind::Command);
-        log_.append({hard_state_.current_term, entry.kind, entry.bytes});
+        append_proposed(entry.kind, entry.bytes);
     }
+    replicate_proposed(first, output);
+}
+
+void Raft::append_proposed(EntryKind kind, std::uint32_t bytes) {
+    leading().uncommitted_bytes += bytes;
+    log_.append({hard_state_.current_term, kind, bytes});
+}
+
+void Raft::replicate_proposed(LogIndex first, Output& output) {
     output.actions.emplace_back(AcceptProposal{first, log_.last_index(), hard_state_.current_term});
     persist(std::nullopt, {}, first, log_.last_index(), output);
     replicate_to_all(output);
@@ -128,8 +136,7 @@ void Raft::on_append_accepted(ServerId from, const AppendAccepted& accepted, Out
     }
     resume_after_match(*progress, output);
     if (advanced) maybe_commit(output);
-    // Committing may have cost us our role: nothing does so today, but the next line needs the progress.
-    ENGINE_CHECK(std::holds_alternative<Leader>(role_));
+    if (!std::holds_alternative<Leader>(role_)) return;  // what was committed has removed us
     replicate_to(*progress, output);
     continue_transfer(output);
 }
@@ -217,6 +224,7 @@ void Raft::on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output
                             reply.match_index >= progress->inflight.front().last_index;
     if (reply.match_index > progress->match_index || ends_probe) {
         on_append_accepted(from, {reply.term, reply.match_index}, output);
+        if (!std::holds_alternative<Leader>(role_)) return;
     }
     // An append that was sent before the heartbeat and has not arrived with it is lost. (Should the network
     // have swapped them, it is sent twice, which harms nobody.)
@@ -250,8 +258,10 @@ void Raft::maybe_commit(Output& output) {
     for (LogIndex i = commit_index_.next(); i <= candidate; i = i.next())
         leader.uncommitted_bytes -= log_.bytes_at(i);
     advance_commit(candidate, output);
+    confirm_reads(output);  // a round that waits for who has left: nobody may be left to answer it
     if (leader.confirming.waiting.empty() && !leader.gathering.waiting.empty()) start_read_round(output);
     replicate_to_all(output);
+    resign_when_removed(output);
 }
 
 void Raft::on_leader_tick(Output& output) {
@@ -271,6 +281,7 @@ void Raft::on_leader_tick(Output& output) {
     }
     if (--leader.heartbeat_ticks_left == 0) broadcast_heartbeat(output);
     on_transfer_tick(output);
+    on_removal_tick(output);
 }
 
 void Raft::broadcast_heartbeat(Output& output) {

@@ -40,4 +40,10 @@ bool Membership::is_well_formed() const {
            voters.size() + voters_outgoing.size() + learners.size() <= kMembersMax;
 }
 
+bool Membership::may_become(const Membership& next) const {
+    if (!next.is_well_formed()) return false;
+    if (is_joint()) return !next.is_joint() && next.voters == voters;
+    return next.is_joint() ? next.voters_outgoing == voters : next.voters == voters;
+}
+
 }  // namespace quorate::engine

@@ -30,6 +30,9 @@ struct Membership {
     /// The rules above hold, there is at least one voter, nobody has id zero, and no more than kMembersMax
     /// belong to it.
     [[nodiscard]] bool is_well_formed() const;
+    /// Whether `next` may be the configuration after this one (§4.3): other voters only by way of the joint
+    /// configuration of both sets, and out of that only into the new set.
+    [[nodiscard]] bool may_become(const Membership& next) const;
 };
 
 /// Bound of a configuration, voters and learners together. The engine serves voters up to 9; the rest is room

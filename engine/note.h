@@ -24,6 +24,7 @@ namespace quorate::engine {
     X(QuorumLost)                                 \
     X(DiskStalled)                                \
     X(TransferOrderObeyed)                        \
+    X(LeaderRemoved)                              \
     /* votes */                                   \
     X(VoteGiven)                                  \
     X(PreVoteGiven)                               \
@@ -78,8 +79,11 @@ namespace quorate::engine {
     X(LogCompacted)                               \
     X(VoteFloorLearned)                           \
     X(Recovered)                                  \
+    X(MembershipProposalRefused)                  \
     X(MembershipAdopted)                          \
-    X(MembershipRolledBack)
+    X(MembershipRolledBack)                       \
+    X(RemovedPeerTold)                            \
+    X(RemovedPeerLost)
 
 enum class NoteKind : std::uint8_t {
 #define QUORATE_NOTE_ENUMERATOR(name) name,

@@ -26,6 +26,8 @@ struct InflightAppend {
 
 struct Progress {
     ServerId id{};
+    /// It belongs to the membership no more, counts for nothing, and is sent the log until it knows.
+    bool is_leaving = false;
     ProgressState state = ProgressState::Probe;
     /// Durable there, known to equal this log. Within a term it falls only to zero, and only when the server
     /// refuses what it had acknowledged: its directory was lost, and nothing is known of the one it has now.

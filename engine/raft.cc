@@ -50,6 +50,7 @@ void Raft::dispatch(const Event& event, Output& output) {
                    [&](const TickElapsed&) { on_tick(output); },
                    [&](const MessageReceived& received) { on_message(received, output); },
                    [&](const EntriesProposed& proposed) { on_proposed(proposed.entries, output); },
+                   [&](const MembershipProposed& proposed) { on_membership_proposed(proposed, output); },
                    [&](const ReadRequested& read) { on_read_requested(read.request, output); },
                    [&](const TransferRequested& request) { on_transfer_requested(request, output); },
                    [&](const PersistCompleted& completed) { on_persisted(completed.ticket, output); },
@@ -260,7 +261,7 @@ void Raft::on_persisted(PersistTicket ticket, Output& output) {
         on_own_vote_durable(output);
     } else if (auto* leader = std::get_if<Leader>(&role_)) {
         leader->ticks_since_persisted = 0;
-        maybe_commit(output);
+        maybe_commit(output);  // which may end our leading
     }
 }
 

@@ -106,8 +106,9 @@ struct Transfer {
 };
 
 struct Leader {
-    std::vector<Progress> progress;  ///< everyone else in the membership, sorted by id
-    LogIndex term_start;             ///< the no-op of this term, thesis §6.4 step 1
+    /// Everyone else in the membership, and who leaves it; sorted by id.
+    std::vector<Progress> progress;
+    LogIndex term_start;  ///< the no-op of this term, thesis §6.4 step 1
     std::uint32_t heartbeat_ticks_left = 0;
     std::uint32_t ticks_since_persisted =
         0;                 ///< since the disk last finished something while it had something to do
@@ -210,6 +211,7 @@ class Raft {
     void on_recovered(Output& output);
     void on_vote_granted(ServerId from, const VoteGranted& granted, Output& output);
     void on_vote_refused(ServerId from, const VoteRefused& refused, Output& output);
+    [[nodiscard]] bool may_be_needed_to_lead() const;
     void on_follower_tick(Output& output);
     void on_campaign_tick(std::uint32_t& ticks_left, Output& output);
     void pre_vote(NoteKind reason, Output& output);
@@ -234,6 +236,8 @@ class Raft {
     void on_append_refused(ServerId from, const AppendRefused& refused, Output& output);
     void on_heartbeat_reply(ServerId from, const HeartbeatReply& reply, Output& output);
     void on_proposed(std::span<const ProposedEntry> entries, Output& output);
+    void append_proposed(EntryKind kind, std::uint32_t bytes);
+    void replicate_proposed(LogIndex first, Output& output);
     void on_peer_unreachable(ServerId peer, Output& output);
     void on_leader_tick(Output& output);
     void broadcast_heartbeat(Output& output);
@@ -262,6 +266,13 @@ class Raft {
     void on_transfer_tick(Output& output);
     void continue_transfer(Output& output);
     void end_transfer(TransferOutcome outcome, Output& output);
+
+    // change.cc: thesis §4.2.2, §4.3
+    void on_membership_proposed(const MembershipProposed& proposed, Output& output);
+    void follow_membership();
+    [[nodiscard]] bool is_removed() const;
+    void resign_when_removed(Output& output);
+    void on_removal_tick(Output& output);
 
     // snapshot.cc: thesis §5
     void on_snapshot_completed(const SnapshotCompleted& completed, Output& output);

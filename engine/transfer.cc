@@ -1,5 +1,7 @@
 // Moving leadership on purpose: thesis §3.10.
 
+#include <algorithm>
+
 #include "engine/check.h"
 #include "engine/raft.h"
 
@@ -10,7 +12,7 @@ void Raft::on_transfer_requested(const TransferRequested& request, Output& outpu
     const auto choose = [&]() -> const Progress* {
         const Progress* best = nullptr;
         for (const Progress& progress : leader->progress) {
-            if (!membership().is_voter(progress.id)) continue;
+            if (!std::ranges::binary_search(membership().voters, progress.id)) continue;
             if (request.target != kNobody && progress.id != request.target) continue;
             // Nothing is proposed during a transfer: one to a server that is down would only stop the writes.
             if (progress.ticks_since_heard >= config_.election_timeout_ticks_min) continue;

@@ -25,10 +25,12 @@ wal::LogEntry first_entry(const ClusterMembers& members) {
     return {kFirstHardState.current_term, engine::EntryKind::Membership, encode_members(members)};
 }
 
-std::optional<std::string> other_first_members(const ClusterMembers& given, const ClusterMembers& first) {
+std::optional<std::string> other_first_members(const ClusterMembers& given, const ClusterMembers& first,
+                                               const ClusterMembers& now) {
     const std::vector<std::string_view> given_names = names_of(given);
     const std::vector<std::string_view> first_names = names_of(first);
-    if (given_names.size() <= 1 || given_names == first_names) return std::nullopt;
+    if (given_names.size() <= 1 || given_names == first_names || given_names == names_of(now))
+        return std::nullopt;
     return fmt::format(
         "--peers names the members {}, but this data directory was first started as the cluster of {}; it "
         "would "
@@ -37,7 +39,7 @@ std::optional<std::string> other_first_members(const ClusterMembers& given, cons
         "on with what is "
         "stored here, name those members or leave --peers out; to join the new cluster, give this node an "
         "empty "
-        "--data-dir (members cannot be changed in this version; what is stored here stays here)",
+        "--data-dir (what is stored here stays here); members are changed by POST /cluster/members",
         fmt::join(given_names, ", "), fmt::join(first_names, ", "));
 }
 
@@ -48,9 +50,9 @@ std::vector<std::string> other_addresses(const ClusterMembers& given, const Clus
         if (known == in_log.members.end() || known->address == member.address) continue;
         lines.push_back(
             fmt::format("member {} is at {} according to the log, and at {} according to the flags: the log "
-                        "decides, since "
-                        "addresses cannot be changed in this version",
-                        member.name, known->address, member.address));
+                        "decides; to change it, POST /cluster/members "
+                        R"({{"move":[{{"nodeId":"{}","addr":"{}"}}]}} to the leader)",
+                        member.name, known->address, member.address, member.name, member.address));
     }
     return lines;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Whether the members that a node is told of at its start are those that its log knows. Changing members by
-// flags is not in this version: the log decides, where that can be no mistake.
+// Whether the members that a node is told of at its start are those that its log knows. The log decides,
+// where that can be no mistake: flags change no members.
 
 #include <optional>
 #include <string>
@@ -18,10 +18,11 @@ inline constexpr engine::HardState kFirstHardState{engine::Term(1), engine::kNob
 [[nodiscard]] wal::LogEntry first_entry(const ClusterMembers& members);
 
 /// Why a node must not start that is told of a cluster (`given`, with more members than itself) and whose log
-/// was begun by another one (`first`): it would go on as that one beside the cluster that the others form. In
-/// words for a person, with what to do.
+/// was begun by another one (`first`, which has become `now`): it would go on as that one beside the cluster
+/// that the others form. In words for a person, with what to do.
 [[nodiscard]] std::optional<std::string> other_first_members(const ClusterMembers& given,
-                                                             const ClusterMembers& first);
+                                                             const ClusterMembers& first,
+                                                             const ClusterMembers& now);
 
 /// A line for each member whose address is another one in the log.
 [[nodiscard]] std::vector<std::string> other_addresses(const ClusterMembers& given,

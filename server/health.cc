@@ -39,6 +39,7 @@ std::string_view state_text(NodeState state) {
         case NodeState::Replaying: return "replaying";
         case NodeState::Recovering: return "recovering";
         case NodeState::Doubting: return "doubting";
+        case NodeState::Removed: return "removed";
     }
     std::unreachable();
 }
@@ -104,7 +105,7 @@ std::optional<NodeHealth> decode_health(std::string_view bytes) {
     health.keys = reader.u64();
     health.bytes = reader.u64();
     health.storage = reader.enumerator(StorageState::Ok, StorageState::Full);
-    health.state = reader.enumerator(NodeState::Serving, NodeState::Doubting);
+    health.state = reader.enumerator(NodeState::Serving, NodeState::Removed);
     health.progress = reader.u32();
     health.version = reader.text(kTextBytesMax);
     if (!reader.finished()) return std::nullopt;

@@ -25,6 +25,7 @@ enum class NodeState : std::uint8_t {
                      ///< be committed
     Recovering = 4,  ///< it has lost what it promised, and neither votes nor answers stale reads
     Doubting = 5,    ///< its last write was cut off, and may have been acknowledged: it does not vote freely
+    Removed = 6,     ///< from the cluster: it takes part in nothing any more
 };
 
 /// The fields of GET /raft/health. An empty leader is an unknown one.
@@ -72,7 +73,7 @@ struct LeaderView {
 /// "leader", "follower", "candidate" or "pre-candidate".
 [[nodiscard]] std::string_view role_text(engine::RoleName role);
 
-/// "serving", "loading", "replaying", "recovering" or "doubting".
+/// "serving", "loading", "replaying", "recovering", "doubting" or "removed".
 [[nodiscard]] std::string_view state_text(NodeState state);
 
 /// "ok" or "full".

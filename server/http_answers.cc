@@ -155,6 +155,24 @@ HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHeal
     return json_response({{"clusterId", cluster_id}, {"nodes", std::move(list)}});
 }
 
+HttpResponse cluster_members(const MembersView& view) {
+    return {200, {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}}, members_json(view)};
+}
+
+HttpResponse change_in_progress() {
+    HttpResponse response = problem(
+        409, "change_in_progress",
+        "another change of the members is under way, or leadership is about to move, or has just moved: "
+        "nothing happened; try again when GET /cluster/members shows \"changing\": false");
+    response.headers.push_back({"Retry-After", std::to_string(kRetryAfterS)});
+    return response;
+}
+
+HttpResponse node_removed() {
+    return problem(410, "node_removed",
+                   "this server was removed from the cluster; nothing happened. Ask another one");
+}
+
 HttpResponse transfer_done(std::string_view from) {
     return json_response({{"transferred", true}, {"from", from}});
 }

@@ -9,6 +9,7 @@
 #include "server/command.h"
 #include "server/health.h"
 #include "server/http_message.h"
+#include "server/members_json.h"
 #include "server/state_machine.h"
 #include "wal/format.h"
 
@@ -35,6 +36,12 @@ namespace quorate::server {
 /// 503 when no leader is known.
 [[nodiscard]] HttpResponse cluster_leader(const LeaderView& view);
 [[nodiscard]] HttpResponse cluster_nodes(std::string_view cluster_id, std::span<const NodeHealth> nodes);
+
+[[nodiscard]] HttpResponse cluster_members(const MembersView& view);
+/// 409: another change of the members is under way, or the leader has just been elected.
+[[nodiscard]] HttpResponse change_in_progress();
+/// 410: this server was removed from the cluster; nothing happened.
+[[nodiscard]] HttpResponse node_removed();
 
 /// 200: the target has taken over, so that this server does not lead any more.
 [[nodiscard]] HttpResponse transfer_done(std::string_view from);

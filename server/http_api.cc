@@ -11,6 +11,7 @@
 
 #include "engine/check.h"
 #include "server/batch.h"
+#include "server/members_json.h"
 #include "server/percent.h"
 #include "server/precondition.h"
 #include "server/problem.h"
@@ -250,6 +251,43 @@ CallOrRefusal parse_backup_call(const HttpRequest& request, const Target& target
     return with_options({BackupCall{}}, *query);
 }
 
+CallOrRefusal parse_members_call(const HttpRequest& request, const Target& target) {
+    if (reads(request.method)) {
+        const auto query = parse_query(target.query, {});
+        if (!query) return std::unexpected(query.error());
+        return ApiCall{MembersCall{}};
+    }
+    if (request.method != "POST")
+        return std::unexpected(method_not_allowed(request.method, "GET, HEAD, POST"));
+    const auto query = parse_query(target.query, {});
+    if (!query) return std::unexpected(query.error());
+    if (request.body.size() > kChangeBytesMax)
+        return refuse(413, "change_too_large",
+                      fmt::format("the body has {} bytes, at most {}", request.body.size(), kChangeBytesMax));
+    auto change = parse_members_change(request.body);
+    if (!change) return refuse(400, "invalid_change", change.error());
+    return ApiCall{MembersChangeCall{std::move(*change)}};
+}
+
+constexpr std::string_view kMemberPrefix = "/cluster/members/";
+
+CallOrRefusal parse_removal_call(const HttpRequest& request, const Target& target) {
+    if (request.method != "DELETE") return std::unexpected(method_not_allowed(request.method, "DELETE"));
+    const auto query = parse_query(target.query, {"force"});
+    if (!query) return std::unexpected(query.error());
+    const auto name = percent_decode(target.path.substr(kMemberPrefix.size()));
+    const std::string* force = query->find("force");
+    if (!name || name->empty() || (force != nullptr && *force != "true" && *force != "false")) {
+        return refuse(400, "invalid_change",
+                      "it is DELETE /cluster/members/NODE-ID, with force=true to remove it also where no "
+                      "majority of the others is up");
+    }
+    MembersChange change;
+    change.remove.push_back(*name);
+    change.is_forced = force != nullptr && *force == "true";
+    return ApiCall{MembersChangeCall{std::move(change)}};
+}
+
 // The call of a path that only tells something about the server, or nothing for any other path.
 std::optional<ApiCall> status_call(std::string_view path) {
     if (path == "/raft/whois") return ApiCall{WhoisCall{}};
@@ -267,6 +305,8 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
     if (target->path == "/kv/range" && reads(request.method)) return parse_range_call(*target, limits);
     if (target->path == "/kv/batch" && request.method == "POST")
         return parse_batch_call(request, *target, limits);
+    if (target->path == "/cluster/members") return parse_members_call(request, *target);
+    if (target->path.starts_with(kMemberPrefix)) return parse_removal_call(request, *target);
     if (target->path == "/cluster/transfer") return parse_transfer_call(request, *target);
     if (target->path == "/admin/snapshot") return parse_snapshot_call(request, *target);
     if (target->path == "/admin/backup") return parse_backup_call(request, *target);

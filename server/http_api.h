@@ -18,6 +18,7 @@
 
 #include "server/command.h"
 #include "server/http_message.h"
+#include "server/members_change.h"
 #include "server/state_machine.h"
 
 namespace quorate::server {
@@ -87,6 +88,17 @@ struct TransferCall {
     bool operator==(const TransferCall&) const = default;
 };
 
+/// GET /cluster/members: as the node that is asked knows them.
+struct MembersCall {
+    bool operator==(const MembersCall&) const = default;
+};
+/// POST /cluster/members, DELETE /cluster/members/<name>. For the leader; whoever is not says who is.
+struct MembersChangeCall {
+    MembersChange change;
+
+    bool operator==(const MembersChangeCall&) const = default;
+};
+
 /// POST /admin/snapshot: of the store of the node that is asked.
 struct SnapshotCall {
     bool operator==(const SnapshotCall&) const = default;
@@ -101,7 +113,7 @@ enum class Consistency : std::uint8_t { Linearizable, Stale };
 
 struct ApiCall {
     std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall,
-                 ClusterNodesCall, TransferCall, SnapshotCall, BackupCall>
+                 ClusterNodesCall, MembersCall, MembersChangeCall, TransferCall, SnapshotCall, BackupCall>
         call;
     Consistency consistency = Consistency::Linearizable;  ///< of GetCall, RangeCall and BackupCall
     bool forward = true;  ///< false: only the leader may answer, anyone else says who leads

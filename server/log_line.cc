@@ -30,6 +30,7 @@ std::string_view text_of(MemberRole role) {
         case MemberRole::OutgoingVoter: return "outgoing_voter";
         case MemberRole::ContinuingVoter: return "continuing_voter";
         case MemberRole::Learner: return "learner";
+        case MemberRole::JoiningLearner: return "joining_learner";
     }
     std::unreachable();
 }

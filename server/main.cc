@@ -1,5 +1,6 @@
 // quorated: the only place where everything meets.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,12 +21,14 @@
 #include "io/descriptor_limit.h"
 #include "io/disk_worker.h"
 #include "io/file_pieces.h"
+#include "io/http_client.h"
 #include "io/http_server.h"
 #include "io/loop.h"
 #include "io/peer_link.h"
 #include "io/recording_file.h"
 #include "io/timer.h"
 #include "server/frame.h"
+#include "server/join.h"
 #include "server/node.h"
 #include "server/node_driver.h"
 #include "server/options.h"
@@ -44,6 +48,9 @@ constexpr std::uint64_t kStopMsMax = 8000;
 /// How often a refused peer is told of, by its address and the reason.
 constexpr std::uint64_t kRefusedPeerMs = 60'000;
 constexpr std::size_t kRefusedPeersMax = 64;
+
+/// Between two attempts to join.
+constexpr std::uint64_t kJoinAgainMs = 1000;
 
 /// A turn of the event loop that is told of, and how often one is.
 constexpr std::uint64_t kLongTurnUs = 100'000;
@@ -113,6 +120,7 @@ class Process final : public Environment, public io::HttpHandler {
         if (!port)
             return refuse(static_cast<int>(wal::RefusalCode::Configuration),
                           port.error() + "; choose another --host or --port, or stop who has it");
+        if (const int code = join(); code != EXIT_SUCCESS) return code;
         if (const auto begun = begin_recording(); !begun)
             return refuse(static_cast<int>(wal::RefusalCode::Configuration),
                           begun.error() + "; name another file by --record, or leave it out");
@@ -230,6 +238,49 @@ class Process final : public Environment, public io::HttpHandler {
         const ClusterMembers& members = driver_ ? node().members() : config_.members;
         return refuse(static_cast<int>(refusal.code),
                       refusal_text(refusal, options_.data_dir, members, options_.self.id));
+    }
+
+    // Until somebody lets it in: who starts a node before its cluster means to wait. Not recorded: a
+    // recording begins with the node.
+    int join() {
+        if (options_.join.empty()) return EXIT_SUCCESS;
+        {
+            io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
+            if (const auto locked = disk.lock(); !locked)
+                return refuse_directory(wal::directory_refusal(locked.error()));
+            const auto files = disk.list();
+            if (!files) return refuse_directory(wal::read_refusal(files.error()));
+            const bool restores =
+                std::ranges::find(*files, wal::kRestoringName, &wal::FileStatus::name) != files->end();
+            if (!files->empty() && !restores) {
+                config_.has_joined = 1;
+                spdlog::info("--join: going on with the data directory that is there");
+                return EXIT_SUCCESS;
+            }
+        }
+        io::HttpClient client({});
+        const AskOther ask = [&](std::string_view address, const HttpRequest& request) {
+            return client.request(address, request);
+        };
+        for (;;) {
+            auto joined = join_cluster(options_.join, options_.cluster_id, options_.self, ask);
+            if (joined) {
+                if (joined->first.origin != 0 && options_.restore.empty()) {
+                    return refuse(static_cast<int>(wal::RefusalCode::Configuration),
+                                  "--join: this cluster began with a backup, which a new node needs as well: "
+                                  "add --restore FILE with the same backup");
+                }
+                config_.members = std::move(joined->first);
+                config_.members.origin = 0;  // which --restore makes of the backup
+                spdlog::info("joining: {} has a place in the cluster of {} members, and gets the log now",
+                             options_.self.name, joined->members.members.size());
+                return EXIT_SUCCESS;
+            }
+            if (joined.error().is_final)
+                return refuse(static_cast<int>(wal::RefusalCode::Configuration), joined.error().text);
+            spdlog::warn("not joined yet: {}; trying again", joined.error().text);
+            std::this_thread::sleep_for(std::chrono::milliseconds(kJoinAgainMs));
+        }
     }
 
     /// Not recorded: a recording begins with the node.

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kVersionWithOrigin = 2;
+constexpr std::uint8_t kVersionWithRemoved = 3;
 constexpr std::size_t kMemberBytesMin = 8 + 1 + 4 + 1 + 4 + 1;
 /// Above every number that names itself.
 constexpr std::uint64_t kHashedIdBit = std::uint64_t{1} << 63U;
@@ -37,21 +38,25 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t m
 }
 
 // What the decoder and the digest rely on.
-bool is_well_formed(const std::vector<Member>& members) {
+bool is_well_formed(const ClusterMembers& cluster) {
+    const auto& [members, origin, removed] = cluster;
     const auto descends = [](const Member& a, const Member& b) { return a.id >= b.id; };
     if (std::ranges::adjacent_find(members, descends) != members.end()) return false;
+    if (removed.size() > kRemovedMax ||
+        std::ranges::adjacent_find(removed, std::ranges::greater_equal{}) != removed.end() ||
+        std::ranges::any_of(members, [&](const Member& member) { return cluster.has_removed(member.id); }))
+        return false;
     std::vector<std::string_view> names;
     names.reserve(members.size());
     for (const Member& member : members) names.push_back(member.name);
     std::ranges::sort(names);
-    return std::ranges::adjacent_find(names) == names.end() &&
-           ClusterMembers{members}.membership().is_well_formed();
+    return std::ranges::adjacent_find(names) == names.end() && cluster.membership().is_well_formed();
 }
 
 Member read_member(ByteReader& reader) {
     Member member;
     member.id = ServerId(reader.u64());
-    member.role = reader.enumerator(MemberRole::Voter, MemberRole::Learner);
+    member.role = reader.enumerator(MemberRole::Voter, MemberRole::JoiningLearner);
     member.name = reader.text(kAddressBytesMax);
     member.address = reader.text(kAddressBytesMax);
     if (!(is_name(member.name) || is_address(member.name)) || !is_address(member.address)) reader.fail();
@@ -70,19 +75,45 @@ engine::Membership ClusterMembers::membership() const {
                 membership.voters.push_back(member.id);
                 membership.voters_outgoing.push_back(member.id);
                 break;
-            case MemberRole::Learner: membership.learners.push_back(member.id); break;
+            case MemberRole::Learner:
+            case MemberRole::JoiningLearner: membership.learners.push_back(member.id); break;
         }
     }
     return membership;
 }
 
+const Member* ClusterMembers::find(ServerId id) const {
+    const auto found = std::ranges::lower_bound(members, id, {}, &Member::id);
+    return found != members.end() && found->id == id ? &*found : nullptr;
+}
+
+const Member* ClusterMembers::find(std::string_view name) const {
+    const auto found = std::ranges::find(members, name, &Member::name);
+    return found != members.end() ? &*found : nullptr;
+}
+
+bool ClusterMembers::has_removed(ServerId id) const { return std::ranges::binary_search(removed, id); }
+
 std::uint64_t ClusterMembers::digest() const { return hash64(encode_members(*this)); }
 
+std::string_view role_text(MemberRole role, bool is_joint) {
+    switch (role) {
+        case MemberRole::Voter: return is_joint ? "incoming" : "voter";
+        case MemberRole::OutgoingVoter: return "outgoing";
+        case MemberRole::ContinuingVoter: return "voter";
+        case MemberRole::Learner: return "learner";
+        case MemberRole::JoiningLearner: return "joining";
+    }
+    std::unreachable();
+}
+
 std::string encode_members(const ClusterMembers& members) {
-    ENGINE_CHECK(is_well_formed(members.members));
+    ENGINE_CHECK(is_well_formed(members));
     std::string bytes;
     ByteWriter writer(bytes);
-    if (members.origin == 0) {
+    if (!members.removed.empty()) {
+        writer.u8(kVersionWithRemoved).u64(members.origin);
+    } else if (members.origin == 0) {
         writer.u8(kVersion);
     } else {
         writer.u8(kVersionWithOrigin).u64(members.origin);
@@ -94,6 +125,9 @@ std::string encode_members(const ClusterMembers& members) {
             .text(member.name)
             .text(member.address);
     }
+    if (members.removed.empty()) return bytes;
+    writer.u32(static_cast<std::uint32_t>(members.removed.size()));
+    for (const ServerId id : members.removed) writer.u64(id.value);
     return bytes;
 }
 
@@ -101,13 +135,19 @@ std::optional<ClusterMembers> decode_members(std::string_view bytes) {
     ByteReader reader(bytes);
     ClusterMembers members;
     const std::uint8_t version = reader.u8();
-    if (version == kVersionWithOrigin) members.origin = reader.u64();
-    const bool is_known = version == kVersion || (version == kVersionWithOrigin && members.origin != 0);
+    const bool has_removed = version == kVersionWithRemoved;
+    if (version == kVersionWithOrigin || has_removed) members.origin = reader.u64();
+    const bool is_known =
+        version == kVersion || has_removed || (version == kVersionWithOrigin && members.origin != 0);
     const std::uint32_t count = reader.count(kMemberBytesMin);
     if (!is_known || count > engine::kMembersMax) return std::nullopt;
     for (std::uint32_t i = 0; i < count && !reader.failed(); ++i)
         members.members.push_back(read_member(reader));
-    if (!reader.finished() || !is_well_formed(members.members)) return std::nullopt;
+    const std::uint32_t removed = has_removed ? reader.count(sizeof(std::uint64_t)) : 0;
+    for (std::uint32_t i = 0; i < removed && !reader.failed(); ++i)
+        members.removed.emplace_back(reader.u64());
+    if (!reader.finished() || has_removed != !members.removed.empty() || !is_well_formed(members))
+        return std::nullopt;
     return members;
 }
 

@@ -3,9 +3,10 @@
 // Who the servers are: names, addresses and ids, from --peers (peers.h) and in the log's Membership entries.
 //
 // Encoding of a Membership entry, little-endian:
-//   u8 version = 1, or u8 2 | u64 origin, which is not 0 | u32 count of members | each: u64 id | u8 role |
-//   u32 name bytes | name | u32 address bytes | address
-// with the members ascending by id.
+//   u8 version = 1, or u8 2 | u64 origin, which is not 0, or u8 3 | u64 origin | u32 count of members | each:
+//   u64 id | u8 role | u32 name bytes | name | u32 address bytes | address; version 3 alone: | u32 count of
+//   removed, which is not 0 | each: u64 id
+// with the members, and the removed, ascending by id.
 
 #include <cstdint>
 #include <optional>
@@ -23,6 +24,7 @@ enum class MemberRole : std::uint8_t {
     OutgoingVoter = 2,    ///< in a joint configuration: votes in the old set only
     ContinuingVoter = 3,  ///< in a joint configuration: votes in both sets
     Learner = 4,
+    JoiningLearner = 5,  ///< a learner that the leader makes a voter as soon as it has caught up
 };
 
 struct Member {
@@ -38,6 +40,14 @@ inline constexpr std::size_t kNameBytesMax = 64;
 /// A host name of 253 characters, or an IPv6 address in brackets, and a port.
 inline constexpr std::size_t kAddressBytesMax = 261;
 
+/// Of members that have been removed, over the life of a cluster.
+inline constexpr std::size_t kRemovedMax = 1000;
+
+/// That a change may lead to: more voters only make each decision slower.
+inline constexpr std::size_t kVotersLimit = 9;
+/// A joint configuration holds those who leave as well.
+inline constexpr std::size_t kMembersLimit = 16;
+
 /// A configuration of the cluster with the names that the engine does not know. Members ascend by id, ids and
 /// names are distinct, and membership() is well-formed.
 struct ClusterMembers {
@@ -45,14 +55,23 @@ struct ClusterMembers {
     /// Of a cluster's first configuration: the hash of the backup (BackupReader::hash()) that its stores
     /// begin with; 0: they began empty. Members of other origins could not have equal stores.
     std::uint64_t origin = 0;
+    /// Ascending; none of them is a member, or becomes one again: a name stands for one log and its votes.
+    std::vector<engine::ServerId> removed{};
 
     bool operator==(const ClusterMembers&) const = default;
 
     /// As the engine sees it.
     [[nodiscard]] engine::Membership membership() const;
+    /// Null when there is none.
+    [[nodiscard]] const Member* find(engine::ServerId id) const;
+    [[nodiscard]] const Member* find(std::string_view name) const;
+    [[nodiscard]] bool has_removed(engine::ServerId id) const;
     /// Equal for equal configurations, on every platform.
     [[nodiscard]] std::uint64_t digest() const;
 };
+
+/// "voter", "incoming" and "outgoing" (voters of one set of a joint configuration), "learner" or "joining".
+[[nodiscard]] std::string_view role_text(MemberRole role, bool is_joint);
 
 [[nodiscard]] std::string encode_members(const ClusterMembers& members);
 /// Total and strict: nothing when the bytes are not an encoding of well-formed members.

@@ -45,6 +45,8 @@ void Node::tick(std::uint64_t now_ms) {
     forget_history();
     note_replay();
     care_for_snapshots();
+    forget_contacts();
+    promote_joiners();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
     // taken for a torn write.
     if (!idle_told_ && log_->idle() && now_ms_ - last_write_ms_ >= 50) {
@@ -76,6 +78,7 @@ void Node::disk_completed(const wal::DiskCompletion& completion) {
 
 void Node::turn_ended() {
     if (has_failed_) return;
+    go_on_with_members();
     propose_queued();
     request_queued_reads();
     if (!has_failed_) log_->flush();
@@ -141,6 +144,7 @@ void Node::perform(const engine::SendMessage& action, Payloads&) {
     std::vector<wal::LogEntry> entries;
     const auto* append = std::get_if<engine::AppendEntries>(&action.message);
     if (append != nullptr && !attach_entries(*append, entries)) return;
+    if (wants_introduction(action)) introduce_to(action.to);
     const bool is_sent = environment_.send_frame(action.to, encode_frame(action.message, entries));
     // Nobody will answer a read index that could not be asked for: better to say so now than when the time is
     // over.
@@ -175,8 +179,7 @@ void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
         cache_.append(std::move(entry));
     }
     // A snapshot's members come with its install, which is the next action.
-    if (raft_.membership_index() != members_index_ && known_members_.at.contains(raft_.membership_index()))
-        adopt_members();
+    if (known_members_.at.contains(raft_.membership_index())) adopt_members();
     last_write_ms_ = now_ms_;
     idle_told_ = false;
 }
@@ -187,11 +190,11 @@ void Node::perform(const engine::AcceptProposal& action, Payloads& payloads) {
         payloads.entries[i].term = action.term;
         const LogIndex index = action.first.plus(i);
         // A write of an earlier term that stood here was cut from our log: it may live on in another's.
-        if (const auto old = undecided_.find(index); old != undecided_.end()) {
+        if (const auto old = undecided_.extract(index)) {
             environment_.met(Situation::WriteCutFromLog);
-            decide_write(old->second.operation, WriteUnknown{});
+            decide_write(old.mapped().operation, WriteUnknown{});
         }
-        undecided_[index] = {action.term, payloads.proposers[i]};
+        if (!payloads.proposers.empty()) undecided_[index] = {action.term, payloads.proposers[i]};
     }
 }
 
@@ -199,6 +202,8 @@ void Node::perform(const engine::RefuseProposal& action, Payloads& payloads) {
     for (const OperationId id : payloads.proposers) {
         switch (action.reason) {
             case engine::RefusalReason::NotLeader:
+            case engine::RefusalReason::ChangeInProgress:  // of a configuration, which nobody's call waits
+                                                           // for
             case engine::RefusalReason::Transferring: decide_write(id, WriteNotLeader{}); break;
             case engine::RefusalReason::Overloaded: decide_write(id, WriteOverloaded{}); break;
         }
@@ -339,18 +344,6 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
     return true;
 }
 
-// A configuration is in force as soon as it is in the log, thesis §4.1, and out of force when it is cut off
-// again.
-void Node::adopt_members() {
-    members_index_ = raft_.membership_index();
-    members_ = known_members_.at.at(members_index_);
-    std::vector<PeerAddress> peers;
-    for (const Member& m : members_.members) {
-        if (m.id != config_.self.id) peers.push_back({m.id, m.name, m.address});
-    }
-    environment_.set_peers(peers);
-}
-
 // A node that starts says how far it is, so that nobody takes it for one that hangs.
 void Node::note_replay() {
     constexpr std::uint64_t kPauseMs = 1000;
@@ -418,7 +411,9 @@ const Member* Node::next_to_lead() const {
     for (const engine::Progress& progress : raft_.as_leader()->progress) {
         const bool is_heard = progress.ticks_since_heard < config_.raft.election_timeout_ticks_min;
         const Member* candidate = member(progress.id);
-        if (!is_heard || candidate == nullptr || !raft_.membership().is_voter(progress.id)) continue;
+        if (!is_heard || candidate == nullptr || candidate->role == MemberRole::OutgoingVoter ||
+            !raft_.membership().is_voter(progress.id))
+            continue;
         if (progress.id > last_yield_to_) return candidate;
         if (first == nullptr) first = candidate;
     }

@@ -23,7 +23,7 @@
 #include "server/history_window.h"
 #include "server/http_api.h"
 #include "server/http_message.h"
-#include "server/members.h"
+#include "server/members_json.h"
 #include "server/operations.h"
 #include "server/peer_codec.h"
 #include "server/seldom.h"
@@ -60,6 +60,9 @@ struct NodeConfig {
     /// 1: a write that was cut off at the log's end was torn by a crash, and never acknowledged: so says who
     /// starts the node. 0: nobody can tell, and it asks the others.
     std::uint32_t takes_tail_for_torn = 0;
+    /// 1: it has joined a cluster, which its directory knows and `members` does not name. A directory without
+    /// a log is refused, for it would begin a cluster of its own.
+    std::uint32_t has_joined = 0;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =
@@ -123,6 +126,8 @@ class Node {
     [[nodiscard]] bool lacks_room() const { return log_->out_of_space(); }
     /// Of the configuration in force.
     [[nodiscard]] const ClusterMembers& members() const { return members_; }
+    /// From the cluster, as far as this node knows: it takes part in nothing any more.
+    [[nodiscard]] bool is_removed() const;
     [[nodiscard]] engine::LogIndex applied_index() const { return applied_index_; }
     /// What the node holds for others, each with its bound: for who watches it.
     [[nodiscard]] std::array<QueueUse, 6> queues() const;
@@ -160,6 +165,8 @@ class Node {
         std::uint64_t request = 0;           ///< its question to the others; 0: not asked yet
         std::uint64_t asked_ms = 0;
         std::uint64_t told_ms = 0;  ///< in the log, what is awaited
+        /// Configurations that others know: what it has lost may have been acknowledged under one of them.
+        std::vector<engine::Membership> memberships{};
         std::map<engine::ServerId, engine::Term>
             terms{};              ///< of the others; zero: it does not know it either
         engine::Term own_term{};  ///< the last in which it may have promised what it has lost
@@ -173,6 +180,21 @@ class Node {
         wal::SnapshotReader reader;
         std::uint64_t offered_ms = 0;
         std::uint64_t heard_ms = 0;  ///< that it wants something
+    };
+    // What the links to others depend on.
+    struct PeersBasis {
+        engine::LogIndex members;
+        engine::LogIndex contacts;
+        engine::ServerId leader;
+        std::size_t followed = 0;  ///< of a leader: whom it sends the log to
+
+        bool operator==(const PeersBasis&) const = default;
+    };
+    // A client waits for its end.
+    struct MembersChangeUnderWay {
+        OperationId operation = 0;
+        engine::Term term;
+        engine::LogIndex index;  ///< of its first entry
     };
     // A write that stands in the log, undecided.
     struct Undecided {
@@ -213,7 +235,6 @@ class Node {
     void request_queued_reads();
     void apply_committed();
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
-    void adopt_members();
     void forget_history();
     void note_currency();
     void note_replay();
@@ -276,9 +297,12 @@ class Node {
 
     // node_recovery.cc
     void recover_from_peers();
+    void ask_others(std::uint64_t request);
     void set_lost(wal::Lost lost);
     [[nodiscard]] bool has_recovered() const;
     void end_recovery();
+    void hear_of_membership(engine::Membership membership);
+    [[nodiscard]] std::vector<engine::ServerId> others() const;
     [[nodiscard]] std::string others_that(const std::function<bool(engine::ServerId)>& wanted) const;
     void learn_floor(engine::ServerId from, const NodeHealth& health);
     void tell_what_is_lost();
@@ -286,6 +310,27 @@ class Node {
     void on_recovery_answer(engine::ServerId from, const NodeHealth& health);
     void follow_campaign(const engine::AnnounceRole& action);
     void tell_who_cannot_vote(engine::ServerId from, const NodeHealth& health);
+
+    // node_members.cc
+    void adopt_members();
+    void set_peers();
+    void follow_peers();
+    [[nodiscard]] bool is_leaving(engine::ServerId id) const;
+    bool introduce_to(engine::ServerId to);
+    [[nodiscard]] bool wants_introduction(const engine::SendMessage& action) const;
+    void on_frame(engine::ServerId from, Introduction&& frame);
+    [[nodiscard]] bool has_removed(engine::ServerId id) const;
+    [[nodiscard]] MembersView members_view() const;
+    [[nodiscard]] bool is_heard(engine::ServerId id) const;
+    [[nodiscard]] bool has_caught_up(engine::ServerId id) const;
+    [[nodiscard]] bool can_change_members() const;
+    [[nodiscard]] std::optional<ChangeRefusal> danger_of(const ClusterMembers& target) const;
+    void start_members_change(HttpExchange exchange, ApiCall&& call);
+    void propose_members(const ClusterMembers& members);
+    void go_on_with_members();
+    void settle_members_call();
+    void forget_contacts();
+    void promote_joiners();
 
     // node_peers.cc
     void on_frame(engine::ServerId from, RaftFrame&& frame);
@@ -310,6 +355,16 @@ class Node {
     KnownMembers known_members_;
     ClusterMembers members_;          ///< of the configuration in force
     engine::LogIndex members_index_;  ///< where it stands
+    engine::LogIndex members_told_;   ///< the last one that was told of in the log of the process
+    /// Of a newer configuration, which another node has told and our log does not have yet.
+    std::vector<Member> contacts_;
+    engine::LogIndex contacts_index_;
+    std::uint64_t contacts_told_ms_ = 0;
+    PeersBasis peers_basis_;
+    std::optional<MembersChangeUnderWay> members_call_;
+    engine::LogIndex caught_up_index_;   ///< what a learner must have to be promoted,
+    engine::LogIndex committed_before_;  ///< and will have to, a heartbeat later
+    std::uint64_t caught_up_told_ms_ = 0;
 
     std::uint64_t now_ms_ = 0;
     std::uint64_t previous_tick_ms_ = 0;

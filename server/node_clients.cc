@@ -47,6 +47,8 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
             [&](const HealthCall&) { environment_.respond(exchange, render_health(health())); },
             [&](const ClusterLeaderCall&) { environment_.respond(exchange, cluster_leader(leader_view())); },
             [&](const ClusterNodesCall&) { start_nodes_query(exchange); },
+            [&](const MembersCall&) { environment_.respond(exchange, cluster_members(members_view())); },
+            [&](const MembersChangeCall&) { start_members_change(exchange, std::move(*call)); },
             [&](const TransferCall&) { start_transfer(exchange, std::move(*call)); },
             [&](const SnapshotCall&) { start_snapshot(exchange); },
             [&](const BackupCall&) {
@@ -92,6 +94,7 @@ std::optional<HttpResponse> Node::admission_refusal() const {
         environment_.met(Situation::RefusedStopping);
         return shutting_down();
     }
+    if (is_removed()) return node_removed();
     if (is_overloaded()) {
         environment_.met(Situation::RefusedOverloaded);
         return overloaded();
@@ -132,6 +135,7 @@ void Node::queue_write(OperationId id, std::string payload) {
 
 void Node::start_read(HttpExchange exchange, ApiCall&& call) {
     if (call.consistency == Consistency::Stale) {
+        if (is_removed()) return environment_.respond(exchange, node_removed());
         // A leader tells what of the log is committed. Before the first of it is applied, that a key is
         // absent would be a guess.
         const bool has_nothing = loading_ || applied_index_ == engine::LogIndex{};
@@ -262,9 +266,8 @@ void Node::start_transfer(HttpExchange exchange, ApiCall&& call) {
     if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
     if (raft_.role() != RoleName::Leader) return environment_.respond(exchange, not_leader(leader_view()));
     const std::string& to = std::get<TransferCall>(call.call).to;
-    const auto target = std::ranges::find(members_.members, to, &Member::name);
-    if (!to.empty() && target == members_.members.end())
-        return environment_.respond(exchange, no_such_target(to));
+    const Member* target = members_.find(to);
+    if (!to.empty() && target == nullptr) return environment_.respond(exchange, no_such_target(to));
     const engine::ServerId target_id = to.empty() ? engine::kNobody : target->id;
     const engine::RequestId request(next_request_++);
     client_transfers_[request] = operations_.add(ClientCall{exchange, std::move(call)}, now_ms_);
@@ -291,9 +294,10 @@ void Node::end_transfer(OperationId id, engine::TransferOutcome outcome) {
 
 void Node::start_nodes_query(HttpExchange exchange) {
     if (nodes_queries_.size() >= kNodesQueriesMax) return environment_.respond(exchange, overloaded());
-    NodesQuery query{exchange, {}, members_.members.size() - 1};
+    NodesQuery query{exchange, {}, 0};
     for (const Member& m : members_.members) {
         query.nodes.push_back(m.id == config_.self.id ? health() : NodeHealth::down(m.name, m.address));
+        if (m.id != config_.self.id) ++query.awaited;
     }
     if (query.awaited == 0)
         return environment_.respond(exchange, cluster_nodes(config_.cluster_id, query.nodes));

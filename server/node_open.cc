@@ -24,11 +24,27 @@ std::string began_empty(const NodeConfig& config) {
         config.self.name, config.members.members.size(), config.self.name);
 }
 
+// Why a log without entries must not begin as that of a new cluster.
+std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::Term term, bool is_lost) {
+    if (!is_lost && term > kFirstHardState.current_term) {
+        return wal::Refusal{
+            wal::RefusalCode::Damage,
+            fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
+                        term.value, wal::kLostDirectoryAdvice)};
+    }
+    if (config.has_joined == 0) return std::nullopt;
+    return wal::Refusal{
+        wal::RefusalCode::Configuration,
+        "the first start with --join was interrupted before the log was there: empty the data "
+        "directory, and start again with --join"};
+}
+
 // Who is alone has nobody to ask, and who starts the node may know better. Absent: what is lost stays so.
 std::optional<std::string_view> end_of_doubt(const NodeConfig& config, wal::Lost lost,
                                              const ClusterMembers& members) {
     const bool is_told = config.takes_tail_for_torn != 0;
-    if (lost == wal::Lost::LastBatch && members.membership().voters.size() == 1)
+    if (lost == wal::Lost::LastBatch && members.membership().voters.size() == 1 &&
+        !members.membership().is_joint())
         return "the last write was cut off, and may have been acknowledged: no other node can tell, so this "
                "one "
                "goes on without it";
@@ -56,19 +72,16 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
 
     const bool is_empty = recovered.entries.empty() && recovered.snapshots.empty();
     const bool is_lost = recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
-    if (is_empty && !is_lost && recovered.hard_state.current_term > kFirstHardState.current_term) {
-        return std::unexpected(wal::Refusal{
-            wal::RefusalCode::Damage,
-            fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
-                        recovered.hard_state.current_term.value, wal::kLostDirectoryAdvice)});
-    }
     if (is_empty) {
+        if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost))
+            return std::unexpected(std::move(*why));
         const wal::LogEntry first = first_entry(config.members);
         if (recovered.hard_state.current_term < kFirstHardState.current_term)
             recovered.hard_state = kFirstHardState;
         if (auto written = opened->log->bootstrap(recovered.hard_state, first); !written)
             return std::unexpected(written.error());
-        if (!is_lost && config.members.members.size() > 1)
+        const bool joins = config.members.find(config.self.id) == nullptr;
+        if (!is_lost && !joins && config.members.members.size() > 1)
             environment.log(LogLevel::Warning, began_empty(config));
         recovered.entries.push_back(first.shape());
         recovered.memberships.emplace_back(1);
@@ -100,7 +113,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         memberships.push_back({index, members->membership()});
         known.at[index] = std::move(*members);
     }
-    if (const auto why = other_first_members(config.members, known.first))
+    if (const auto why = other_first_members(config.members, known.first, known.at.rbegin()->second))
         return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
     initial.memberships = memberships;
     if (const auto word = end_of_doubt(config, recovered.lost, known.at.rbegin()->second)) {

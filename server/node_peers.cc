@@ -30,14 +30,16 @@ std::string_view value_or_empty(const HttpRequest& request, std::string_view nam
 }  // namespace
 
 const Member* Node::member(ServerId id) const {
-    const auto found = std::ranges::find(members_.members, id, &Member::id);
-    return found == members_.members.end() ? nullptr : &*found;
+    if (const Member* found = members_.find(id)) return found;
+    const auto found = std::ranges::find(contacts_, id, &Member::id);
+    return found == contacts_.end() ? nullptr : &*found;
 }
 
 void Node::frame_received(ServerId from, PeerFrame&& frame) {
     if (has_failed_) return;
-    // A removed member may still hold its link: its word counts no more.
-    if (member(from) == nullptr) return;
+    // A removed member may still hold its link: its word counts no more, unless it leads until somebody takes
+    // over. Who is in no configuration that we know may be in a newer one.
+    if (has_removed(from) && from != raft_.leader() && !is_leaving(from)) return;
     std::visit([&](auto&& f) { on_frame(from, std::forward<decltype(f)>(f)); }, std::move(frame));
 }
 
@@ -99,7 +101,8 @@ void Node::on_frame(ServerId from, ForwardWriteReply&& frame) {
 }
 
 void Node::on_frame(ServerId from, HealthRequest&& frame) {
-    environment_.send_frame(from, encode_frame(HealthReply{frame.request, health()}));
+    // Who has lost what it promised must ask all that may belong to the cluster.
+    if (introduce_to(from)) environment_.send_frame(from, encode_frame(HealthReply{frame.request, health()}));
 }
 
 void Node::on_frame(ServerId from, HealthReply&& frame) {
@@ -110,10 +113,10 @@ void Node::on_frame(ServerId from, HealthReply&& frame) {
         tell_who_cannot_vote(from, frame.health);
     NodesQuery* query = nodes_queries_.find(frame.request);
     if (query == nullptr) return;
-    for (std::size_t i = 0; i < members_.members.size() && i < query->nodes.size(); ++i) {
-        if (members_.members[i].id != from || query->nodes[i].up) continue;
-        query->nodes[i] = std::move(frame.health);
-        query->nodes[i].up = true;
+    for (NodeHealth& node : query->nodes) {
+        if (server_id_of(node.node_id) != from || node.up) continue;
+        node = std::move(frame.health);
+        node.up = true;
         --query->awaited;
     }
     finish_nodes_query(frame.request);
@@ -172,13 +175,20 @@ std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest&
                                                          "form one cluster",
                                                          config_.self.name, percent_encode_shortened(from)));
     }
-    const auto found = std::ranges::find(members_.members, from, &Member::name);
-    if (found == members_.members.end() || found->id == config_.self.id) {
-        return refuse("not_a_member",
-                      fmt::format("'{}' knows no other member '{}'; check --node-id and --peers",
-                                  config_.self.name, percent_encode_shortened(from)));
+    const ServerId id = server_id_of(from);
+    if (has_removed(id)) {
+        return refuse(
+            "removed_member",
+            fmt::format("'{}' was removed from the cluster: stop it. To add its machine again, start "
+                        "it on an empty --data-dir, with another --node-id and --join",
+                        percent_encode_shortened(from)));
     }
-    return found->id;
+    // In no configuration that we know it may be in a newer one.
+    if ((!is_name(from) && !is_address(from)) || id == config_.self.id) {
+        return refuse("not_a_member", fmt::format("'{}' is no other member than '{}'; check --node-id",
+                                                  percent_encode_shortened(from), config_.self.name));
+    }
+    return id;
 }
 
 NodeHealth Node::health() const {
@@ -207,7 +217,9 @@ NodeHealth Node::health() const {
     health.bytes = store_.bytes();
     health.version = QUORATE_VERSION;
     if (lost_.what == wal::Lost::TermAndEntries) health.term = health.durable_term = 0;  // unknown
-    if (is_recovering()) {
+    if (is_removed()) {
+        health.state = NodeState::Removed;
+    } else if (is_recovering()) {
         health.state = lost_.what == wal::Lost::LastBatch ? NodeState::Doubting : NodeState::Recovering;
         health.progress =
             lost_.leader_last == LogIndex{}

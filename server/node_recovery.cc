@@ -42,10 +42,11 @@ void Node::recover_from_peers() {
         tell_what_is_lost();
     }
     lost_.asked_ms = now_ms_;
-    for (const Member& m : members_.members) {
-        if (m.id != config_.self.id)
-            environment_.send_frame(m.id, encode_frame(HealthRequest{lost_.request}));
-    }
+    ask_others(lost_.request);
+}
+
+void Node::ask_others(std::uint64_t request) {
+    for (const ServerId id : others()) environment_.send_frame(id, encode_frame(HealthRequest{request}));
 }
 
 // A leader has filled its log; or its log is as up to date as all others'; or, where one write is in doubt,
@@ -75,11 +76,43 @@ void Node::end_recovery() {
     if (raft_.missing() != engine::Missing::Nothing) step(engine::RecoveryCompleted{});
 }
 
+void Node::hear_of_membership(engine::Membership membership) {
+    constexpr std::size_t kMembershipsMax = 64;
+    auto& all = lost_.memberships;
+    if (!is_recovering() || all.size() >= kMembershipsMax || std::ranges::find(all, membership) != all.end())
+        return;
+    all.push_back(std::move(membership));
+    lost_.floor.reset();  // not all have been heard
+}
+
+// All that may hold what this node has lost: the voters of its own configuration, which may be an old one,
+// and of those that the others know. What was committed with its help was so by a majority of one of them,
+// and whoever put a newer one in force did so by a majority of the one before: somebody there knows of it.
+// Where the vote is lost, learners too: an entry that made one of them a voter may be lost with it.
+std::vector<ServerId> Node::others() const {
+    std::vector<ServerId> all;
+    const auto add = [&](const engine::Membership& membership) {
+        for (const ServerId id : membership.everyone()) {
+            if (membership.is_voter(id) || lost_.what == Lost::TermAndEntries) all.push_back(id);
+        }
+    };
+    add(members_.membership());
+    std::ranges::for_each(lost_.memberships, add);
+    std::ranges::sort(all);
+    const auto repeated = std::ranges::unique(all);
+    all.erase(repeated.begin(), repeated.end());
+    // Whoever a committed configuration has removed, in a log that holds it, can have nothing to tell: what
+    // is behind that entry was committed without it, and what is before is in this log.
+    std::erase_if(all, [this](ServerId id) { return id == config_.self.id || has_removed(id); });
+    return all;
+}
+
 std::string Node::others_that(const std::function<bool(ServerId)>& wanted) const {
     std::string names;
-    for (const Member& m : members_.members) {
-        if (m.id != config_.self.id && m.role != MemberRole::Learner && wanted(m.id))
-            names += (names.empty() ? "" : ", ") + m.name;
+    for (const ServerId id : others()) {
+        const Member* known = member(id);
+        if (wanted(id))
+            names += (names.empty() ? "" : ", ") + (known != nullptr ? known->name : "one that was removed");
     }
     return names;
 }
@@ -139,17 +172,14 @@ void Node::set_lost(Lost lost) {
 // and one of those that know their term is among them, if they are a majority too.
 void Node::learn_term(ServerId from, engine::Term term) {
     lost_.terms[from] = term;
-    std::size_t voters = 0;
-    std::size_t who_know = 0;
-    for (const Member& m : members_.members) {
-        if (m.role == MemberRole::Learner) continue;
-        ++voters;
-        const auto heard = lost_.terms.find(m.id);
-        if (m.id == config_.self.id) continue;
-        if (heard == lost_.terms.end()) return;
-        if (heard->second > engine::Term{}) ++who_know;
-    }
-    if (who_know < engine::majority_of(voters)) return;
+    const auto knows = [this](ServerId id) {
+        const auto heard = lost_.terms.find(id);
+        return heard != lost_.terms.end() && heard->second > engine::Term{};
+    };
+    const auto is_of_who_know = [&](const engine::Membership& m) { return engine::has_quorum(m, knows); };
+    if (!std::ranges::all_of(others(), [this](ServerId id) { return lost_.terms.contains(id); }) ||
+        !is_of_who_know(members_.membership()) || !std::ranges::all_of(lost_.memberships, is_of_who_know))
+        return;
     environment_.met(Situation::TermLearned);
     const auto [peer, highest] =
         *std::ranges::max_element(lost_.terms, {}, [](const auto& heard) { return heard.second; });
@@ -169,9 +199,8 @@ void Node::learn_floor(ServerId from, const NodeHealth& health) {
         return;
     lost_.last_entries[from] = {LogIndex(health.durable_index), engine::Term(health.durable_entry_term)};
     engine::EntryId floor;
-    for (const Member& m : members_.members) {
-        if (m.id == config_.self.id || m.role == MemberRole::Learner) continue;
-        const auto heard = lost_.last_entries.find(m.id);
+    for (const ServerId id : others()) {
+        const auto heard = lost_.last_entries.find(id);
         if (heard == lost_.last_entries.end()) return;
         if (!engine::at_least_as_up_to_date(floor, heard->second)) floor = heard->second;
     }
@@ -201,14 +230,11 @@ void Node::follow_campaign(const engine::AnnounceRole& action) {
     if (stood_in == engine::Term{} || stands || action.leader != engine::kNobody || is_recovering()) return;
     election_term_ = stood_in;
     election_question_ = next_request_++;
-    for (const Member& m : members_.members) {
-        if (m.id != config_.self.id && m.role != MemberRole::Learner)
-            environment_.send_frame(m.id, encode_frame(HealthRequest{election_question_}));
-    }
+    ask_others(election_question_);
 }
 
 void Node::tell_who_cannot_vote(ServerId from, const NodeHealth& health) {
-    const Member* voter = member(from);
+    const Member* voter = members_.find(from);
     const bool is_in_doubt = health.state == NodeState::Doubting;
     if (voter == nullptr || (!is_in_doubt && health.state != NodeState::Recovering)) return;
     if (!told_who_cannot_vote_.is_due(now_ms_, voter->name)) return;

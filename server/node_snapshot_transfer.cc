@@ -201,7 +201,7 @@ void Node::install(ReceivedSnapshot received, engine::LogAfterInstall after) {
                      fmt::format("installed the snapshot through entry {}: {} keys, revision {}",
                                  last.index.value, store_.size(), store_.revision()));
     environment_.store_replaced(last.index, store_);
-    if (raft_.membership_index() != members_index_) adopt_members();
+    adopt_members();
     answer_snapshot_calls(last.index, snapshot_taken(received.meta));
 }
 

@@ -120,8 +120,10 @@ void Node::snapshot_kept() {
         through = std::min(through, outgoing.reader.meta().last.index);
     step(engine::SnapshotCompleted{newest.last, through});
     log_->compact(through);
+    // What is in force at the log's base stays; before the first is kept, its base is before all of them.
     auto& known = known_members_.at;
-    known.erase(known.begin(), std::prev(known.upper_bound(raft_.log().base().index)));
+    if (const auto after = known.upper_bound(raft_.log().base().index); after != known.begin())
+        known.erase(known.begin(), std::prev(after));
     answer_snapshot_calls(newest.last.index, snapshot_taken(newest));
 }
 

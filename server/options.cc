@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <CLI/CLI.hpp>
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -62,9 +63,10 @@ enum Index : std::uint8_t {
     RecordMbMax,
     RecoverFromPeers,
     AcceptTornTail,
+    JoinList,
 };
 
-constexpr std::size_t kSettings = AcceptTornTail + 1;
+constexpr std::size_t kSettings = JoinList + 1;
 
 using Settings = std::array<Setting, kSettings>;
 
@@ -119,6 +121,10 @@ Settings defaults() {
          "the disk, "
          "which can lose acknowledged writes: this node votes without asking the others. For one start",
          "no"},
+        {"--join", "JOIN", "LIST",
+         "A running cluster to join, by the address of one of its nodes or more: HOST:PORT,...; this node "
+         "gets the log, then votes. Once it has a data directory that counts",
+         ""},
     }};
 }
 
@@ -335,6 +341,14 @@ std::expected<void, OptionsExit> read_cluster(const Settings& settings, const st
     auto peers = parse_peers(settings[PeerList].text,
                              node_id.is_set ? std::optional(node_id.text) : std::nullopt, advertised);
     if (!peers) return refuse(settings[PeerList], peers.error());
+    const Setting& join = settings[JoinList];
+    if (join.is_set) {
+        if (settings[PeerList].is_set)
+            return refuse(join, "without --peers: a node joins a cluster that runs, or begins a new one");
+        options.join = absl::StrSplit(join.text, ',');
+        if (!std::ranges::all_of(options.join, is_address))
+            return refuse(join, "HOST:PORT,... of nodes of a running cluster");
+    }
     options.self = std::move(peers->self);
     options.members = std::move(peers->members);
     return {};

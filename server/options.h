@@ -20,8 +20,9 @@ struct Options {
     std::string host = "127.0.0.1";  ///< to listen on; IPv6 without brackets
     std::uint16_t port = 7070;
     std::string cluster_id = "quorate";
-    Member self;             ///< its address is the one that others reach it at
-    ClusterMembers members;  ///< of the cluster's first start, this node included
+    Member self;                    ///< its address is the one that others reach it at
+    ClusterMembers members;         ///< of the cluster's first start, this node included
+    std::vector<std::string> join;  ///< HOST:PORT of who to ask to be let in; empty: nobody
     std::uint32_t heartbeat_ms = 100;
     std::uint32_t election_min_ms = 500;
     std::uint32_t election_max_ms = 1000;

@@ -43,6 +43,7 @@ enum class FrameType : std::uint8_t {
     SnapshotOffer = 36,
     SnapshotWanted = 37,
     SnapshotChunk = 38,
+    Introduction = 39,
 };
 
 /// Numbers are part of the wire format: never renumber.
@@ -262,6 +263,12 @@ std::optional<PeerFrame> read_payload(std::uint8_t type, ByteReader& reader) {
             const std::uint64_t chunk = reader.u64();
             return SnapshotChunk{last, chunk, std::string(reader.text(wal::kChunkBytesMax))};
         }
+        case FrameType::Introduction: {
+            const engine::LogIndex index(reader.u64());
+            auto members = decode_members(reader.text(kFramePayloadBytesMax));
+            if (!members) return std::nullopt;
+            return Introduction{index, std::move(*members)};
+        }
     }
     return std::nullopt;  // a type that this version does not know
 }
@@ -292,48 +299,53 @@ std::string encode_frame(const engine::Message& message, std::span<const wal::Lo
 }
 
 std::string encode_frame(const PeerFrame& frame) {
-    return std::visit(engine::Overloaded{
-                          [](const RaftFrame& raft) { return encode_frame(raft.message, raft.entries); },
-                          [](const ForwardWrite& forward) {
-                              return framed(FrameType::ForwardWrite, [&](ByteWriter& writer) {
-                                  writer.u64(forward.request).u64(forward.term.value).text(forward.command);
-                              });
-                          },
-                          [](const ForwardWriteReply& reply) {
-                              return framed(FrameType::ForwardWriteReply, [&](ByteWriter& writer) {
-                                  writer.u64(reply.request);
-                                  write_outcome(writer, reply.outcome);
-                              });
-                          },
-                          [](const HealthRequest& request) {
-                              return framed(FrameType::HealthRequest,
-                                            [&](ByteWriter& writer) { writer.u64(request.request); });
-                          },
-                          [](const HealthReply& reply) {
-                              return framed(FrameType::HealthReply, [&](ByteWriter& writer) {
-                                  writer.u64(reply.request).text(encode_health(reply.health));
-                              });
-                          },
-                          [](const SnapshotOffer& offer) {
-                              return framed(FrameType::SnapshotOffer, [&](ByteWriter& writer) {
-                                  const auto& [last, chunks, bytes, hash] = offer.snapshot;
-                                  writer.u64(offer.term.value);
-                                  write(writer, last);
-                                  writer.u64(chunks).u64(bytes).u64(hash);
-                              });
-                          },
-                          [](const SnapshotWanted& wanted) {
-                              return framed(FrameType::SnapshotWanted, [&](ByteWriter& writer) {
-                                  writer.u64(wanted.last.value).u64(wanted.chunk);
-                              });
-                          },
-                          [](const SnapshotChunk& chunk) {
-                              return framed(FrameType::SnapshotChunk, [&](ByteWriter& writer) {
-                                  writer.u64(chunk.last.value).u64(chunk.chunk).text(chunk.payload);
-                              });
-                          },
-                      },
-                      frame);
+    return std::visit(
+        engine::Overloaded{
+            [](const RaftFrame& raft) { return encode_frame(raft.message, raft.entries); },
+            [](const ForwardWrite& forward) {
+                return framed(FrameType::ForwardWrite, [&](ByteWriter& writer) {
+                    writer.u64(forward.request).u64(forward.term.value).text(forward.command);
+                });
+            },
+            [](const ForwardWriteReply& reply) {
+                return framed(FrameType::ForwardWriteReply, [&](ByteWriter& writer) {
+                    writer.u64(reply.request);
+                    write_outcome(writer, reply.outcome);
+                });
+            },
+            [](const HealthRequest& request) {
+                return framed(FrameType::HealthRequest,
+                              [&](ByteWriter& writer) { writer.u64(request.request); });
+            },
+            [](const HealthReply& reply) {
+                return framed(FrameType::HealthReply, [&](ByteWriter& writer) {
+                    writer.u64(reply.request).text(encode_health(reply.health));
+                });
+            },
+            [](const SnapshotOffer& offer) {
+                return framed(FrameType::SnapshotOffer, [&](ByteWriter& writer) {
+                    const auto& [last, chunks, bytes, hash] = offer.snapshot;
+                    writer.u64(offer.term.value);
+                    write(writer, last);
+                    writer.u64(chunks).u64(bytes).u64(hash);
+                });
+            },
+            [](const SnapshotWanted& wanted) {
+                return framed(FrameType::SnapshotWanted,
+                              [&](ByteWriter& writer) { writer.u64(wanted.last.value).u64(wanted.chunk); });
+            },
+            [](const SnapshotChunk& chunk) {
+                return framed(FrameType::SnapshotChunk, [&](ByteWriter& writer) {
+                    writer.u64(chunk.last.value).u64(chunk.chunk).text(chunk.payload);
+                });
+            },
+            [](const Introduction& introduction) {
+                return framed(FrameType::Introduction, [&](ByteWriter& writer) {
+                    writer.u64(introduction.index.value).text(encode_members(introduction.members));
+                });
+            },
+        },
+        frame);
 }
 
 std::optional<PeerFrame> decode_frame(const RawFrame& frame) {

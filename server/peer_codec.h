@@ -14,6 +14,7 @@
 #include "engine/message.h"
 #include "server/frame.h"
 #include "server/health.h"
+#include "server/members.h"
 #include "server/write_outcome.h"
 #include "wal/entry.h"
 #include "wal/format.h"
@@ -79,8 +80,16 @@ struct SnapshotChunk {
     bool operator==(const SnapshotChunk&) const = default;
 };
 
+/// The newest configuration in the sender's log, for who may not have it: where to reach whoever it hears.
+struct Introduction {
+    engine::LogIndex index;  ///< of the entry
+    ClusterMembers members;
+
+    bool operator==(const Introduction&) const = default;
+};
+
 using PeerFrame = std::variant<RaftFrame, ForwardWrite, ForwardWriteReply, HealthRequest, HealthReply,
-                               SnapshotOffer, SnapshotWanted, SnapshotChunk>;
+                               SnapshotOffer, SnapshotWanted, SnapshotChunk, Introduction>;
 
 /// The whole frame, head included. Its payload must not pass kFramePayloadBytesMax.
 [[nodiscard]] std::string encode_frame(const PeerFrame& frame);

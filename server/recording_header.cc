@@ -17,7 +17,7 @@ template <class Config, class Visit>
 void visit_numbers(Config& config, Visit visit) {
     auto& [cluster_id, self, members, raft, tick_ms, operation_timeout_ms, health_timeout_ms, limits, history,
            snapshots, backup_held_bytes_max, segment_bytes, incarnation, log_salt, recovers_from_peers,
-           takes_tail_for_torn, operations_max, cache_bytes_max, apply_bytes_max] = config;
+           takes_tail_for_torn, has_joined, operations_max, cache_bytes_max, apply_bytes_max] = config;
     auto& [raft_self, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
            append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
            uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max] = raft;
@@ -36,7 +36,7 @@ void visit_numbers(Config& config, Visit visit) {
     each(history_changes_max, history_bytes_max, history_age_ms_max);
     each(snapshot_entries_max, snapshot_bytes_max, snapshot_chunk_bytes);
     each(backup_held_bytes_max, segment_bytes, incarnation, log_salt, recovers_from_peers,
-         takes_tail_for_torn, operations_max, cache_bytes_max, apply_bytes_max);
+         takes_tail_for_torn, has_joined, operations_max, cache_bytes_max, apply_bytes_max);
 }
 
 template <class Config>
@@ -80,7 +80,7 @@ std::optional<RecordingHeader> decode_recording_header(std::string_view bytes) {
     header.loop_ms = reader.u64();
     config.cluster_id = reader.text(kNameBytesMax);
     config.self.id = engine::ServerId(reader.u64());
-    config.self.role = reader.enumerator(MemberRole::Voter, MemberRole::Learner);
+    config.self.role = reader.enumerator(MemberRole::Voter, MemberRole::JoiningLearner);
     config.self.name = reader.text(kNameBytesMax);
     config.self.address = reader.text(kAddressBytesMax);
     const auto members = decode_members(reader.text(bytes.size()));

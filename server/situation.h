@@ -52,6 +52,11 @@ namespace quorate::server {
     X(TermLearned)                                                        \
     X(VoteFloorLearned)                                                   \
     X(RecoveredFromPeers)                                                 \
+    /* members */                                                         \
+    X(Introduced) /* by who knows a newer configuration */                \
+    X(LearnerPromoted)                                                    \
+    X(JointConfigurationLeft)                                             \
+    X(RemovedFromCluster)                                                 \
     /* refusals and hand-over */                                          \
     X(RefusedOverloaded)                                                  \
     X(RefusedStopping)                                                    \

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "server/members_json.h"
+
 namespace quorate::sim {
 
 namespace {
@@ -47,9 +49,30 @@ std::string prepare_range(const OperationLine& line, const std::string& after, A
     return target;
 }
 
-std::string order_target(const OperationLine& line) {
+std::string order_target(const OperationLine& line, const std::vector<server::Member>& members) {
     if (line.kind == RequestKind::Snapshot) return "/admin/snapshot";
-    return line.key == 0 ? "/cluster/transfer" : fmt::format("/cluster/transfer?to={}", line.key);
+    const bool is_of_any = line.key == 0 || line.key > members.size();
+    return is_of_any ? "/cluster/transfer"
+                     : fmt::format("/cluster/transfer?to={}", members[line.key - 1].name);
+}
+
+std::string change_body(const OperationLine& line, const std::vector<server::Member>& members) {
+    const server::Member& node = members[line.bytes];
+    server::MembersChange change;
+    if (line.kind == RequestKind::Join) {
+        change.add.push_back({node.name, node.address, line.limit == 0});
+    } else if (line.kind == RequestKind::Leave) {
+        change.remove.push_back(node.name);
+    } else {
+        change.promote.push_back(node.name);
+        change.remove.push_back(members[line.limit].name);
+    }
+    return server::members_change_json(change);
+}
+
+server::HttpRequest prepare_order(const OperationLine& line, const std::vector<server::Member>& members) {
+    if (changes_members(line.kind)) return {"POST", "/cluster/members", {}, change_body(line, members)};
+    return {"POST", order_target(line, members), {}, {}};
 }
 
 }  // namespace
@@ -57,7 +80,7 @@ std::string order_target(const OperationLine& line) {
 std::string key_name(std::uint64_t key) { return fmt::format("k{:04}", key); }
 
 PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee,
-                        const std::string& after) {
+                        const std::vector<server::Member>& members, const std::string& after) {
     PreparedAttempt prepared;
     Attempt& attempt = prepared.attempt;
     server::HttpRequest& request = prepared.request;
@@ -106,8 +129,10 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             break;
         case RequestKind::Transfer:
         case RequestKind::Snapshot:
-            request.method = "POST";
-            request.target = order_target(line);
+        case RequestKind::Join:
+        case RequestKind::Leave:
+        case RequestKind::Replace:
+            request = prepare_order(line, members);
             attempt.is_order = true;
             break;
         case RequestKind::Backup:

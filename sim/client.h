@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "server/http_message.h"
+#include "server/members.h"
 #include "sim/plan.h"
 #include "sim/referee.h"
 
@@ -23,8 +24,10 @@ struct PreparedAttempt {
     server::HttpRequest request;
 };
 
-/// `number` names the attempt among all of a run. A range begins behind `after`, if that is a key.
+/// `number` names the attempt among all of a run, and `members` are the nodes as they are now. A range begins
+/// behind `after`, if that is a key.
 [[nodiscard]] PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee,
+                                      const std::vector<server::Member>& members,
                                       const std::string& after = {});
 
 struct Client {

@@ -9,13 +9,19 @@
 
 namespace quorate::sim {
 
+namespace {
+
+server::Member member_of(std::uint64_t number) {
+    const std::string name = std::to_string(number);
+    return {server::server_id_of(name), name, fmt::format("10.0.0.{}:7070", number),
+            server::MemberRole::Voter};
+}
+
+}  // namespace
+
 server::ClusterMembers members_of(const Plan& plan) {
     server::ClusterMembers members;
-    for (std::uint64_t i = 1; i <= plan.shape.nodes; ++i) {
-        const std::string name = std::to_string(i);
-        members.members.push_back(
-            {server::server_id_of(name), name, fmt::format("10.0.0.{}:7070", i), server::MemberRole::Voter});
-    }
+    for (std::uint64_t i = 1; i <= plan.first_members(); ++i) members.members.push_back(member_of(i));
     return members;
 }
 
@@ -27,7 +33,7 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     };
     config_.cluster_id = "sim";
     config_.members = members_of(plan);
-    config_.self = config_.members.members[index];
+    config_.self = member_of(index + 1);
     config_.raft.self = config_.self.id;
     config_.raft.heartbeat_ticks = ticks(s.heartbeat_ms);
     config_.raft.election_timeout_ticks_min = ticks(s.election_min_ms);
@@ -53,10 +59,18 @@ void Host::lose_disk() {
     apply_disk_state();
 }
 
+void Host::begin_anew() {
+    lose_disk();
+    config_.self = member_of(config_.self.id.value + 10);
+    config_.raft.self = config_.self.id;
+}
+
 std::optional<wal::Refusal> Host::start() {
     ++life_;
     config_.recovers_from_peers = is_lost ? 1 : 0;
     failure_.reset();
+    peers_.clear();
+    has_seen_removal = false;
     turn_is_due = false;
     is_stopping = false;
     paused_until_us = 0;

@@ -2,6 +2,7 @@
 
 // One node of the simulated world: the production node, its disk, its clock and the life of its process.
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -78,6 +79,9 @@ class Host final : public server::Environment, public wal::Disk {
     /// sectors did not get to the disk.
     std::size_t cut_power(Dice& dice);
     void die() { state_ = HostState::Dead; }
+    /// Its node has been removed: the next process finds an empty disk, and goes by another name.
+    void begin_anew();
+    [[nodiscard]] const server::Member& member() const { return config_.self; }
     /// The next process finds an empty one.
     void lose_disk();
     /// Why the process must stop, once it must.
@@ -97,19 +101,21 @@ class Host final : public server::Environment, public wal::Disk {
     std::uint64_t paused_until_us = 0;
     bool turn_is_due = false;
     bool is_stopping = false;
-    bool lost_power = false;       ///< in the last start
-    bool is_damaged = false;       ///< it may refuse its directory
-    bool is_lost = false;          ///< it has lost what it promised, and does not have it again yet
-    bool next_read_fails = false;  ///< of the running process
-    bool read_has_failed = false;  ///< so
+    bool has_seen_removal = false;  ///< its node has been removed, and knows it
+    bool lost_power = false;        ///< in the last start
+    bool is_damaged = false;        ///< it may refuse its directory
+    bool is_lost = false;           ///< it has lost what it promised, and does not have it again yet
+    bool next_read_fails = false;   ///< of the running process
+    bool read_has_failed = false;   ///< so
     std::uint64_t disk_slowness = 1;
     std::optional<std::size_t> ends_in_next_job;     ///< the line of the plan that wants it to
     std::array<std::uint64_t, 2> lane_free_at_us{};  ///< when the lane's last job ends
 
     // server::Environment
-    void set_peers(const std::vector<server::PeerAddress>&) override {}
+    void set_peers(const std::vector<server::PeerAddress>& peers) override { peers_ = peers; }
     bool send_frame(engine::ServerId to, std::string frame) override {
-        return world_.send_frame(index_, to, std::move(frame));
+        return std::ranges::find(peers_, to, &server::PeerAddress::id) != peers_.end() &&
+               world_.send_frame(index_, to, std::move(frame));
     }
     void respond(server::HttpExchange exchange, server::HttpResponse response) override {
         world_.respond(index_, exchange, std::move(response));
@@ -175,6 +181,7 @@ class Host final : public server::Environment, public wal::Disk {
     std::unique_ptr<server::Recorder> recorder_;  ///< null: nobody asked for one
     std::unique_ptr<server::NodeDriver> driver_;
     std::optional<wal::Refusal> failure_;
+    std::vector<server::PeerAddress> peers_;
     std::optional<std::uint64_t> free_bytes_;
     bool reads_fail_ = false;
 
@@ -184,7 +191,10 @@ class Host final : public server::Environment, public wal::Disk {
     std::uint64_t rate_millionths_ = kAlways;
 };
 
-/// The members of the plan's cluster: named "1", "2", …
+/// The plan's cluster at its beginning: named "1", "2", …
 [[nodiscard]] server::ClusterMembers members_of(const Plan& plan);
+/// The node whose name this is, counted from 0: 1, 11 and 21 are three names of one node, each after it was
+/// removed under the one before.
+[[nodiscard]] inline std::size_t node_of(engine::ServerId id) { return (id.value - 1) % 10; }
 
 }  // namespace quorate::sim

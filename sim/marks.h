@@ -18,7 +18,8 @@ namespace quorate::sim {
 #define QUORATE_WORLD_SITUATIONS(X)                             \
     X(NextPageAsked)   /* of a range */                         \
     X(ReadFailedInRun) /* of the log, for a peer or to apply */ \
-    X(WriteTriedAgain) /* its outcome was unknown */
+    X(WriteTriedAgain) /* its outcome was unknown */            \
+    X(NodeBegunAnew)   /* by another name, after it was removed */
 
 enum class Situation : std::uint8_t {
 #define QUORATE_SITUATION_ENUMERATOR(name) name,

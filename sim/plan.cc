@@ -116,6 +116,12 @@ std::string_view to_string(FaultKind kind) {
     std::unreachable();
 }
 
+bool Plan::changes_members() const {
+    return first_members() != shape.nodes || std::ranges::any_of(operations, [](const OperationLine& line) {
+               return sim::changes_members(line.kind);
+           });
+}
+
 std::string_view to_string(RequestKind kind) {
     switch (kind) {
         case RequestKind::Put: return "Put";
@@ -131,6 +137,9 @@ std::string_view to_string(RequestKind kind) {
         case RequestKind::DeleteIf: return "DeleteIf";
         case RequestKind::Snapshot: return "Snapshot";
         case RequestKind::Backup: return "Backup";
+        case RequestKind::Join: return "Join";
+        case RequestKind::Leave: return "Leave";
+        case RequestKind::Replace: return "Replace";
     }
     std::unreachable();
 }

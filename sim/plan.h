@@ -82,10 +82,14 @@ enum class RequestKind : std::uint8_t {
     DeleteIf,
     Snapshot,  ///< of the node that is asked
     Backup,
+    Join,     ///< the node of number `bytes` becomes a member
+    Leave,    ///< the node of number `bytes` does not belong any more
+    Replace,  ///< the learner of number `bytes` takes the place of the member of number `limit`
 };
-inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Backup) + 1;
+inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Replace) + 1;
 
 [[nodiscard]] std::string_view to_string(RequestKind kind);
+[[nodiscard]] constexpr bool changes_members(RequestKind kind) { return kind >= RequestKind::Join; }
 
 /// One operation of one client, which does its own in order.
 struct OperationLine {
@@ -119,6 +123,7 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
 /// The world's numbers: name, default, the smallest and the largest that a plan may ask for
 #define QUORATE_SHAPE_FIELDS(X)                                                                            \
     X(nodes, 3, 1, 9)                                                                                      \
+    X(first, 0, 0, 9) /* so many of them are the cluster's first members, the others may join; 0: all */   \
     X(clients, 4, 1, 64)                                                                                   \
     X(keys, 8, 1, 1024)                                                                                    \
     X(storm_us, 10'000'000, 0, 600'000'000) /* faults begin and end within it */                           \
@@ -166,6 +171,11 @@ struct Plan {
     Shape shape;
     std::vector<FaultLine> faults;  ///< ascending in time
     std::vector<OperationLine> operations;
+
+    /// So many nodes are the cluster's first members.
+    [[nodiscard]] std::uint64_t first_members() const { return shape.first != 0 ? shape.first : shape.nodes; }
+    /// Not all nodes are members all the time.
+    [[nodiscard]] bool changes_members() const;
 
     bool operator==(const Plan&) const = default;
 };

@@ -73,6 +73,7 @@ std::optional<std::string> breach(const Shape& s) {
             s.election_min_ms);
     return breach("shape",
                   std::array{
+                      Bound{"first", s.first, 0, s.nodes},
                       Bound{"core_mask", s.core_mask, 0, (std::uint64_t{1} << s.nodes) - 1},
                       Bound{"latency_us_max", s.latency_us_max, s.latency_us_min, s.election_min_ms * 500},
                       Bound{"sync_us_min", s.sync_us_min, 0, s.election_min_ms * 750 - s.latency_us_min},
@@ -168,13 +169,15 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
     for (std::size_t i = 0; i < plan.operations.size(); ++i) {
         const OperationLine& line = plan.operations[i];
         const std::string where = fmt::format("operations[{}], {}", i, to_string(line.kind));
-        if (auto wrong = breach(where, std::array{Bound{"client", line.client, 0, s.clients - 1},
-                                                  Bound{"key", line.key, 0, s.keys - 1},
-                                                  Bound{"last_key", line.last_key, 0, s.keys - 1},
-                                                  Bound{"node", line.node, 0, s.nodes - 1},
-                                                  Bound{"bytes", line.bytes, 0, kValueBytesMax},
-                                                  Bound{"limit", line.limit, 0, server::kRangeLimitDefault},
-                                                  Bound{"pause_us", line.pause_us, 0, kHourUs}}))
+        const bool is_change = changes_members(line.kind);
+        if (auto wrong = breach(
+                where,
+                std::array{
+                    Bound{"client", line.client, 0, s.clients - 1}, Bound{"key", line.key, 0, s.keys - 1},
+                    Bound{"last_key", line.last_key, 0, s.keys - 1}, Bound{"node", line.node, 0, s.nodes - 1},
+                    Bound{"bytes", line.bytes, 0, is_change ? s.nodes - 1 : kValueBytesMax},
+                    Bound{"limit", line.limit, 0, is_change ? s.nodes - 1 : server::kRangeLimitDefault},
+                    Bound{"pause_us", line.pause_us, 0, kHourUs}}))
             return wrong;
         const bool is_batch = line.kind == RequestKind::Batch && line.last_key > line.key;
         const std::uint64_t values = is_batch ? line.last_key - line.key + 1 : 1;

@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "engine/quorum.h"
-
 namespace quorate::sim {
 
 using engine::EntryId;
@@ -27,6 +25,21 @@ Term term_of(const Raft& raft, LogIndex index) {
     return index == LogIndex{} ? Term{} : raft.log().term_at(index);
 }
 
+/// Whether a majority of each set of voters agrees. Not the engine's own count, which may be what is wrong.
+template <class Agrees>
+bool is_decided(const engine::Membership& membership, Agrees agrees) {
+    const auto by_majority_of = [&](const std::vector<ServerId>& voters) {
+        return 2 * static_cast<std::size_t>(std::ranges::count_if(voters, agrees)) > voters.size();
+    };
+    return by_majority_of(membership.voters) &&
+           (membership.voters_outgoing.empty() || by_majority_of(membership.voters_outgoing));
+}
+
+bool is_voter(const engine::Membership& membership, ServerId id) {
+    return std::ranges::find(membership.voters, id) != membership.voters.end() ||
+           std::ranges::find(membership.voters_outgoing, id) != membership.voters_outgoing.end();
+}
+
 /// Not the engine's own comparison, which may be what is wrong.
 bool would_vote_for(EntryId theirs, EntryId ours) {
     return theirs.term != ours.term ? theirs.term > ours.term : theirs.index >= ours.index;
@@ -34,10 +47,20 @@ bool would_vote_for(EntryId theirs, EntryId ours) {
 
 }  // namespace
 
+void Promises::begun_anew(std::size_t node) { gone_[nodes_[node].id] = std::exchange(nodes_[node], {}); }
+
+const Promises::Promised* Promises::of(ServerId id) const {
+    const auto found = std::ranges::find(nodes_, id, &Promised::id);
+    if (found != nodes_.end()) return &*found;
+    const auto gone = gone_.find(id);
+    return gone != gone_.end() ? &gone->second : nullptr;
+}
+
 std::optional<Breach> Promises::stepped(std::size_t node, const engine::Output& output,
                                         const Engines& engines) {
     const Raft& raft = *engines[node];
-    std::optional<Breach> found = raised(node, output);
+    nodes_[node].id = raft.config().self;
+    std::optional<Breach> found = raised(node, output, raft);
     for (const engine::Note& note : output.notes) {
         if (note.kind == engine::NoteKind::Recovered && !found) found = recovered(node, raft);
     }
@@ -81,7 +104,8 @@ std::optional<Breach> Promises::voted(std::size_t node, Term term, ServerId cand
     promised.term = std::max(promised.term, term);
     const auto [known, is_new] = promised.votes.try_emplace(term, candidate);
     // Where both have lost their term, the vote went with what it was for.
-    if (term <= std::min(promised.votes_lost, nodes_[known->second.value - 1].votes_lost))
+    const Promised* const before = of(known->second);
+    if (before != nullptr && term <= std::min(promised.votes_lost, before->votes_lost))
         known->second = candidate;
     if (known->second == candidate) return std::nullopt;
     return breach("One Vote", "node {} has voted for node {} and for node {} in term {}", node + 1,
@@ -90,7 +114,7 @@ std::optional<Breach> Promises::voted(std::size_t node, Term term, ServerId cand
 
 // A term begins with somebody who stands for election, having asked whether it could win (thesis §9.6) or on
 // its leader's order (§3.10): otherwise each server that comes back from a partition deposes a leader.
-std::optional<Breach> Promises::raised(std::size_t node, const engine::Output& output) {
+std::optional<Breach> Promises::raised(std::size_t node, const engine::Output& output, const Raft& raft) {
     Term stands_in{};
     Term stores{};
     bool is_ordered = false;
@@ -105,11 +129,15 @@ std::optional<Breach> Promises::raised(std::size_t node, const engine::Output& o
     }
     if (stands_in > Term{}) {
         begun_.insert(stands_in);
-        const auto helpers = pre_votes_.find({stands_in, engine::ServerId(node + 1)});
-        const std::size_t count = helpers == pre_votes_.end() ? 0 : helpers->second.size();
-        if (!is_ordered && count + 1 < engine::majority_of(nodes_.size())) {
+        const ServerId self = raft.config().self;
+        // Who is left out by what is not committed may be needed to lead.
+        if (!is_voter(raft.membership(), self) && raft.membership_index() <= raft.commit_index())
+            return breach("Membership", "node {} stands for election, and is no voter", node + 1);
+        const std::set<ServerId>& helpers = pre_votes_[{stands_in, self}];
+        if (!is_ordered &&
+            !is_decided(raft.membership(), [&](ServerId id) { return id == self || helpers.contains(id); })) {
             return breach("Disruption", "node {} begins term {}, and {} others would have it", node + 1,
-                          stands_in.value, count);
+                          stands_in.value, helpers.size());
         }
     }
     if (stores > Term{} && !begun_.contains(stores))
@@ -119,7 +147,7 @@ std::optional<Breach> Promises::raised(std::size_t node, const engine::Output& o
 
 // Who hears its leader helps nobody else to power. Thesis §4.2.3.
 std::optional<Breach> Promises::helped(std::size_t node, Term term, ServerId candidate, const Raft& raft) {
-    pre_votes_[{term, candidate}].insert(node);
+    pre_votes_[{term, candidate}].insert(raft.config().self);
     if (raft.leader() == engine::kNobody || raft.leader() == candidate ||
         (raft.role() != engine::RoleName::Leader &&
          raft.ticks_since_leader() >= raft.config().election_timeout_ticks_min))
@@ -132,14 +160,18 @@ std::optional<Breach> Promises::helped(std::size_t node, Term term, ServerId can
 // the same term." Thesis §3.4. Each of them has been seen to leave.
 std::optional<Breach> Promises::elected(std::size_t node, const Raft& raft) const {
     const Term term = raft.current_term();
-    const auto votes = std::ranges::count_if(nodes_, [&](const Promised& promised) {
-        const auto vote = promised.votes.find(term);
-        return vote != promised.votes.end() && vote->second == raft.config().self;
-    });
-    // Who is alone asks nobody.
-    if (nodes_.size() == 1 || static_cast<std::size_t>(votes) >= engine::majority_of(nodes_.size()))
-        return std::nullopt;
-    return breach("Election", "node {} leads term {} with {} votes", node + 1, term.value, votes);
+    const ServerId self = raft.config().self;
+    const engine::Membership& members = raft.membership();
+    const auto has_voted = [&](ServerId id) {
+        // Who is alone asks nobody.
+        if (id == self && members.voters.size() == 1 && members.voters_outgoing.size() <= 1) return true;
+        const Promised* promised = of(id);
+        if (promised == nullptr) return false;
+        const auto vote = promised->votes.find(term);
+        return vote != promised->votes.end() && vote->second == self;
+    };
+    if (is_decided(members, has_voted)) return std::nullopt;
+    return breach("Election", "node {} leads term {} without the votes of a majority", node + 1, term.value);
 }
 
 // It says: my log equals yours through `match`, and my disk holds it.
@@ -176,17 +208,19 @@ std::optional<Breach> Promises::committed(std::size_t node, LogIndex last, const
     const EntryId entry{last, leader.log().term_at(last)};
     while (committed_.size() < last.value)
         committed_.push_back(leader.log().term_at(LogIndex(committed_.size() + 1)));
-    std::size_t others = 0;
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-        const auto& entries = nodes_[i].entries;
-        if (i != node && entries.size() >= last.value && entries[last.value - 1] == entry.term) ++others;
+    const ServerId self = leader.config().self;
+    const auto holds = [&](ServerId id) {
+        const Promised* promised = of(id);
+        return promised != nullptr && promised->entries.size() >= last.value &&
+               promised->entries[last.value - 1] == entry.term;
+    };
+    if (!is_decided(leader.membership(), [&](ServerId id) { return id == self || holds(id); })) {
+        return breach("Commitment", "node {} commits entry {} of term {}, which no majority has acknowledged",
+                      node + 1, last.value, entry.term.value);
     }
-    const std::size_t majority = engine::majority_of(nodes_.size());
-    if (others + 1 < majority) {
-        return breach("Commitment", "node {} commits entry {} of term {}, which {} others have acknowledged",
-                      node + 1, last.value, entry.term.value, others);
-    }
-    if (others < majority) promise(node, last, leader);
+    const auto holds_elsewhere = [&](ServerId id) { return id != self && holds(id); };
+    if (is_voter(leader.membership(), self) && !is_decided(leader.membership(), holds_elsewhere))
+        promise(node, last, leader);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         if (!could_lead_without(i, entry, engines)) continue;
         return breach("Commitment",
@@ -210,8 +244,9 @@ std::optional<Breach> Promises::learned(std::size_t node, Term term) {
     const Promised& promised = nodes_[node];
     Term least = promised.followed;
     for (const auto& [vote, candidate] : promised.votes) {
-        const std::size_t other = candidate.value - 1;
-        if (other != node && nodes_[other].votes_lost < vote) least = std::max(least, vote);
+        const Promised* const other = of(candidate);
+        if (other == nullptr || (other != &promised && other->votes_lost < vote))
+            least = std::max(least, vote);
     }
     if (term >= least) return std::nullopt;
     return breach("Durability", "node {} learns that its term is {}, and has taken part in term {}", node + 1,
@@ -251,13 +286,17 @@ bool Promises::could_lead_without(std::size_t node, EntryId entry, const Engines
         candidate->log().base().index >= entry.index || candidate->log().holds(entry))
         return false;
     const EntryId last = candidate->log().last_entry();
-    const auto votes = std::ranges::count_if(engines, [&](const Raft* voter) {
-        if (voter == nullptr || !would_vote_for(last, voter->log().last_entry())) return false;
-        if (voter->missing() == engine::Missing::LastBatch)
-            return voter != candidate && voter->vote_floor() && would_vote_for(last, *voter->vote_floor());
-        return voter->missing() == engine::Missing::Nothing;
-    });
-    return static_cast<std::size_t>(votes) >= engine::majority_of(nodes_.size());
+    const auto would_vote = [&](ServerId id) {
+        const auto found = std::ranges::find_if(
+            engines, [&](const Raft* raft) { return raft != nullptr && raft->config().self == id; });
+        if (found == engines.end() || !would_vote_for(last, (*found)->log().last_entry())) return false;
+        const Raft& voter = **found;
+        if (voter.missing() == engine::Missing::LastBatch)
+            return &voter != candidate && voter.vote_floor() && would_vote_for(last, *voter.vote_floor());
+        return voter.missing() == engine::Missing::Nothing;
+    };
+    return is_voter(candidate->membership(), candidate->config().self) &&
+           is_decided(candidate->membership(), would_vote);
 }
 
 // "If two entries in different logs have the same index and term, then they store the same command, and the
@@ -285,6 +324,7 @@ std::optional<Breach> Promises::stored(std::size_t node, const engine::PersistLo
 
 std::optional<Breach> Promises::started(std::size_t node, const Raft& raft, wal::Lost lost, bool is_damaged) {
     Promised& promised = nodes_[node];
+    promised.id = raft.config().self;
     // It has to learn what it promised, and takes part in nothing before.
     promised.has_to_learn = lost == wal::Lost::TermAndEntries;
     if (promised.has_to_learn) {

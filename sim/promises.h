@@ -30,6 +30,9 @@ class Promises {
 
     explicit Promises(std::size_t nodes) : nodes_(nodes) {}
 
+    /// The node was removed, and goes on with nothing and by another name.
+    void begun_anew(std::size_t node);
+
     /// The node's engine has made a step; nothing of it has been done yet.
     [[nodiscard]] std::optional<Breach> stepped(std::size_t node, const engine::Output& output,
                                                 const Engines& engines);
@@ -39,7 +42,8 @@ class Promises {
 
  private:
     struct Promised {
-        engine::Term term;  ///< it takes part in no earlier one
+        engine::ServerId id;  ///< as who it was started
+        engine::Term term;    ///< it takes part in no earlier one
         std::map<engine::Term, engine::ServerId> votes;
         engine::Term votes_lost;  ///< its votes up to this term it may have forgotten, if it gives no others
         engine::Term followed;    ///< the last one whose leader it has acknowledged entries to
@@ -49,7 +53,8 @@ class Promises {
 
     [[nodiscard]] std::optional<Breach> voted(std::size_t node, engine::Term term,
                                               engine::ServerId candidate);
-    [[nodiscard]] std::optional<Breach> raised(std::size_t node, const engine::Output& output);
+    [[nodiscard]] std::optional<Breach> raised(std::size_t node, const engine::Output& output,
+                                               const engine::Raft& raft);
     [[nodiscard]] std::optional<Breach> helped(std::size_t node, engine::Term term,
                                                engine::ServerId candidate, const engine::Raft& raft);
     [[nodiscard]] std::optional<Breach> elected(std::size_t node, const engine::Raft& raft) const;
@@ -66,11 +71,14 @@ class Promises {
     [[nodiscard]] bool could_lead_without(std::size_t node, engine::EntryId entry,
                                           const Engines& engines) const;
 
+    [[nodiscard]] const Promised* of(engine::ServerId id) const;
+
     std::vector<Promised> nodes_;
+    std::map<engine::ServerId, Promised> gone_;  ///< by names that are not used any more
     std::vector<engine::Term> committed_;  ///< terms of the entries that leaders have committed, 1 first
     std::set<engine::Term> begun_;         ///< terms in which somebody has stood
     /// Who would vote for the server in the term.
-    std::map<std::pair<engine::Term, engine::ServerId>, std::set<std::size_t>> pre_votes_;
+    std::map<std::pair<engine::Term, engine::ServerId>, std::set<engine::ServerId>> pre_votes_;
     /// Log Matching: the entry before each entry that was ever in a log, and its size.
     std::map<std::pair<engine::LogIndex, engine::Term>, std::pair<engine::Term, std::uint32_t>> entries_;
 };

@@ -114,6 +114,13 @@ void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex
         if (!command) return violate("Format", fmt::format("entry {} holds no command", index.value));
         apply(*command);
     }
+    if (entry.kind == engine::EntryKind::Membership) {
+        const auto members = server::decode_members(entry.payload);
+        if (!members) return violate("Format", fmt::format("entry {} holds no members", index.value));
+        if (index.value > 1 && !membership_.may_become(members->membership()))
+            violate("Membership", fmt::format("entry {} skips the joint configuration", index.value));
+        membership_ = members->membership();
+    }
     chain_.push_back({entry.term, hash, raft.current_term(), revision_, forgotten_});
 }
 
@@ -210,17 +217,38 @@ const Referee::Version* Referee::at(std::string_view key, std::uint64_t revision
     return after == found->second.begin() ? nullptr : &*std::prev(after);
 }
 
+// Nothing happened, and nothing will.
+Fate Referee::refused(const Attempt& attempt) {
+    for (const server::Operation& write : attempt.writes) {
+        if (write.kind != server::Operation::Kind::Put) continue;
+        const std::string name(value_name(write.value));
+        values_refused_.insert(name);
+        if (values_applied_.contains(name + '@' + write.key))
+            violate("Honest Refusal",
+                    fmt::format("{} was written; its client is told that nothing happened", name));
+    }
+    return Fate::Refused;
+}
+
 Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response) {
     // An order is given until it comes to somebody who can try to carry it out.
-    if (attempt.is_order && (response.status == 200 || response.status == 400 || response.status == 503))
+    if (attempt.is_order) {
+        const std::string code = code_of(response);
+        const bool is_elsewhere =
+            code == "not_leader" || code == "node_removed" || code == "transfer_replaced";
+        if (is_elsewhere || code == "change_in_progress") return Fate::Refused;
+        if (response.status >= 500 && response.status != 503 && response.status != 507)
+            violate("Answers",
+                    fmt::format("an order was answered with {}: {}", response.status, response.body));
         return Fate::Done;
-    if (attempt.is_order && response.status == 409) return Fate::Refused;
+    }
     const bool is_write = !attempt.writes.empty();
     switch (response.status) {
         case 200:
         case 404:
         case 412: break;
         case 410:
+            if (code_of(response) == "node_removed") return refused(attempt);
             if (attempt.past_revision.value_or(UINT64_MAX) >= forgotten_)
                 violate("History",
                         fmt::format("attempt {} is told that revision {} is forgotten: the cluster "
@@ -231,15 +259,7 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
         case 503:
         case 507: {
             if (is_write && code_of(response) == "outcome_unknown") return Fate::Unknown;
-            for (const server::Operation& write : attempt.writes) {
-                if (write.kind != server::Operation::Kind::Put) continue;
-                const std::string name(value_name(write.value));
-                values_refused_.insert(name);
-                if (values_applied_.contains(name + '@' + write.key))
-                    violate("Honest Refusal",
-                            fmt::format("{} was written; its client is told that nothing happened", name));
-            }
-            return Fate::Refused;
+            return refused(attempt);
         }
         default:
             violate("Answers", fmt::format("attempt {} was answered with {}: {}", attempt.number,

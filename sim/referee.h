@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/raft.h"
@@ -61,6 +62,11 @@ enum class Fate : std::uint8_t {
 
 class Referee {
  public:
+    /// `first` is the cluster's first configuration.
+    explicit Referee(engine::Membership first = {}) : membership_(std::move(first)) {}
+
+    /// The newest that is committed.
+    [[nodiscard]] const engine::Membership& membership() const { return membership_; }
     /// The first violation, if any.
     [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
     void violate(std::string_view property, std::string text);
@@ -102,6 +108,7 @@ class Referee {
     };
 
     [[nodiscard]] std::uint64_t& applied_of(std::size_t node);
+    [[nodiscard]] Fate refused(const Attempt& attempt);
     void apply(const server::Command& command);
     [[nodiscard]] const Version* at(std::string_view key, std::uint64_t revision) const;
     void check_read(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
@@ -110,6 +117,7 @@ class Referee {
     void check_write(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
 
     std::optional<Violation> violation_;
+    engine::Membership membership_;
     std::map<engine::Term, std::size_t> leader_of_term_;
     std::vector<Committed> chain_;  ///< entry 1 first
     std::vector<std::uint64_t> applied_;

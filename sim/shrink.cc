@@ -103,6 +103,7 @@ class Shrinker {
         Plan candidate = best_;
         if (candidate.shape.nodes < 3) return false;
         const std::uint64_t nodes = candidate.shape.nodes -= 2;
+        candidate.shape.first = std::min(candidate.shape.first, nodes);
         candidate.shape.core_mask &= (std::uint64_t{1} << nodes) - 1;
         for (FaultLine& line : candidate.faults) {
             const bool is_link = line.node != line.peer;

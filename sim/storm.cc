@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t kMs = 1000;
 /// Plans with values that no frame, batch or segment of these worlds holds beside others: millionths.
 constexpr std::uint64_t kOrdersChance = 300'000;
+/// Plans whose members change: millionths.
+constexpr std::uint64_t kChangesChance = 400'000;
 constexpr std::uint64_t kLargeValuesChance = 30'000;
 constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
 constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
@@ -279,7 +281,7 @@ class Planner {
 
     void draw_operations() {
         const Shape& s = plan_.shape;
-        std::array<std::uint32_t, kRequestKindCount> weights{};
+        std::array<std::uint32_t, static_cast<std::size_t>(RequestKind::Join)> weights{};
         for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
         weights[static_cast<std::size_t>(RequestKind::Transfer)] /= 4;
         weights[static_cast<std::size_t>(RequestKind::Put)] += 5;
@@ -307,6 +309,28 @@ class Planner {
         // Drawn last, so that all other plans stay as they are.
         if (dice_.chance(kLargeValuesChance)) add_large_values();
         if (dice_.chance(kOrdersChance)) add_orders();
+        if (s.nodes > 1 && dice_.chance(kChangesChance)) add_changes();
+    }
+
+    // Members come and go. What a disk loses beside that may leave too few to go on with, at any time: those
+    // faults belong to plans whose members stay.
+    void add_changes() {
+        Shape& s = plan_.shape;
+        s.first = dice_.between(1, s.nodes);
+        s.core_mask = 0;
+        s.outsiders = static_cast<std::uint64_t>(Outsiders::Down);
+        std::erase_if(plan_.faults, [](const FaultLine& line) {
+            return line.kind == FaultKind::Rot || line.kind == FaultKind::DiskLost;
+        });
+        static constexpr std::array<std::uint32_t, 3> kKinds{5, 3, 2};
+        const std::uint64_t count = dice_.between(1, 12);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            OperationLine& line = plan_.operations[dice_.pick(plan_.operations.size())];
+            line.kind = static_cast<RequestKind>(static_cast<std::uint64_t>(RequestKind::Join) +
+                                                 dice_.weighted(kKinds));
+            line.bytes = dice_.pick(s.nodes);
+            line.limit = dice_.pick(s.nodes);
+        }
     }
 
     // To snapshot, and for backups.

@@ -12,17 +12,11 @@ namespace {
 
 /// Marks that no run of this world can reach, or hardly any, each for its reason.
 constexpr std::size_t kUnreachable[] = {
-    mark_of(engine::NoteKind::CampaignRefusedNotVoter),       // no learners yet
     mark_of(engine::NoteKind::AppendConflictsWithCommitted),  // only a broken leader sends such
-    mark_of(engine::NoteKind::MessageOfStrangerIgnored),      // members do not change yet
     mark_of(engine::NoteKind::MessageMalformed),              // frames are whole or dropped
+    mark_of(engine::NoteKind::MessageOfStrangerIgnored),      // the node drops what a removed one says
+    mark_of(engine::NoteKind::MembershipProposalRefused),     // the node refuses its client before
     mark_of(engine::NoteKind::TransferOrderIgnored),          // only an order that is very late
-    mark_of(engine::NoteKind::PeerNeedsSnapshot),             // no snapshots yet
-    mark_of(engine::NoteKind::SnapshotAccepted),
-    mark_of(engine::NoteKind::SnapshotIgnoredOlder),
-    mark_of(engine::NoteKind::LogCompacted),
-    mark_of(engine::NoteKind::MembershipAdopted),
-    mark_of(engine::NoteKind::MembershipRolledBack),
 };
 
 /// Each kind of fault and of answer shows at least once in so many runs, on average.

@@ -105,7 +105,7 @@ void World::handle(Event& event) {
         case EventKind::FrameArrives: return handle_frame(event.a, event.b, event.c, event.bytes);
         case EventKind::LinkDials: return dial(event.a, event.b);
         case EventKind::LinkLost:
-            asked(event.a).driver().peer_lost(engine::ServerId(event.b + 1));
+            asked(event.a).driver().peer_lost(hosts_[event.b]->member().id);
             return touched(event.a);
         case EventKind::Request: return deliver_request(event.a, event.b, event.c);
         case EventKind::Response: {
@@ -135,8 +135,9 @@ void World::stepped(std::size_t node, const engine::Output& output) {
     for (const engine::Note& note : output.notes) {
         reached(mark_of(note.kind));
         if (note.kind == engine::NoteKind::ElectionWon) ++result_.leaders;
-        if (phase_ == Phase::Quiet && (note.kind == engine::NoteKind::ElectionTimeoutElapsed ||
-                                       note.kind == engine::NoteKind::ElectionTimedOut)) {
+        if (phase_ == Phase::Quiet && is_member(node) &&
+            (note.kind == engine::NoteKind::ElectionTimeoutElapsed ||
+             note.kind == engine::NoteKind::ElectionTimedOut)) {
             referee_.violate("Stability",
                              fmt::format("node {} stands for election, and all is well", node + 1));
         }

@@ -33,7 +33,7 @@ namespace quorate::sim {
 /// Kinds of operations that were answered for good, by what they found: a workload that never deletes, or
 /// never misses, shows as a zero.
 struct Answers {
-    static constexpr std::array<int, 6> kStatuses{200, 400, 404, 410, 412, 503};
+    static constexpr std::array<int, 8> kStatuses{200, 400, 404, 409, 410, 412, 503, 507};
     std::vector<std::uint64_t> counts = std::vector<std::uint64_t>(kRequestKindCount * kStatuses.size());
     void add(RequestKind kind, int status) { ++counts[place(kind, status)]; }
     [[nodiscard]] std::uint64_t of(RequestKind kind, int status) const { return counts[place(kind, status)]; }

@@ -42,12 +42,30 @@ void World::handle_turn_end(std::size_t node) {
     if (host.failure()) return process_failed(node);
     referee_.look_at(node, host.node().raft());
     referee_.look_at(node, host.node().cached());
+    if (members_change_ && host.node().members().membership() != host.node().raft().membership())
+        return referee_.violate("Membership",
+                                fmt::format("node {} and its engine know other members", node + 1));
     host.is_lost = host.is_lost && host.node().is_recovering();
     if (host.is_stopping && host.node().is_quiet()) {
         host.kill(dice_);
         result_.effects.add(FaultKind::Stop);
-        node_ended(node, true);
+        return node_ended(node, true);
     }
+    if (host.node().is_removed() && !std::exchange(host.has_seen_removal, true)) begin_anew(node);
+}
+
+// Some machines are used again, by another name; others stay as they are, and must disturb nobody.
+void World::begin_anew(std::size_t node) {
+    Host& host = *hosts_[node];
+    constexpr std::uint64_t kNamesMax = 90;
+    if (phase_ != Phase::Storm || host.member().id.value > kNamesMax || dice_.pick(3) == 0) return;
+    reached(mark_of(Situation::NodeBegunAnew));
+    host.kill(dice_);
+    node_ended(node, true);
+    host.begin_anew();
+    promises_.begun_anew(node);
+    referee_.node_started(node);
+    schedule_start(node, dice_.between(0, kSecond));
 }
 
 void World::job_submitted(std::size_t node, wal::DiskLane lane) {
@@ -173,7 +191,9 @@ void World::schedule_start(std::size_t node, std::uint64_t delay_us) {
 
 bool World::send_frame(std::size_t from, engine::ServerId to, std::string frame) {
     hash(frame);
-    return network_.send(now_us_, from, to.value - 1, std::move(frame));
+    // A node that has begun anew is reached by its old name no more.
+    return hosts_[node_of(to)]->member().id == to &&
+           network_.send(now_us_, from, node_of(to), std::move(frame));
 }
 
 void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connection,
@@ -190,7 +210,7 @@ void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connect
                     {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
                      static_cast<std::uint32_t>(to), connection, bytes});
     }
-    asked(to).driver().frame_received(engine::ServerId(from + 1), std::move(*frame));
+    asked(to).driver().frame_received(hosts_[from]->member().id, std::move(*frame));
     touched(to);
 }
 
@@ -216,9 +236,16 @@ void World::dial(std::size_t from, std::size_t to) {
         return;
     }
     const server::HttpRequest greeting{
-        "GET", "/raft/peer", hosts_[from]->node().greeting_to(std::to_string(to + 1)), {}};
+        "GET", "/raft/peer", hosts_[from]->node().greeting_to(hosts_[to]->member().name), {}};
     const auto who = asked(to).node().check_greeting(greeting);
-    if (!who || *who != engine::ServerId(from + 1)) {
+    // It tries again, as long as it is up.
+    if (!who && who.error().code == "removed_member" && !is_member(from)) {
+        queue_.push(
+            now_us_ + kSecond,
+            {EventKind::LinkDials, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to), 0, {}});
+        return;
+    }
+    if (!who || *who != hosts_[from]->member().id) {
         return referee_.violate("Greeting", fmt::format("node {} refuses node {}", to + 1, from + 1));
     }
     network_.connect(from, to);

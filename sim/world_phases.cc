@@ -23,6 +23,7 @@ bool World::is_sound(const Host& host) {
 // Too few of them: all, if nobody has died or lost its log, for those in doubt must hear all others.
 // False: too few are left to ask anything of them.
 bool World::choose_core() {
+    if (members_change_) return choose_core_of_members();
     const std::uint64_t wanted = plan_.shape.core_mask != 0 ? plan_.shape.core_mask : UINT64_MAX;
     const std::size_t quorum = hosts_.size() / 2 + 1;
     core_mask_ = 0;
@@ -40,6 +41,31 @@ bool World::choose_core() {
         return true;
     phase_ = Phase::Over;
     return false;
+}
+
+// All that are sound, if they can decide by each configuration that may be in force.
+bool World::choose_core_of_members() {
+    core_mask_ = 0;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (is_sound(*hosts_[i])) core_mask_ |= std::uint64_t{1} << i;
+    }
+    const bool can_all =
+        can_decide(referee_.membership()) && std::ranges::all_of(hosts_, [&](const auto& host) {
+            return !host->is_up() || can_decide(host->node().raft().membership());
+        });
+    if (!can_all) phase_ = Phase::Over;
+    return can_all;
+}
+
+bool World::can_decide(const engine::Membership& membership) const {
+    const auto can = [&](const std::vector<engine::ServerId>& voters) {
+        const auto sound = std::ranges::count_if(voters, [&](engine::ServerId id) {
+            const Host& host = *hosts_[node_of(id)];
+            return host.member().id == id && is_sound(host);
+        });
+        return 2 * static_cast<std::size_t>(sound) > voters.size();
+    };
+    return can(membership.voters) && (membership.voters_outgoing.empty() || can(membership.voters_outgoing));
 }
 
 void World::begin_core() {
@@ -111,12 +137,12 @@ void World::check_progress() {
             check_answered();
             phase_ = Phase::Over;
         }
-    } else if (agrees()) {
+    } else if (const auto what = disagreement(); !what) {
         phase_ = Phase::Quiet;
         phase_began_us_ = now_us_;
     } else if (is_late) {
-        referee_.violate("Convergence",
-                         fmt::format("after {} s of calm the nodes do not agree", patience_us_ / kSecond));
+        referee_.violate("Convergence", fmt::format("after {} s of calm the nodes do not agree: {}",
+                                                    patience_us_ / kSecond, *what));
     }
     if (phase_ != Phase::Over) queue_.push(now_us_ + 100 * kMs, {EventKind::PhaseEnds, 0, 0, 1, {}});
 }
@@ -124,7 +150,8 @@ void World::check_progress() {
 // Of the core, in this phase.
 std::optional<std::size_t> World::first_unserved() const {
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        if (is_core(i) && (last_served_us_[i] < phase_began_us_ || last_served_us_[i] == 0)) return i;
+        if (is_core(i) && is_member(i) && (last_served_us_[i] < phase_began_us_ || last_served_us_[i] == 0))
+            return i;
     }
     return std::nullopt;
 }
@@ -157,23 +184,36 @@ void World::check_answered() {
     }
 }
 
-// All that live have applied the same, and nothing is left to apply. The stores come
-// last: a digest is a pass over all that a store holds, its past too.
-bool World::agrees() const {
-    if (!std::ranges::all_of(clients_, [](const Client& c) { return c.is_done(); })) return false;
-    std::vector<const server::StateMachine*> stores;
-    for (const auto& host : hosts_) {
-        if (host->state() == HostState::Dead) continue;
-        if (!host->is_up()) return false;
-        const server::Node& node = host->node();
-        if (node.applied_index() != node.raft().log().last_index() ||
-            node.raft().durable_index() != node.raft().log().last_index() ||
-            node.applied_index().value != referee_.committed() || node.raft().leader() == engine::kNobody)
-            return false;
-        stores.push_back(&node.store());
+// All members that live have applied the same, and nothing is left to apply: else what is missing. The stores
+// come last: a digest is a pass over all that a store holds, its past too.
+std::optional<std::string> World::disagreement() const {
+    for (std::size_t i = 0; i < clients_.size(); ++i) {
+        if (!clients_[i].is_done())
+            return fmt::format("client {} is at its {}", i,
+                               to_string(clients_[i].lines[clients_[i].next].kind));
     }
-    const auto digest = [](const server::StateMachine* store) { return store->digest(); };
-    return std::ranges::adjacent_find(stores, std::ranges::not_equal_to{}, digest) == stores.end();
+    std::optional<std::uint64_t> digest;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        const Host& host = *hosts_[i];
+        if (host.state() == HostState::Dead || !is_member(i)) continue;
+        if (!host.is_up()) return fmt::format("node {} is down", i + 1);
+        const server::Node& node = host.node();
+        const engine::Raft& raft = node.raft();
+        if (node.applied_index() != raft.log().last_index() ||
+            raft.durable_index() != raft.log().last_index() ||
+            node.applied_index().value != referee_.committed() || raft.leader() == engine::kNobody)
+            return fmt::format(
+                "node {} has applied entry {} of {}, {} are committed, and it follows server {}", i + 1,
+                node.applied_index().value, raft.log().last_index().value, referee_.committed(),
+                raft.leader().value);
+    }
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        if (hosts_[i]->state() == HostState::Dead || !is_member(i)) continue;
+        const std::uint64_t own = hosts_[i]->node().store().digest();
+        if (digest.value_or(own) != own) return fmt::format("the store of node {} differs", i + 1);
+        digest = own;
+    }
+    return std::nullopt;
 }
 
 }  // namespace quorate::sim

@@ -58,6 +58,7 @@ class World final : public Surroundings {
           moment_(options.moment != nullptr ? *options.moment : own_moment_),
           dice_(Dice::salted(plan.seed, 2)),
           network_(plan, queue_, result_.effects),
+          referee_(members_of(plan).membership()),
           witness_(plan.operations.size()),
           promises_(plan.shape.nodes),
           faults_(plan.faults) {
@@ -130,6 +131,11 @@ class World final : public Surroundings {
     [[nodiscard]] bool has_taker(server::HttpExchange exchange) const;
     void node_ended(std::size_t node, bool peers_hear);
     void process_failed(std::size_t node);
+    void begin_anew(std::size_t node);
+    /// Of the newest committed configuration.
+    [[nodiscard]] bool is_member(std::size_t node) const {
+        return referee_.membership().contains(hosts_[node]->member().id);
+    }
     void schedule_start(std::size_t node, std::uint64_t delay_us);
 
     [[nodiscard]] const FaultLine& meet_leader(std::size_t index);
@@ -154,6 +160,8 @@ class World final : public Surroundings {
     void phase_ends(std::uint64_t phase);
     [[nodiscard]] static bool is_sound(const Host& host);
     [[nodiscard]] bool choose_core();
+    [[nodiscard]] bool choose_core_of_members();
+    [[nodiscard]] bool can_decide(const engine::Membership& membership) const;
     void isolate(std::uint64_t mask);
     [[nodiscard]] Outsiders outsiders() const { return static_cast<Outsiders>(plan_.shape.outsiders); }
     void begin_core();
@@ -162,7 +170,7 @@ class World final : public Surroundings {
     [[nodiscard]] std::optional<std::size_t> first_unserved() const;
     void ask(std::size_t node);
     [[nodiscard]] bool is_core(std::size_t node) const { return ((core_mask_ >> node) & 1U) != 0; }
-    [[nodiscard]] bool agrees() const;
+    [[nodiscard]] std::optional<std::string> disagreement() const;
     /// Long enough for an election, and for an operation whose time runs out soon.
     [[nodiscard]] std::uint64_t quiet_us() const {
         const std::uint64_t timeout_ms = plan_.shape.operation_timeout_ms;
@@ -173,6 +181,7 @@ class World final : public Surroundings {
 
     const Plan& plan_;
     const std::uint64_t patience_us_ = patience_us(plan_);
+    const bool members_change_ = plan_.changes_members();
     const RunOptions& options_;
     Moment own_moment_;
     Moment& moment_;
@@ -189,6 +198,7 @@ class World final : public Surroundings {
     std::vector<FaultLine> faults_;  ///< of the plan, each with its node once it has begun
     std::vector<std::unique_ptr<Host>> hosts_;
     Promises::Engines engines_;
+    std::vector<server::Member> members_;  ///< the nodes, by the names that they have now
     std::vector<Client> clients_;
     std::uint64_t next_number_ = 1;                            ///< attempts, tokens and exchanges
     std::map<server::HttpExchange, WaitingExchange> waiting_;  ///< at the nodes

@@ -37,7 +37,7 @@ TEST(RaftDigest, ItIsTheSameEverywhere) {
             run.add(server.raft().digest());
         }
     }
-    EXPECT_EQ(run.value(), 12085028960173244197U);
+    EXPECT_EQ(run.value(), 13391364859384068282U);
 }
 
 TEST(RaftDigest, EachNumberOfTheConfigChangesIt) {

@@ -28,8 +28,8 @@ TEST(Format, EveryEnumeratorHasItsOwnName) {
     EXPECT_EQ(names(CampaignKind::PreVote, CampaignKind::Transfer),
               (Names{"PreVote", "Election", "Transfer"}));
     EXPECT_EQ(names(EntryKind::NoOp, EntryKind::Membership), (Names{"NoOp", "Command", "Membership"}));
-    EXPECT_EQ(names(RefusalReason::NotLeader, RefusalReason::Overloaded),
-              (Names{"NotLeader", "Transferring", "Overloaded"}));
+    EXPECT_EQ(names(RefusalReason::NotLeader, RefusalReason::ChangeInProgress),
+              (Names{"NotLeader", "Transferring", "Overloaded", "ChangeInProgress"}));
     EXPECT_EQ(names(TransferOutcome::Done, TransferOutcome::Replaced),
               (Names{"Done", "NoTarget", "SteppedDown", "TimedOut", "Replaced"}));
     EXPECT_EQ(names(ProgressState::Probe, ProgressState::Snapshot),
@@ -37,7 +37,7 @@ TEST(Format, EveryEnumeratorHasItsOwnName) {
 }
 
 TEST(Format, EveryNoteHasItsOwnName) {
-    const Names all = names(NoteKind::ElectionTimeoutElapsed, NoteKind::MembershipRolledBack);
+    const Names all = names(NoteKind::ElectionTimeoutElapsed, NoteKind::RemovedPeerLost);
     EXPECT_EQ(all.size(), kNoteKindCount);
     EXPECT_EQ(to_string(NoteKind::VoteRefusedLogBehind), "VoteRefusedLogBehind");
 }

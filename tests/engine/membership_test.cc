@@ -55,6 +55,31 @@ TEST(Membership, WellFormedOrNot) {
     for (const auto& one : cases) EXPECT_EQ(one.membership.is_well_formed(), one.is_well_formed) << one.what;
 }
 
+TEST(Membership, BecomesAnotherByWayOfTheJointOne) {
+    const Membership three{ids({1, 2, 3}), {}, {}};
+    const Membership with_learner{ids({1, 2, 3}), {}, ids({4})};
+    const Membership joint{ids({1, 2, 4}), ids({1, 2, 3}), {}};
+    const Membership after{ids({1, 2, 4}), {}, {}};
+    const struct {
+        const char* what = "";
+        Membership from;
+        Membership to;
+        bool may = false;
+    } cases[] = {
+        {"itself", three, three, true},
+        {"a learner comes", three, with_learner, true},
+        {"a learner goes", with_learner, three, true},
+        {"into the joint one", three, joint, true},
+        {"out of it", joint, after, true},
+        {"past it", three, after, false},
+        {"back out of it", joint, three, false},
+        {"into a joint one of other voters", after, joint, false},
+        {"from one joint one into another", joint, joint, false},
+        {"into what is not well-formed", three, Membership{}, false},
+    };
+    for (const auto& one : cases) EXPECT_EQ(one.from.may_become(one.to), one.may) << one.what;
+}
+
 TEST(Membership, WhoIsWho) {
     const Membership membership{ids({2, 5}), ids({1, 2}), ids({3, 7})};
     EXPECT_TRUE(membership.is_joint());

@@ -35,7 +35,7 @@ class Player {
         void (Player::*run)(Words&);
         bool is_echoed = true;
     };
-    static const std::array<Command, 36> kCommands;
+    static const std::array<Command, 37> kCommands;
 
     // Setting up
     void do_config(Words& words);
@@ -52,6 +52,7 @@ class Player {
     void do_propose(Words& words);
     void do_read(Words& words);
     void do_transfer(Words& words);
+    void do_change(Words& words);
     // Disks
     void do_persist(Words& words);
     void do_persist_one(Words& words);
@@ -109,7 +110,7 @@ class Player {
     bool has_spoken_ = false;  ///< the last step wrote a note
 };
 
-const std::array<Player::Command, 36> Player::kCommands{{
+const std::array<Player::Command, 37> Player::kCommands{{
     {"config", &Player::do_config, false},
     {"servers", &Player::do_servers, false},
     {"show", &Player::do_show, false},
@@ -122,6 +123,7 @@ const std::array<Player::Command, 36> Player::kCommands{{
     {"propose", &Player::do_propose},
     {"read", &Player::do_read},
     {"transfer", &Player::do_transfer},
+    {"change", &Player::do_change},
     {"persist", &Player::do_persist},
     {"persist-one", &Player::do_persist_one},
     {"crash", &Player::do_crash},
@@ -198,12 +200,13 @@ void Player::do_config(Words& words) {
     }
 }
 
-// servers 1 2 3  learners 4  outgoing 1 2 5  leader 1  show roles
+// servers 1 2 3  learners 4  outgoing 1 2 5  spare 6  leader 1  show roles
 void Player::do_servers(Words& words) {
     if (cluster_) throw ScenarioError("the servers are there already");
     if (!config_.is_valid()) throw ScenarioError("the configuration is not valid, see engine/config.h");
     Membership membership;
     ServerId leader;
+    std::vector<ServerId> spare;
     const auto ids_into = [&words](std::vector<ServerId>& ids) {
         while (!words.is_empty() && is_number(*words.peek())) ids.emplace_back(words.take_number("a server"));
     };
@@ -213,6 +216,8 @@ void Player::do_servers(Words& words) {
             ids_into(membership.voters_outgoing);
         else if (words.take_if("learners"))
             ids_into(membership.learners);
+        else if (words.take_if("spare"))
+            ids_into(spare);
         else if (words.take_if("leader"))
             leader = ServerId(words.take_number("the leader"));
         else if (words.take_if("show"))
@@ -225,6 +230,11 @@ void Player::do_servers(Words& words) {
         has_spoken_ = !output.notes.empty();
         if (!is_quiet_) transcript_.add_step(server, output);
     });
+    for (const ServerId id : spare) {
+        if (id == kNobody || cluster_->find(id) != nullptr)
+            throw ScenarioError("server " + text_of(id) + " is no spare one");
+        cluster_->add_server(id);
+    }
     if (leader == kNobody) return;
     is_quiet_ = true;
     elect(leader);
@@ -340,6 +350,15 @@ void Player::do_transfer(Words& words) {
     const ServerId target = words.take_if("to") ? ServerId(words.take_number("the target")) : kNobody;
     static_cast<void>(up(id));
     cluster().step(id, TransferRequested{request, target});
+}
+
+// change ID VOTERS[:OUTGOING[:LEARNERS]]
+void Player::do_change(Words& words) {
+    const ServerId id = take_server(words);
+    const Membership membership = parse_membership(words.take("the members"));
+    if (!up(id).raft->membership().may_become(membership))
+        throw ScenarioError("the configuration may not become that one: see Membership::may_become");
+    cluster().change_membership(id, membership);
 }
 
 // Disks

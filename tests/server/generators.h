@@ -49,10 +49,12 @@ inline ClusterMembers any_members() {
     ClusterMembers members;
     const std::size_t count = 1 + number_up_to(6);
     for (std::size_t i = 0; i < count; ++i) {
-        const auto role = i == 0 ? MemberRole::Voter : static_cast<MemberRole>(1 + number_up_to(3));
+        const auto role = i == 0 ? MemberRole::Voter : static_cast<MemberRole>(1 + number_up_to(4));
         members.members.push_back(
             {engine::ServerId(i + 1), "n" + std::to_string(i), "host:" + std::to_string(i + 1), role});
     }
+    for (std::size_t removed = number_up_to(3); removed > 0; --removed)
+        members.removed.emplace_back(100 - removed);
     return members;
 }
 

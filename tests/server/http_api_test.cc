@@ -37,6 +37,16 @@ void expect_refusal(const std::expected<ApiCall, HttpResponse>& call, int status
     EXPECT_NE(problem.value("detail", ""), "");
 }
 
+TEST(Routes, AChangeOfTheMembersIsBounded) {
+    expect_refusal(parse("POST", "/cluster/members", {}, std::string((64 << 10) + 1, ' ')), 413,
+                   "change_too_large");
+    expect_refusal(parse("POST", "/cluster/members", {}, "{}"), 400, "invalid_change");
+    expect_refusal(parse("DELETE", "/cluster/members/", {}), 400, "invalid_change");
+    expect_refusal(parse("DELETE", "/cluster/members/n1?force=1", {}), 400, "invalid_change");
+    expect_refusal(parse("PUT", "/cluster/members", {}), 405, "method_not_allowed");
+    expect_refusal(parse("GET", "/cluster/members/n1", {}), 405, "method_not_allowed");
+}
+
 TEST(Routes, LeadToTheirCalls) {
     const RangeQuery all{.start = {}, .end = {}, .after = {}, .limit = 1000};
     struct Row {
@@ -57,6 +67,14 @@ TEST(Routes, LeadToTheirCalls) {
         {"HEAD", "/kv/k?revision=18446744073709551615", "", {GetCall{"k", UINT64_MAX}}},
         {"POST", "/kv/batch", "PUT k v\n", {BatchCall{put_command("k", "v")}}},
         {"GET", "/raft/whois", "", {WhoisCall{}}},
+        {"GET", "/cluster/members", "", {MembersCall{}}},
+        {"HEAD", "/cluster/members", "", {MembersCall{}}},
+        {"POST", "/cluster/members", R"({"remove":["n1"]})", {MembersChangeCall{{.remove = {"n1"}}}}},
+        {"DELETE", "/cluster/members/n%31", "", {MembersChangeCall{{.remove = {"n1"}}}}},
+        {"DELETE",
+         "/cluster/members/n1?force=true",
+         "",
+         {MembersChangeCall{{.remove = {"n1"}, .is_forced = true}}}},
         {"GET", "/raft/health", "", {HealthCall{}}},
         {"HEAD", "/raft/health", "", {HealthCall{}}},
         {"GET", "/cluster/leader", "", {ClusterLeaderCall{}}},

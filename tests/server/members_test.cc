@@ -74,7 +74,7 @@ TEST(Members, RefusesWhatNoClusterCanBe) {
     EXPECT_FALSE(with(kFirst, 3)) << "ids that descend";
     EXPECT_FALSE(with(kFirst, 0)) << "nobody's id";
     EXPECT_FALSE(with(kFirst + 8, 0)) << "no role";
-    EXPECT_FALSE(with(kFirst + 8, 5)) << "an unknown role";
+    EXPECT_FALSE(with(kFirst + 8, 6)) << "an unknown role";
     EXPECT_FALSE(with(kSecond + 8 + 1 + 4, 'a')) << "a name twice";
     EXPECT_FALSE(with(kSecond + 8 + 1 + 4, '/')) << "no name";
     EXPECT_FALSE(with(bytes.size() - 1, 'x')) << "no address";

@@ -395,5 +395,30 @@ TEST_F(Heard, WhatNoNodeCanSayDoesNotCount) {
     EXPECT_FALSE(floor());
 }
 
+// What it has lost may have been acknowledged under a configuration that it does not know.
+TEST_F(NodeInDoubt, AsksAlsoWhoOthersSayBelongsToTheCluster) {
+    tear(doubting_);
+    const int four = cluster_.add_host();
+    ASSERT_EQ(cluster_
+                  .request(leader_, "POST", "/cluster/members",
+                           R"({"add":[{"nodeId":"4","addr":"127.0.0.1:7074"}]})")
+                  .status,
+              200);
+    cluster_.run_for(1000);  // it votes
+    cluster_.host(leader_).crash();
+    cluster_.host(four).crash();
+    start(doubting_);
+    cluster_.run_for(11'000);
+    EXPECT_TRUE(is_in_doubt(doubting_));
+    const auto& lines = cluster_.host(doubting_).lines;
+    EXPECT_TRUE(std::ranges::any_of(lines, [&](const std::string& line) {
+        return line.contains("not heard, or recovering themselves: ") && line.contains("4.");
+    })) << testing::PrintToString(lines);
+    cluster_.host(four).start();
+    cluster_.host(leader_).start();
+    cluster_.run_for(3000);
+    EXPECT_FALSE(is_in_doubt(doubting_));
+}
+
 }  // namespace
 }  // namespace quorate::test

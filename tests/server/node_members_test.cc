@@ -123,11 +123,19 @@ TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
     ASSERT_EQ(headers.size(), codes.size());
     for (std::size_t i = 0; i < headers.size(); ++i) {
         auto wrong = headers;
-        wrong[i].value += "x";
+        wrong[i].value += i == 1 ? " " : "x";  // a name of nobody that may be
         EXPECT_EQ(greeting_refusal(cluster.node(1), wrong), codes[i]);
     }
     EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(1).greeting_to("1")), "not_a_member")
         << "a node that greets itself";
+}
+
+// It may be in a configuration that this node does not have yet.
+TEST(NodeMembers, AStrangerOfTheSameBeginningIsWelcome) {
+    NodeCluster cluster(3);
+    auto headers = cluster.node(2).greeting_to("1");
+    headers[1].value = "9";
+    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
 }
 
 // A stranger whose list names us is told that the lists differ, not that its name is wrong.

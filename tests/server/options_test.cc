@@ -257,5 +257,15 @@ TEST(Options, HostsMayBeIpv6) {
     }
 }
 
+TEST(Options, AClusterIsJoinedByAddressesOfItsNodes) {
+    const auto options = parse({"--join", "10.0.0.1:7070,[::1]:7071", "--node-id", "n4"});
+    ASSERT_TRUE(options) << options.error().text;
+    EXPECT_EQ(options->join, (std::vector<std::string>{"10.0.0.1:7070", "[::1]:7071"}));
+    EXPECT_EQ(options->self.name, "n4");
+    expect_mistake(parse({"--join", "10.0.0.1"}), {"--join", "'10.0.0.1'", "HOST:PORT"});
+    expect_mistake(parse({"--join", ""}), {"--join", "HOST:PORT"});
+    expect_mistake(parse({"--join", "a:1", "--peers", "a:1"}), {"--join", "without --peers"});
+}
+
 }  // namespace
 }  // namespace quorate::server::test

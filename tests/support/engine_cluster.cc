@@ -62,10 +62,12 @@ MembershipAt Server::membership_at(LogIndex index) const {
 
 EngineCluster::EngineCluster(const Membership& membership, const Config& config, Observer observer)
     : config_(config), first_membership_(membership), observer_(std::move(observer)) {
-    for (const ServerId id : membership.everyone()) {
-        servers_[id].id = id;
-        reset(id, {Term(1), kNobody}, {{{Term(1), EntryKind::Membership, 0}, "", membership}});
-    }
+    for (const ServerId id : membership.everyone()) add_server(id);
+}
+
+void EngineCluster::add_server(ServerId id) {
+    servers_[id].id = id;
+    reset(id, {Term(1), kNobody}, {{{Term(1), EntryKind::Membership, 0}, "", first_membership_}});
 }
 
 const Server* EngineCluster::find(ServerId id) const {
@@ -130,6 +132,11 @@ void EngineCluster::propose(ServerId id, const std::vector<std::string>& words, 
         offered.push_back({{at(id).raft->current_term(), EntryKind::Command, bytes}, word, {}});
     }
     run(at(id), EntriesProposed{proposed}, offered);
+}
+
+void EngineCluster::change_membership(ServerId id, const Membership& membership) {
+    const StoredEntry entry{{at(id).raft->current_term(), EntryKind::Membership, 0}, "", membership};
+    run(at(id), MembershipProposed{membership, 0}, {entry});
 }
 
 void EngineCluster::take_snapshot(ServerId id, LogIndex last, LogIndex compact_through) {

@@ -108,6 +108,9 @@ class EngineCluster {
     /// and no vote given. `config` is each server's but for `self` and `seed`.
     EngineCluster(const engine::Membership& membership, const engine::Config& config, Observer observer);
 
+    /// One more, which is in no configuration yet: its log begins as all others' do.
+    void add_server(engine::ServerId id);
+
     [[nodiscard]] const std::map<engine::ServerId, Server>& servers() const { return servers_; }
     /// Null when there is no such server.
     [[nodiscard]] const Server* find(engine::ServerId id) const;
@@ -120,6 +123,7 @@ class EngineCluster {
     // Events. The server must be up.
     void step(engine::ServerId id, const engine::Event& event);
     void propose(engine::ServerId id, const std::vector<std::string>& words, std::uint32_t bytes_each);
+    void change_membership(engine::ServerId id, const engine::Membership& membership);
     /// Requires that the engine's own conditions hold: committed, and durable where compacted.
     void take_snapshot(engine::ServerId id, engine::LogIndex last, engine::LogIndex compact_through);
     void crash(engine::ServerId id);

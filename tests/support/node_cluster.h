@@ -3,6 +3,7 @@
 // Whole nodes in one thread: a virtual network that delivers when told to, a clock that moves when told to,
 // and a disk for each node.
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -63,7 +64,9 @@ class NodeHost : public server::Environment {
 
     void set_peers(const std::vector<server::PeerAddress>& peers) override { peers_ = peers; }
     bool send_frame(engine::ServerId to, std::string frame) override {
-        if (cut_off.contains(to)) return false;
+        // There is a link to each peer that it has named, and to nobody else.
+        if (cut_off.contains(to) || std::ranges::find(peers_, to, &server::PeerAddress::id) == peers_.end())
+            return false;
         server::FrameReader reader;
         reader.feed(frame);
         auto read = server::next_peer_frame(reader);
@@ -140,24 +143,24 @@ class NodeHost : public server::Environment {
 class NodeCluster {
  public:
     explicit NodeCluster(int size, const std::function<void(server::NodeConfig&)>& adjust = {}) {
-        server::ClusterMembers members;
-        for (int i = 1; i <= size; ++i) {
-            const std::string name = std::to_string(i);
-            members.members.push_back({server::server_id_of(name), name,
-                                       fmt::format("127.0.0.1:{}", 7070 + i), server::MemberRole::Voter});
-        }
-        for (int i = 1; i <= size; ++i) {
-            server::NodeConfig config;
-            config.cluster_id = "test";
-            config.self = members.members[static_cast<std::size_t>(i - 1)];
-            config.members = members;
-            config.raft.self = config.self.id;
-            config.raft.seed = static_cast<std::uint64_t>(i);
-            config.segment_bytes = std::uint64_t{256} << 10;
-            if (adjust) adjust(config);
-            hosts_.push_back(std::make_unique<NodeHost>(config, i));
-            hosts_.back()->start();
-        }
+        for (int i = 1; i <= size; ++i) first_.members.push_back(member_of(i));
+        for (int i = 1; i <= size; ++i) add_host(adjust);
+    }
+
+    /// Another node, with an empty disk and the members that the cluster began with, as one that joins has.
+    int add_host(const std::function<void(server::NodeConfig&)>& adjust = {}) {
+        const int number = size() + 1;
+        server::NodeConfig config;
+        config.cluster_id = "test";
+        config.self = member_of(number);
+        config.members = first_;
+        config.raft.self = config.self.id;
+        config.raft.seed = static_cast<std::uint64_t>(number);
+        config.segment_bytes = std::uint64_t{256} << 10;
+        if (adjust) adjust(config);
+        hosts_.push_back(std::make_unique<NodeHost>(config, number));
+        hosts_.back()->start();
+        return number;
     }
 
     /// Nodes are numbered from 1.
@@ -259,6 +262,12 @@ class NodeCluster {
     }
 
  private:
+    static server::Member member_of(int number) {
+        const std::string name = std::to_string(number);
+        return {server::server_id_of(name), name, fmt::format("127.0.0.1:{}", 7070 + number),
+                server::MemberRole::Voter};
+    }
+
     bool agreed_on(int leader) {
         for (int i = 1; i <= size(); ++i) {
             const bool reachable = !host(i).cut_off.contains(server::server_id_of(std::to_string(leader)));
@@ -289,8 +298,9 @@ class NodeCluster {
         moved = moved || !from.outbox.empty();
         const engine::ServerId sender = from.node().raft().config().self;
         for (auto& [to, bytes] : std::exchange(from.outbox, {})) {
+            // A member may not have been started yet.
+            if (to.value > hosts_.size() || !host(static_cast<int>(to.value)).is_up()) continue;
             NodeHost& receiver = host(static_cast<int>(to.value));
-            if (!receiver.is_up()) continue;
             server::FrameReader reader;
             reader.feed(bytes);
             auto frame = server::next_peer_frame(reader);
@@ -299,6 +309,7 @@ class NodeCluster {
         return moved;
     }
 
+    server::ClusterMembers first_;
     std::vector<std::unique_ptr<NodeHost>> hosts_;
     std::uint64_t now_ms_ = 0;
     server::HttpExchange last_exchange_ = 0;

@@ -193,16 +193,21 @@ Outcome run_wal_tool(const std::vector<std::string>& arguments) {
     return run_program(QUORATE_WAL_PATH, arguments, {});
 }
 
-Cluster::Cluster(std::size_t size, std::vector<std::string> flags) : flags_(std::move(flags)) {
-    for (const std::uint16_t port : free_ports(size)) {
+Cluster::Cluster(std::size_t size, std::size_t spare, std::vector<std::string> flags)
+    : flags_(std::move(flags)), first_(size) {
+    for (const std::uint16_t port : free_ports(size + spare)) {
         Node node;
         node.name = "n" + std::to_string(nodes_.size() + 1);
         node.address = "127.0.0.1:" + std::to_string(port);
         node.directory = directory_.path() / node.name;
-        peers_ += (peers_.empty() ? "" : ",") + node.name + "=" + node.address;
+        if (nodes_.size() < first_) {
+            const char* const separator = peers_.empty() ? "" : ",";
+            peers_ += separator + node.name + "=" + node.address;
+            first_addresses_ += separator + node.address;
+        }
         nodes_.push_back(std::move(node));
     }
-    for (std::size_t node = 0; node < size; ++node) start(node);
+    for (std::size_t node = 0; node < first_; ++node) start(node);
 }
 
 Cluster::~Cluster() {
@@ -223,7 +228,8 @@ std::vector<std::string> Cluster::flags_of(std::size_t node) const {
     std::vector<std::string> flags{"--node-id",  nodes_[node].name,
                                    "--port",     address.substr(address.rfind(':') + 1),
                                    "--data-dir", nodes_[node].directory.string()};
-    if (size() > 1) flags.insert(flags.end(), {"--peers", peers_});
+    if (node >= first_) flags.insert(flags.end(), {"--join", first_addresses_});
+    if (node < first_ && first_ > 1) flags.insert(flags.end(), {"--peers", peers_});
     for (std::string flag : flags_) {
         const std::size_t at = flag.find(kOwnPath);
         if (at != std::string::npos) flag.replace(at, kOwnPath.size(), nodes_[node].directory.string());
@@ -261,7 +267,7 @@ std::size_t Cluster::wait_for_leader(std::optional<std::size_t> other_than) {
     const bool found = eventually([&] {
         any_runs = false;
         for (std::size_t node = 0; node < size(); ++node) {
-            if (node == other_than || !nodes_[node].process->running()) continue;
+            if (node == other_than || !nodes_[node].process || !nodes_[node].process->running()) continue;
             any_runs = true;
             const Json said = health(node);
             if (!said.is_object() || said.value("role", "") != "leader") continue;

@@ -110,7 +110,10 @@ class Cluster {
  public:
     /// Starts nodes n1, n2, … with `flags` each, in which "{node}" stands for what belongs to one node alone:
     /// a path without an end.
-    explicit Cluster(std::size_t size, std::vector<std::string> flags = {});
+    explicit Cluster(std::size_t size, std::vector<std::string> flags = {})
+        : Cluster(size, 0, std::move(flags)) {}
+    /// With `spare` more, which are not started, and join the others when they are.
+    Cluster(std::size_t size, std::size_t spare, std::vector<std::string> flags = {});
     Cluster(const Cluster&) = delete;
     Cluster& operator=(const Cluster&) = delete;
     ~Cluster();
@@ -163,7 +166,9 @@ class Cluster {
 
     TemporaryDirectory directory_;
     std::vector<std::string> flags_;
+    std::size_t first_;  ///< so many are the cluster's first members
     std::string peers_;
+    std::string first_addresses_;
     std::vector<Node> nodes_;
 };
 

@@ -20,8 +20,10 @@ enum class Fate : std::uint8_t { Acknowledged, Refused, Unknown, Unexpected };
 Fate fate_of(const Reply& reply) {
     if (reply.status == 200) return Fate::Acknowledged;
     if (reply.status == 0) return reply.never_sent ? Fate::Refused : Fate::Unknown;
-    if (reply.status != 503 && reply.status != 429) return Fate::Unexpected;
     const nlohmann::json problem = nlohmann::json::parse(reply.body, nullptr, false);
+    if (reply.status == 410 && problem.is_object() && problem.value("code", "") == "node_removed")
+        return Fate::Refused;
+    if (reply.status != 503 && reply.status != 429) return Fate::Unexpected;
     if (!problem.is_object() || !problem.contains("code") || reply.header("retry-after").empty())
         return Fate::Unexpected;
     return problem["code"] == "outcome_unknown" ? Fate::Unknown : Fate::Refused;
@@ -114,14 +116,18 @@ void Load::acknowledge(Clock::time_point begun) {
     if (!first_acknowledged_ && begun >= watched_from_) first_acknowledged_ = Clock::now();
 }
 
-void expect_exactly_the_attempts(const Cluster& cluster, const Attempts& attempts) {
+void expect_exactly_the_attempts(const Cluster& cluster, const Attempts& attempts,
+                                 std::vector<std::size_t> nodes) {
+    if (nodes.empty()) {
+        for (std::size_t node = 0; node < cluster.size(); ++node) nodes.push_back(node);
+    }
     EXPECT_EQ(attempts.unexpected, std::vector<std::string>());
     const std::set<std::string> acknowledged = as_set(attempts.acknowledged);
     const std::set<std::string> refused = as_set(attempts.refused);
     std::set<std::string> possible = as_set(attempts.unknown);
     possible.insert(acknowledged.begin(), acknowledged.end());
 
-    for (std::size_t node = 0; node < cluster.size(); ++node) {
+    for (const std::size_t node : nodes) {
         SCOPED_TRACE(cluster.name(node));
         std::set<std::string> present;
         for (const auto& [key, value] : cluster.everything(node)) {

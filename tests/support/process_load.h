@@ -60,9 +60,10 @@ class Load {
     std::vector<std::thread> threads_;
 };
 
-/// Checks, from every node: each acknowledged write is there; no refused one is; nothing else is; and nothing
-/// was applied twice, since the store's revision, which every applied write raises by one, is the number of
-/// keys.
-void expect_exactly_the_attempts(const Cluster& cluster, const Attempts& attempts);
+/// Checks, from every node, or from these: each acknowledged write is there; no refused one is; nothing else
+/// is; and nothing was applied twice, since the store's revision, which every applied write raises by one, is
+/// the number of keys.
+void expect_exactly_the_attempts(const Cluster& cluster, const Attempts& attempts,
+                                 std::vector<std::size_t> nodes = {});
 
 }  // namespace quorate::test

@@ -197,6 +197,70 @@ TEST(Thesis, Section4_3_AServerOfEitherSetMayLead) {
     }
 }
 
+// "A leader that is removed from the configuration steps down once the C_new entry is committed."
+TEST(Thesis, Section4_2_2_ALeaderThatIsLeftOutHandsOverOnceThatIsCommitted) {
+    EngineStory story(voters(3));
+    story.elect(kS1);
+    story.cluster().change_membership(kS1, {{kS2, kS3}, {kS1, kS2, kS3}, {}});
+    story.settle();
+    EXPECT_EQ(story.raft(kS1).role(), RoleName::Leader);
+    story.cluster().change_membership(kS1, {{kS2, kS3}, {}, {}});
+    EXPECT_EQ(story.raft(kS1).role(), RoleName::Leader);
+    story.settle();
+    EXPECT_EQ(story.raft(kS1).role(), RoleName::Follower);
+    EXPECT_TRUE(story.raft(kS2).role() == RoleName::Leader || story.raft(kS3).role() == RoleName::Leader);
+}
+
+// S1 alone has the entry that leaves it out; S2 needs its vote, and does not get it.
+TEST(Thesis, Section4_2_2_WhoIsLeftOutByWhatIsNotCommittedMayLead) {
+    EngineStory story(voters(2));
+    story.elect(kS1);
+    story.cluster().change_membership(kS1, {{kS2}, {kS1, kS2}, {}});
+    story.settle();
+    story.cluster().change_membership(kS1, {{kS2}, {}, {}});
+    story.persist(kS1);
+    story.lose(kS1, kS2);
+    story.cluster().crash(kS1);
+    story.cluster().restart(kS1);
+    story.end_lease(kS2);
+    story.time_out(kS1);
+    story.settle();
+    EXPECT_EQ(story.raft(kS2).membership(), (Membership{{kS2}, {}, {}}));
+    EXPECT_EQ(story.raft(kS2).role(), RoleName::Leader);
+}
+
+TEST(Thesis, Section4_3_AChangeWaitsForTheOneBeforeIt) {
+    EngineStory story(voters(3));
+    story.elect(kS1);
+    const Membership with_four{{kS1, kS2, kS3}, {}, {kS4}};
+    story.cluster().change_membership(kS1, with_four);
+    story.cluster().change_membership(kS1, voters(3));
+    EXPECT_EQ(story.raft(kS1).membership(), with_four);
+    EXPECT_TRUE(story.noted(kS1, NoteKind::MembershipProposalRefused));
+    story.settle();
+    story.cluster().change_membership(kS1, voters(3));
+    EXPECT_EQ(story.raft(kS1).membership(), voters(3));
+}
+
+// Otherwise two leaders in turn may each begin with the same configuration, and end with majorities that do
+// not meet.
+TEST(Thesis, Section4_3_AChangeWaitsForAnEntryOfTheOwnTerm) {
+    EngineStory story(voters(3));
+    story.time_out(kS1);
+    story.deliver(kS1, kS2);
+    story.deliver(kS2, kS1);
+    story.persist(kS1);
+    story.deliver(kS1, kS2);
+    story.persist(kS2);
+    story.deliver(kS2, kS1);
+    ASSERT_EQ(story.raft(kS1).role(), RoleName::Leader);
+    story.cluster().change_membership(kS1, {{kS1, kS2, kS3}, {}, {kS4}});
+    EXPECT_EQ(story.raft(kS1).membership(), voters(3));
+    story.settle();
+    story.cluster().change_membership(kS1, {{kS1, kS2, kS3}, {}, {kS4}});
+    EXPECT_EQ(story.raft(kS1).membership().learners, std::vector{kS4});
+}
+
 }  // namespace
 
 }  // namespace quorate::engine::test

@@ -27,7 +27,7 @@ ROOMS = {
     "io": (
         # The ports, what they carry, how an error looks, and chance for the pauses between two dials.
         ["io/", "wal/disk.h", "server/environment.h", "server/http_message.h", "server/problem.h", "engine/types.h", "engine/check.h", "engine/random.h"],
-        ["uv.h", "llhttp.h", "fmt/"],
+        ["uv.h", "llhttp.h", "curl/", "fmt/"],
         False,
     ),
 }
