@@ -43,6 +43,10 @@ struct ChangeRefusal {
     std::string detail;
 };
 
+/// To the person in charge of a node that was removed: it keeps its name for ever.
+constexpr std::string_view kToAddAgain =
+    "To add its machine again, start it on an empty --data-dir, with another --node-id and --join";
+
 /// What `current`, which is not joint, shall become in the end; equal to it when all is so already.
 [[nodiscard]] std::expected<ClusterMembers, ChangeRefusal> changed(const ClusterMembers& current,
                                                                    const MembersChange& change);

@@ -409,9 +409,8 @@ void Node::yield_for_space() {
 const Member* Node::next_to_lead() const {
     const Member* first = nullptr;
     for (const engine::Progress& progress : raft_.as_leader()->progress) {
-        const bool is_heard = progress.ticks_since_heard < config_.raft.election_timeout_ticks_min;
         const Member* candidate = member(progress.id);
-        if (!is_heard || candidate == nullptr || candidate->role == MemberRole::OutgoingVoter ||
+        if (candidate == nullptr || !is_heard(progress.id) || candidate->role == MemberRole::OutgoingVoter ||
             !raft_.membership().is_voter(progress.id))
             continue;
         if (progress.id > last_yield_to_) return candidate;

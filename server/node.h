@@ -314,7 +314,8 @@ class Node {
     // node_members.cc
     void adopt_members();
     void set_peers();
-    void follow_peers();
+    [[nodiscard]] PeersBasis peers_basis() const;
+    [[nodiscard]] const engine::Progress* progress_of(engine::ServerId id) const;
     [[nodiscard]] bool is_leaving(engine::ServerId id) const;
     bool introduce_to(engine::ServerId to);
     [[nodiscard]] bool wants_introduction(const engine::SendMessage& action) const;

@@ -46,23 +46,25 @@ void Node::set_peers() {
         }
     }
     environment_.set_peers(peers);
+    peers_basis_ = peers_basis();
+}
+
+Node::PeersBasis Node::peers_basis() const {
+    const auto* leader = raft_.as_leader();
+    return {members_index_, contacts_index_, raft_.leader(), leader != nullptr ? leader->progress.size() : 0};
+}
+
+// Of another server, while this one leads.
+const engine::Progress* Node::progress_of(ServerId id) const {
+    const auto* leader = raft_.as_leader();
+    if (leader == nullptr) return nullptr;
+    const auto found = std::ranges::find(leader->progress, id, &engine::Progress::id);
+    return found != leader->progress.end() ? &*found : nullptr;
 }
 
 bool Node::is_leaving(ServerId id) const {
-    const auto* leader = raft_.as_leader();
-    return leader != nullptr && std::ranges::any_of(leader->progress, [&](const engine::Progress& progress) {
-               return progress.id == id && progress.is_leaving;
-           });
-}
-
-// At the end of each turn.
-void Node::follow_peers() {
-    const auto* leader = raft_.as_leader();
-    const std::size_t followed = leader != nullptr ? leader->progress.size() : 0;
-    const PeersBasis basis{members_index_, contacts_index_, raft_.leader(), followed};
-    if (peers_basis_ == basis) return;
-    peers_basis_ = basis;
-    set_peers();
+    const auto* progress = progress_of(id);
+    return progress != nullptr && progress->is_leaving;
 }
 
 void Node::on_frame(ServerId, Introduction&& frame) {
@@ -86,10 +88,9 @@ bool Node::introduce_to(ServerId to) {
 // configuration, or a new one, knows neither us nor where its answers go.
 bool Node::wants_introduction(const engine::SendMessage& action) const {
     if (std::holds_alternative<engine::RequestVote>(action.message)) return true;
-    const auto* leader = raft_.as_leader();
-    if (leader == nullptr || !std::holds_alternative<engine::Heartbeat>(action.message)) return false;
-    const auto found = std::ranges::find(leader->progress, action.to, &engine::Progress::id);
-    return found != leader->progress.end() && found->match_index < members_index_;
+    if (!std::holds_alternative<engine::Heartbeat>(action.message)) return false;
+    const auto* progress = progress_of(action.to);
+    return progress != nullptr && progress->match_index < members_index_;
 }
 
 // As long as it is not committed, what removed it may be cut off again.
@@ -116,16 +117,14 @@ MembersView Node::members_view() const {
 
 bool Node::is_heard(ServerId id) const {
     if (id == config_.self.id) return true;
-    const auto& all = raft_.as_leader()->progress;
-    const auto found = std::ranges::find(all, id, &engine::Progress::id);
-    return found != all.end() && found->ticks_since_heard < config_.raft.election_timeout_ticks_min;
+    const auto* progress = progress_of(id);
+    return progress != nullptr && progress->ticks_since_heard < config_.raft.election_timeout_ticks_min;
 }
 
 // It has what was committed a heartbeat or two ago: promoted, it holds nothing up.
 bool Node::has_caught_up(ServerId id) const {
-    const auto& all = raft_.as_leader()->progress;
-    const auto found = std::ranges::find(all, id, &engine::Progress::id);
-    return found != all.end() && is_heard(id) && found->match_index >= caught_up_index_ &&
+    const auto* progress = progress_of(id);
+    return progress != nullptr && is_heard(id) && progress->match_index >= caught_up_index_ &&
            caught_up_index_ >= raft_.as_leader()->term_start;
 }
 
@@ -181,7 +180,7 @@ void Node::propose_members(const ClusterMembers& members) {
 
 // What follows from what is committed. At the end of each turn.
 void Node::go_on_with_members() {
-    follow_peers();
+    if (peers_basis_ != peers_basis()) set_peers();
     if (members_told_ != members_index_ && members_index_ <= raft_.commit_index()) {
         members_told_ = members_index_;
         environment_.log(LogLevel::Info, fmt::format("members since entry {}: {}", members_index_.value,
@@ -191,9 +190,8 @@ void Node::go_on_with_members() {
             environment_.log(
                 LogLevel::Warning,
                 fmt::format("this node was removed from the cluster by entry {}: it takes part in "
-                            "nothing any more; stop it. To add this machine again, start it on an "
-                            "empty --data-dir, with another --node-id and --join",
-                            members_index_.value));
+                            "nothing any more; stop it. {}",
+                            members_index_.value, kToAddAgain));
         }
     }
     if (can_change_members() && raft_.membership().is_joint()) {

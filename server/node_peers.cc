@@ -7,6 +7,7 @@
 
 #include "engine/overloaded.h"
 #include "server/http_answers.h"
+#include "server/members_change.h"
 #include "server/node.h"
 #include "server/percent.h"
 
@@ -177,11 +178,8 @@ std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest&
     }
     const ServerId id = server_id_of(from);
     if (has_removed(id)) {
-        return refuse(
-            "removed_member",
-            fmt::format("'{}' was removed from the cluster: stop it. To add its machine again, start "
-                        "it on an empty --data-dir, with another --node-id and --join",
-                        percent_encode_shortened(from)));
+        return refuse("removed_member", fmt::format("'{}' was removed from the cluster: stop it. {}",
+                                                    percent_encode_shortened(from), kToAddAgain));
     }
     // In no configuration that we know it may be in a newer one.
     if ((!is_name(from) && !is_address(from)) || id == config_.self.id) {

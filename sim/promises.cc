@@ -25,16 +25,6 @@ Term term_of(const Raft& raft, LogIndex index) {
     return index == LogIndex{} ? Term{} : raft.log().term_at(index);
 }
 
-/// Whether a majority of each set of voters agrees. Not the engine's own count, which may be what is wrong.
-template <class Agrees>
-bool is_decided(const engine::Membership& membership, Agrees agrees) {
-    const auto by_majority_of = [&](const std::vector<ServerId>& voters) {
-        return 2 * static_cast<std::size_t>(std::ranges::count_if(voters, agrees)) > voters.size();
-    };
-    return by_majority_of(membership.voters) &&
-           (membership.voters_outgoing.empty() || by_majority_of(membership.voters_outgoing));
-}
-
 bool is_voter(const engine::Membership& membership, ServerId id) {
     return std::ranges::find(membership.voters, id) != membership.voters.end() ||
            std::ranges::find(membership.voters_outgoing, id) != membership.voters_outgoing.end();

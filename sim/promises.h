@@ -4,6 +4,7 @@
 // entries. Kept from the messages that leave a node, whatever its code believes of its own disk, and held
 // against what it finds there when it starts again.
 
+#include <algorithm>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -22,6 +23,16 @@ struct Breach {
     std::string property;
     std::string text;
 };
+
+/// Whether a majority of each set of voters agrees. Not the engine's own count, which may be what is wrong.
+template <class Agrees>
+bool is_decided(const engine::Membership& membership, Agrees agrees) {
+    const auto by_majority_of = [&](const std::vector<engine::ServerId>& voters) {
+        return 2 * static_cast<std::size_t>(std::ranges::count_if(voters, agrees)) > voters.size();
+    };
+    return by_majority_of(membership.voters) &&
+           (membership.voters_outgoing.empty() || by_majority_of(membership.voters_outgoing));
+}
 
 class Promises {
  public:

@@ -54,8 +54,6 @@ void World::attempt_next(std::size_t client) {
     const OperationLine& line = c.lines[c.next];
     c.node = node_to_ask(line, c.tries++);
     if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
-    members_.clear();
-    for (const auto& host : hosts_) members_.push_back(host->member());
     c.attempt = prepare(line, next_number_++, referee_, members_, c.after);
     c.called_us = now_us_;
     // After the storm all are patient: who gives up at once and asks again can keep a slow cluster busy for

@@ -63,6 +63,7 @@ void World::begin_anew(std::size_t node) {
     host.kill(dice_);
     node_ended(node, true);
     host.begin_anew();
+    members_[node] = host.member();
     promises_.begun_anew(node);
     referee_.node_started(node);
     schedule_start(node, dice_.between(0, kSecond));

@@ -58,14 +58,10 @@ bool World::choose_core_of_members() {
 }
 
 bool World::can_decide(const engine::Membership& membership) const {
-    const auto can = [&](const std::vector<engine::ServerId>& voters) {
-        const auto sound = std::ranges::count_if(voters, [&](engine::ServerId id) {
-            const Host& host = *hosts_[node_of(id)];
-            return host.member().id == id && is_sound(host);
-        });
-        return 2 * static_cast<std::size_t>(sound) > voters.size();
-    };
-    return can(membership.voters) && (membership.voters_outgoing.empty() || can(membership.voters_outgoing));
+    return is_decided(membership, [&](engine::ServerId id) {
+        const Host& host = *hosts_[node_of(id)];
+        return host.member().id == id && is_sound(host);
+    });
 }
 
 void World::begin_core() {

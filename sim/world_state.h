@@ -64,6 +64,7 @@ class World final : public Surroundings {
           faults_(plan.faults) {
         for (std::size_t i = 0; i < plan.shape.nodes; ++i)
             hosts_.push_back(std::make_unique<Host>(i, plan, *this));
+        for (const auto& host : hosts_) members_.push_back(host->member());
         clients_.resize(plan.shape.clients);
         for (const OperationLine& line : plan.operations) clients_[line.client].lines.push_back(line);
         last_served_us_.resize(plan.shape.nodes);
