@@ -3,8 +3,8 @@
 // How much of the past the store keeps: what a leader lets the cluster forget.
 
 #include <cstdint>
-#include <deque>
 
+#include "server/age_samples.h"
 #include "server/key_history.h"
 
 namespace quorate::server {
@@ -21,24 +21,18 @@ struct HistoryLimits {
 /// Pure: the time comes in.
 class HistoryWindow {
  public:
-    explicit HistoryWindow(const HistoryLimits& limits) : limits_(limits) {}
+    explicit HistoryWindow(const HistoryLimits& limits) : limits_(limits), ages_(limits.age_ms_max) {}
 
     /// The store is at `revision` now. Call it on every tick, whoever leads, so that a new leader knows how
     /// old what it holds is.
-    void note_time(std::uint64_t now_ms, std::uint64_t revision);
+    void note_time(std::uint64_t now_ms, std::uint64_t revision) { ages_.note_time(now_ms, revision); }
     /// Through here the history is to be forgotten; zero: nothing is. Limits of size are passed by an eighth
     /// before it says so, so that a busy cluster does not forget with every write.
     [[nodiscard]] std::uint64_t forget_through(const KeyHistory& history) const;
 
  private:
-    struct Sample {
-        std::uint64_t at_ms = 0;
-        std::uint64_t revision = 0;
-    };
-
     HistoryLimits limits_;
-    std::deque<Sample> samples_;          ///< ascending, some of each age
-    std::uint64_t expired_revision_ = 0;  ///< the store was here longer ago than the limit of age
+    AgeSamples ages_;
 };
 
 }  // namespace quorate::server

@@ -94,6 +94,43 @@ HttpResponse condition_failed(const ApplyResult& result, Condition::Kind conditi
     return response;
 }
 
+HttpResponse with_session(HttpResponse response, const ApplyResult& result) {
+    response.headers.push_back({"Quorate-Session", std::to_string(result.session)});
+    if (result.standing == ApplyResult::Standing::Repeated)
+        response.headers.push_back({"Idempotency-Replayed", "true"});
+    return response;
+}
+
+HttpResponse idempotency_key_reused() {
+    return problem(422, "idempotency_key_reused",
+                   "another write came with this Idempotency-Key; nothing was written. Give each write a key "
+                   "of its own, and repeat a write as it was");
+}
+
+HttpResponse session_expired() {
+    return problem(
+        410, "session_expired",
+        "the answers of this Quorate-Session are forgotten, or it is another cluster's. Nothing was "
+        "written now; a write that was sent before may have been. Read what it was about, and go on "
+        "with another session (POST /sessions) and another Idempotency-Key");
+}
+
+HttpResponse idempotency_keys_full() {
+    return retryable_problem(429, "idempotency_keys_full",
+                             "as many answers to writes with an Idempotency-Key are known as may be "
+                             "(--idempotency-keys); nothing happened. Try again later, or use sessions "
+                             "(POST /sessions), whose answers make room for others",
+                             kRetryAfterS);
+}
+
+HttpResponse session_begun(std::uint64_t session, const AnswersLimits& limits, std::uint64_t revision) {
+    // Text, since most programs that read JSON take only 53 bits of a number.
+    HttpResponse response =
+        json_response({{"session", std::to_string(session)}, {"knownForS", limits.age_ms_max / 1000}});
+    response.headers.push_back(revision_header(revision));
+    return response;
+}
+
 HttpResponse get_found(const Record& record, std::uint64_t revision) {
     return {200,
             {{"Content-Type", "application/octet-stream"},
@@ -244,7 +281,8 @@ HttpResponse not_applied() {
 HttpResponse outcome_unknown() {
     return retryable_problem(503, "outcome_unknown",
                              "the write was not decided in time: it may have happened, may happen later, or "
-                             "never. Read before writing again",
+                             "never. If it had an Idempotency-Key, send it again as it was; else read before "
+                             "writing again",
                              kRetryAfterS);
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "server/answers_window.h"
 #include "server/command.h"
 #include "server/health.h"
 #include "server/http_message.h"
@@ -21,6 +22,16 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse batch_ok(const ApplyResult& result);
 /// 412, with the key's present ETag unless it is absent.
 [[nodiscard]] HttpResponse condition_failed(const ApplyResult& result, Condition::Kind condition);
+/// An answer to a write with an Idempotency-Key, with a session that begins now; whether it is a repetition.
+[[nodiscard]] HttpResponse with_session(HttpResponse response, const ApplyResult& result);
+/// 422.
+[[nodiscard]] HttpResponse idempotency_key_reused();
+/// 410: it may have happened before.
+[[nodiscard]] HttpResponse session_expired();
+/// 429: nothing happened.
+[[nodiscard]] HttpResponse idempotency_keys_full();
+[[nodiscard]] HttpResponse session_begun(std::uint64_t session, const AnswersLimits& limits,
+                                         std::uint64_t revision);
 [[nodiscard]] HttpResponse get_found(const Record& record, std::uint64_t revision);
 [[nodiscard]] HttpResponse key_not_found(std::string_view key, std::uint64_t revision);
 /// 410: what the store held at `asked` is forgotten.

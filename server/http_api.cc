@@ -129,23 +129,44 @@ std::expected<std::string, HttpResponse> parse_key(std::string_view encoded, con
     return *std::move(key);
 }
 
-// What no write may carry yet: nobody who sends it expects that it is ignored.
-std::optional<HttpResponse> unsupported_write_header(const HttpRequest& request) {
-    if (request.header("Idempotency-Key") == nullptr) return std::nullopt;
-    return problem(501, "idempotency_key_unsupported",
-                   "this version does not remember writes by their Idempotency-Key; nothing was written. "
-                   "Send the write without it, and "
-                   "If-Match or If-None-Match to make a retry safe");
+// By what the write is known when it comes again, if it is to be.
+std::expected<std::optional<Once>, HttpResponse> parse_once(const HttpRequest& request) {
+    const auto count = [&](std::string_view name) {
+        return std::ranges::count_if(request.headers,
+                                     [&](const HttpHeader& header) { return header.is(name); });
+    };
+    const auto keys = count("Idempotency-Key");
+    const auto sessions = count("Quorate-Session");
+    if (keys + sessions == 0) return std::nullopt;
+    if (keys != 1 || !is_once_key(*request.header("Idempotency-Key"))) {
+        return refuse(
+            400, "invalid_idempotency_key",
+            fmt::format("Idempotency-Key is one header of 1 to {} visible ASCII characters{}",
+                        kOnceKeyBytesMax, keys == 0 ? ", which Quorate-Session needs beside it" : ""));
+    }
+    Once once{*request.header("Idempotency-Key"), std::nullopt};
+    if (sessions == 0) return once;
+    once.session = parse_number(*request.header("Quorate-Session"), 0, UINT64_MAX);
+    if (sessions > 1 || !once.session)
+        return refuse(400, "invalid_session",
+                      "Quorate-Session is one header with the number that POST /sessions has given");
+    return once;
 }
 
 CallOrRefusal parse_write(const HttpRequest& request, std::string key, const Query& query,
                           const ApiLimits& limits) {
-    if (auto unsupported = unsupported_write_header(request)) return std::unexpected(std::move(*unsupported));
+    auto once = parse_once(request);
+    if (!once) return std::unexpected(std::move(once.error()));
     auto condition = parse_precondition(request);
     if (!condition) return refuse(400, "invalid_condition", condition.error());
+    const auto command = [&](Operation operation) {
+        return Command{.operations = {std::move(operation)},
+                       .condition = std::move(*condition),
+                       .once = std::move(*once)};
+    };
     if (request.method == "DELETE") {
         Operation operation{Operation::Kind::Delete, std::move(key), {}};
-        return with_options({DeleteCall{{{std::move(operation)}, std::move(*condition)}}}, query);
+        return with_options({DeleteCall{command(std::move(operation))}}, query);
     }
     if (request.body.size() > limits.value_bytes_max) {
         return refuse(413, "value_too_large",
@@ -153,7 +174,7 @@ CallOrRefusal parse_write(const HttpRequest& request, std::string key, const Que
                                   request.body.size(), limits.value_bytes_max));
     }
     Operation operation{Operation::Kind::Put, std::move(key), request.body};
-    return with_options({PutCall{{{std::move(operation)}, std::move(*condition)}}}, query);
+    return with_options({PutCall{command(std::move(operation))}}, query);
 }
 
 CallOrRefusal parse_key_call(const HttpRequest& request, const Target& target, const ApiLimits& limits) {
@@ -209,7 +230,8 @@ bool is_json(const HttpRequest& request) {
 CallOrRefusal parse_batch_call(const HttpRequest& request, const Target& target, const ApiLimits& limits) {
     const auto query = parse_query(target.query, {"forward"});
     if (!query) return std::unexpected(query.error());
-    if (auto unsupported = unsupported_write_header(request)) return std::unexpected(std::move(*unsupported));
+    auto once = parse_once(request);
+    if (!once) return std::unexpected(std::move(once.error()));
     if (request.header("If-Match") != nullptr || request.header("If-None-Match") != nullptr) {
         return refuse(400, "invalid_condition",
                       "If-Match and If-None-Match belong to a PUT or DELETE of one key, not to a batch");
@@ -226,6 +248,7 @@ CallOrRefusal parse_batch_call(const HttpRequest& request, const Target& target,
     auto command = parse_batch(request.body,
                                {limits.batch_operations_max, limits.key_bytes_max, limits.value_bytes_max});
     if (!command) return refuse(400, "invalid_batch", command.error());
+    command->once = std::move(*once);
     return with_options({BatchCall{std::move(*command)}}, *query);
 }
 
@@ -242,6 +265,13 @@ CallOrRefusal parse_snapshot_call(const HttpRequest& request, const Target& targ
     const auto query = parse_query(target.query, {});
     if (!query) return std::unexpected(query.error());
     return ApiCall{SnapshotCall{}};
+}
+
+CallOrRefusal parse_session_call(const HttpRequest& request, const Target& target) {
+    if (request.method != "POST") return std::unexpected(method_not_allowed(request.method, "POST"));
+    const auto query = parse_query(target.query, {"consistency", "forward"});
+    if (!query) return std::unexpected(query.error());
+    return with_options({SessionCall{}}, *query);
 }
 
 CallOrRefusal parse_backup_call(const HttpRequest& request, const Target& target) {
@@ -307,6 +337,7 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
         return parse_batch_call(request, *target, limits);
     if (target->path == "/cluster/members") return parse_members_call(request, *target);
     if (target->path.starts_with(kMemberPrefix)) return parse_removal_call(request, *target);
+    if (target->path == "/sessions") return parse_session_call(request, *target);
     if (target->path == "/cluster/transfer") return parse_transfer_call(request, *target);
     if (target->path == "/admin/snapshot") return parse_snapshot_call(request, *target);
     if (target->path == "/admin/backup") return parse_backup_call(request, *target);
@@ -322,7 +353,9 @@ std::expected<ApiCall, HttpResponse> parse_call(const HttpRequest& request, cons
 
 Command take_command(ApiCall& call) {
     const auto take = [](Command& command) {
-        return Command{std::move(command.operations), command.condition};
+        return Command{.operations = std::move(command.operations),
+                       .condition = command.condition,
+                       .once = std::move(command.once)};
     };
     if (auto* put = std::get_if<PutCall>(&call.call)) return take(put->command);
     if (auto* remove = std::get_if<DeleteCall>(&call.call)) return take(remove->command);

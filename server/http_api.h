@@ -6,8 +6,8 @@
 // contains. Dot segments, double and trailing slashes are part of it, '+' is a plus, and every byte from %00
 // to %FF may be written. "/kv/range" (GET, HEAD) and
 // "/kv/batch" (POST) are routes when they are written exactly so.
-// An Idempotency-Key on a write is refused with 501 until sessions exist: a client that sends one relies on
-// it.
+// A write that carries an Idempotency-Key happens once, however often it is sent; with a Quorate-Session it
+// is refused rather than forgotten (answered_writes.h).
 
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +69,10 @@ struct RangeCall {
 
     bool operator==(const RangeCall&) const = default;
 };
+/// POST /sessions: what a client names as its Quorate-Session. A read, since it costs the cluster nothing.
+struct SessionCall {
+    bool operator==(const SessionCall&) const = default;
+};
 struct WhoisCall {
     bool operator==(const WhoisCall&) const = default;
 };
@@ -112,11 +116,13 @@ struct BackupCall {
 enum class Consistency : std::uint8_t { Linearizable, Stale };
 
 struct ApiCall {
-    std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, WhoisCall, HealthCall, ClusterLeaderCall,
-                 ClusterNodesCall, MembersCall, MembersChangeCall, TransferCall, SnapshotCall, BackupCall>
+    std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, SessionCall, WhoisCall, HealthCall,
+                 ClusterLeaderCall, ClusterNodesCall, MembersCall, MembersChangeCall, TransferCall,
+                 SnapshotCall, BackupCall>
         call;
-    Consistency consistency = Consistency::Linearizable;  ///< of GetCall, RangeCall and BackupCall
-    bool forward = true;  ///< false: only the leader may answer, anyone else says who leads
+    Consistency consistency =
+        Consistency::Linearizable;  ///< of GetCall, RangeCall, SessionCall and BackupCall
+    bool forward = true;            ///< false: only the leader may answer, anyone else says who leads
 
     bool operator==(const ApiCall&) const = default;
 };

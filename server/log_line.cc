@@ -66,6 +66,15 @@ void append_command(std::string& out, const Command& command, Values values) {
         out += fmt::format(R"(,"forget_through":{})", command.forget_through);
         return;
     }
+    if (command.forget_answers_through > 0) {
+        out += fmt::format(R"(,"forget_answers_through":{})", command.forget_answers_through);
+        return;
+    }
+    if (command.once) {
+        out += ',';
+        append_json_bytes(out, "idempotency_key", command.once->key);
+        if (command.once->session) out += fmt::format(R"(,"session":"{}")", *command.once->session);
+    }
     if (command.condition.kind != Condition::Kind::None) {
         out += fmt::format(R"(,"if":"{}")", text_of(command.condition.kind));
         if (!command.condition.revisions.empty()) {

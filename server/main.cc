@@ -75,6 +75,7 @@ NodeConfig node_config(const Options& options) {
     config.members = options.members;
     config.limits = options.limits;
     config.history = options.history;
+    config.answers = options.answers;
     config.snapshots = options.snapshots;
     config.segment_bytes = options.segment_bytes;
     config.recovers_from_peers = options.recovers_from_peers ? 1 : 0;

@@ -42,7 +42,7 @@ void Node::tick(std::uint64_t now_ms) {
     expire_operations();
     hand_over_to_stop();
     yield_for_space();
-    forget_history();
+    forget();
     note_replay();
     care_for_snapshots();
     forget_contacts();
@@ -323,7 +323,11 @@ bool Node::apply(LogIndex index, const wal::LogEntry& entry) {
             return false;
         }
         if (command->forget_through > 0) environment_.met(Situation::HistoryForgotten);
+        if (command->forget_answers_through > 0) environment_.met(Situation::AnswersForgotten);
         result = store_.apply(*command);
+        if (result->standing == ApplyResult::Standing::Repeated) environment_.met(Situation::WriteRepeated);
+        if (result->standing == ApplyResult::Standing::SessionExpired)
+            environment_.met(Situation::SessionExpired);
         if (result->condition_failed) environment_.met(Situation::ConditionFailed);
     }
     applied_index_ = index;
@@ -370,18 +374,24 @@ void Node::note_replay() {
 
 // One of the members decides what all of them forget, and says so in the log. Should that entry be lost, with
 // a change of leaders, it says so again.
-void Node::forget_history() {
-    constexpr std::uint64_t kAskAgainMs = 1000;
+void Node::forget() {
     history_window_.note_time(now_ms_, store_.revision());
+    answers_window_.note_time(now_ms_, store_.answers().last());
     if (raft_.role() != engine::RoleName::Leader || is_stopping_ || log_->out_of_space() || is_overloaded())
         return;
-    const std::uint64_t through =
-        std::min(history_window_.forget_through(store_.history()), store_.revision());
-    const bool is_asked = through <= forget_asked_ && now_ms_ - forget_asked_ms_ < kAskAgainMs;
-    if (through <= store_.oldest_revision() || is_asked) return;
-    forget_asked_ = through;
-    forget_asked_ms_ = now_ms_;
-    queue_write(kNobodysOperation, encode_command({{}, {}, through}));
+    const std::uint64_t past = std::min(history_window_.forget_through(store_.history()), store_.revision());
+    ask_to_forget(past_asked_, past, store_.oldest_revision(), {.forget_through = past});
+    const std::uint64_t answers = answers_window_.forget_through(store_.answers());
+    ask_to_forget(answers_asked_, answers, store_.answers().forgotten(), {.forget_answers_through = answers});
+}
+
+void Node::ask_to_forget(ForgetAsked& asked, std::uint64_t through, std::uint64_t forgotten,
+                         const Command& command) {
+    constexpr std::uint64_t kAskAgainMs = 1000;
+    const bool is_asked = through <= asked.through && now_ms_ - asked.at_ms < kAskAgainMs;
+    if (through <= forgotten || is_asked) return;
+    asked = {through, now_ms_};
+    queue_write(kNobodysOperation, encode_command(command));
 }
 
 // A leader without room for the log cannot lead: another one may have room. Each of the others is asked in

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/raft.h"
+#include "server/answers_window.h"
 #include "server/backup.h"
 #include "server/entry_cache.h"
 #include "server/environment.h"
@@ -45,6 +46,7 @@ struct NodeConfig {
     std::uint32_t health_timeout_ms = 500;      ///< how long /cluster/nodes waits for other members
     ApiLimits limits;
     HistoryLimits history;
+    AnswersLimits answers;
     SnapshotLimits snapshots;
     /// Of the past that nobody can read any more, and that backups under way need: beyond it the oldest one
     /// is broken off.
@@ -190,6 +192,11 @@ class Node {
 
         bool operator==(const PeersBasis&) const = default;
     };
+    // The last number through which this node wanted to forget, and when.
+    struct ForgetAsked {
+        std::uint64_t through = 0;
+        std::uint64_t at_ms = 0;
+    };
     // A client waits for its end.
     struct MembersChangeUnderWay {
         OperationId operation = 0;
@@ -235,7 +242,9 @@ class Node {
     void request_queued_reads();
     void apply_committed();
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
-    void forget_history();
+    void forget();
+    void ask_to_forget(ForgetAsked& asked, std::uint64_t through, std::uint64_t forgotten,
+                       const Command& command);
     void note_currency();
     void note_replay();
     void hand_over_to_stop();
@@ -255,6 +264,7 @@ class Node {
     void serve_read(const ClientCall& read);
     void start_snapshot(HttpExchange exchange);
     void decide_write(OperationId id, const WriteOutcome& outcome);
+    [[nodiscard]] bool has_no_room_for(const Command& command) const;
     void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();
     void refuse_reads(engine::RequestId request, const HttpResponse& answer);
@@ -402,8 +412,9 @@ class Node {
     std::map<engine::LogIndex, Undecided> undecided_;
     std::uint64_t next_request_;
     HistoryWindow history_window_;
-    std::uint64_t forget_asked_ = 0;     ///< the last revision through which this node wanted to forget,
-    std::uint64_t forget_asked_ms_ = 0;  ///< and when
+    AnswersWindow answers_window_;
+    ForgetAsked past_asked_;
+    ForgetAsked answers_asked_;
     std::optional<std::uint64_t> current_ms_;  ///< when the store last held all that was committed
     std::uint64_t last_write_ms_ = 0;
     std::uint64_t last_yield_ms_ = 0;

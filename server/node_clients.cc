@@ -23,16 +23,28 @@ constexpr std::size_t kSnapshotCallsMax = 64;
 
 bool is_read(const ApiCall& call) {
     return std::holds_alternative<GetCall>(call.call) || std::holds_alternative<RangeCall>(call.call) ||
-           std::holds_alternative<BackupCall>(call.call);
+           std::holds_alternative<SessionCall>(call.call) || std::holds_alternative<BackupCall>(call.call);
 }
 
-HttpResponse answer_applied(const ApiCall& call, const ApplyResult& result) {
+HttpResponse answer_changed(const ApiCall& call, const ApplyResult& result) {
     const auto answer = [&](const Command& command, HttpResponse (*ok)(const ApplyResult&)) {
         return result.condition_failed ? condition_failed(result, command.condition.kind) : ok(result);
     };
     if (const auto* put = std::get_if<PutCall>(&call.call)) return answer(put->command, put_ok);
     if (const auto* remove = std::get_if<DeleteCall>(&call.call)) return answer(remove->command, delete_ok);
     return answer(std::get<BatchCall>(call.call).command, batch_ok);
+}
+
+HttpResponse answer_applied(const ApiCall& call, const ApplyResult& result) {
+    switch (result.standing) {
+        case ApplyResult::Standing::Applied:
+            return result.session == 0 ? answer_changed(call, result)
+                                       : with_session(answer_changed(call, result), result);
+        case ApplyResult::Standing::Repeated: return with_session(answer_changed(call, result), result);
+        case ApplyResult::Standing::KeyReused: return with_session(idempotency_key_reused(), result);
+        case ApplyResult::Standing::SessionExpired: return with_session(session_expired(), result);
+    }
+    std::unreachable();
 }
 
 }  // namespace
@@ -58,6 +70,7 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
             },
             [&](const GetCall&) { start_read(exchange, std::move(*call)); },
             [&](const RangeCall&) { start_read(exchange, std::move(*call)); },
+            [&](const SessionCall&) { start_read(exchange, std::move(*call)); },
             [&](const auto&) { start_write(exchange, std::move(*call)); },
         },
         call->call);
@@ -113,7 +126,9 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     if (!leads && !call.forward) return environment_.respond(exchange, not_leader(leader_view()));
     if (leader == engine::kNobody) return environment_.respond(exchange, no_leader());
 
-    std::string payload = encode_command(take_command(call));
+    const Command command = take_command(call);
+    if (leads && has_no_room_for(command)) return environment_.respond(exchange, idempotency_keys_full());
+    std::string payload = encode_command(command);
     const OperationId id =
         operations_.add(ClientCall{exchange, std::move(call), leads ? engine::kNobody : leader}, now_ms_);
     if (leads) {
@@ -125,6 +140,15 @@ void Node::start_write(HttpExchange exchange, ApiCall&& call) {
     } else {
         environment_.met(Situation::WriteForwarded);
     }
+}
+
+// One more answer would be too many to know.
+bool Node::has_no_room_for(const Command& command) const {
+    if (!command.once || !answers_window_.is_full(store_.answers()) ||
+        store_.answers().find(command.once->key) != nullptr)
+        return false;
+    environment_.met(Situation::RefusedAnswersFull);
+    return true;
 }
 
 void Node::queue_write(OperationId id, std::string payload) {
@@ -162,6 +186,9 @@ void Node::start_snapshot(HttpExchange exchange) {
 
 void Node::serve_read(const ClientCall& read) {
     if (std::holds_alternative<BackupCall>(read.call.call)) return start_backup(read.exchange);
+    if (std::holds_alternative<SessionCall>(read.call.call))
+        return environment_.respond(
+            read.exchange, session_begun(store_.answers().last(), config_.answers, store_.revision()));
     HttpResponse response;
     const auto* get = std::get_if<GetCall>(&read.call.call);
     const std::uint64_t revision =
@@ -210,6 +237,7 @@ void Node::decide_write(OperationId id, const WriteOutcome& outcome) {
                                         [](const WriteNotLeader&) { return no_leader(); },
                                         [](const WriteOverloaded&) { return overloaded(); },
                                         [](const WriteNotApplied&) { return not_applied(); },
+                                        [](const WriteAnswersFull&) { return idempotency_keys_full(); },
                                         [](const WriteUnknown&) { return outcome_unknown(); },
                                         [](const WriteDiskFull&) { return disk_full(); },
                                     },

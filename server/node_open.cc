@@ -146,7 +146,8 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
       operations_(config.incarnation, config.operation_timeout_ms),
       nodes_queries_(config.incarnation, config.health_timeout_ms),
       next_request_(config.incarnation),
-      history_window_(config.history) {
+      history_window_(config.history),
+      answers_window_(config.answers) {
     ENGINE_CHECK(config.incarnation > kNobodysOperation);
     if (!snapshots_.kept().empty()) loading_.emplace(disk_, snapshots_.kept().back());
     if (!is_recovering()) snapshots_.remove(std::exchange(lost_.damaged, {}));

@@ -90,6 +90,7 @@ void Node::on_frame(ServerId from, ForwardWrite&& frame) {
     // What gets into the log must be readable by everyone: a peer's mistake ends here.
     const auto command = decode_command(frame.command);
     if (!command || command->operations.empty()) return refuse(WriteNotApplied{});
+    if (has_no_room_for(*command)) return refuse(WriteAnswersFull{});
     environment_.met(Situation::ForwardedWriteTaken);
     queue_write(operations_.add(PeerWrite{from, frame.request}, now_ms_), std::move(frame.command));
 }

@@ -88,7 +88,12 @@ void Node::keep_snapshots() {
 
 SnapshotHead Node::snapshot_head() const {
     const auto& [index, members] = *std::prev(known_members_.at.upper_bound(applied_index_));
-    return {store_.revision(), store_.oldest_revision(), index, members, known_members_.first};
+    return {.revision = store_.revision(),
+            .oldest_revision = store_.oldest_revision(),
+            .members_index = index,
+            .members = members,
+            .first_members = known_members_.first,
+            .answers_forgotten = store_.answers().forgotten()};
 }
 
 void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {

@@ -54,6 +54,8 @@ enum Index : std::uint8_t {
     HistoryChangesMax,
     HistoryMbMax,
     HistoryAgeSMax,
+    IdempotencyKeysMax,
+    IdempotencyAgeSMax,
     SnapshotEntriesMax,
     SnapshotMbMax,
     SegmentMb,
@@ -98,6 +100,10 @@ Settings defaults() {
         {"--history-mb", "HISTORY_MB", "MIB", "... of together so many MiB,", "64"},
         {"--history-age-s", "HISTORY_AGE_S", "SECONDS", "... and for so long; the leader's flags count",
          "600"},
+        {"--idempotency-keys", "IDEMPOTENCY_KEYS", "COUNT",
+         "Answers to writes with an Idempotency-Key that are known at a time", "1000000"},
+        {"--idempotency-age-s", "IDEMPOTENCY_AGE_S", "SECONDS",
+         "... and for how long; the leader's flags count", "300"},
         {"--snapshot-entries", "SNAPSHOT_ENTRIES", "COUNT",
          "A snapshot is taken when so many entries were applied since the last one,", "1000000"},
         {"--snapshot-mb", "SNAPSHOT_MB", "MIB", "... or so many MiB; the log is kept back to the one before",
@@ -306,6 +312,14 @@ std::expected<void, OptionsExit> read_history(const Settings& settings, HistoryL
     return read;
 }
 
+std::expected<void, OptionsExit> read_answers(const Settings& settings, AnswersLimits& answers) {
+    std::uint64_t seconds = 0;
+    auto read = read_number(settings[IdempotencyKeysMax], 1, 100'000'000, answers.count_max);
+    if (read) read = read_number(settings[IdempotencyAgeSMax], 1, std::uint64_t{366} * 86'400, seconds);
+    answers.age_ms_max = seconds * 1000;
+    return read;
+}
+
 std::expected<void, OptionsExit> read_snapshots(const Settings& settings, SnapshotLimits& snapshots) {
     std::uint64_t mib = 0;
     auto read = read_number(settings[SnapshotEntriesMax], 1, 1'000'000'000, snapshots.entries_max);
@@ -375,6 +389,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
         read =
             read_number(settings[ValueBytesMax], 1, std::uint64_t{4} << 20, options.limits.value_bytes_max);
     if (read) read = read_history(settings, options.history);
+    if (read) read = read_answers(settings, options.answers);
     if (read) read = read_snapshots(settings, options.snapshots);
     if (read) read = read_segments(settings, options.segment_bytes);
     options.restore = settings[RestoreFile].text;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "server/answers_window.h"
 #include "server/environment.h"
 #include "server/history_window.h"
 #include "server/http_api.h"
@@ -28,6 +29,7 @@ struct Options {
     std::uint32_t election_max_ms = 1000;
     ApiLimits limits;
     HistoryLimits history;
+    AnswersLimits answers;
     SnapshotLimits snapshots;
     std::uint64_t segment_bytes = 0;  ///< of a file of the log
     std::string restore;              ///< a backup that a new cluster begins with; empty: none

@@ -54,6 +54,7 @@ enum class OutcomeCode : std::uint8_t {
     NotApplied = 4,
     DiskFull = 5,
     Unknown = 6,
+    AnswersFull = 7,
 };
 
 // A message on the wire is its fields in this order, for the writer and the reader alike. Structured bindings
@@ -180,24 +181,30 @@ void write_outcome(ByteWriter& writer, const WriteOutcome& outcome) {
                        write_code(OutcomeCode::Applied);
                        writer.u64(applied.result.revision).u32(applied.result.deleted);
                        writer.u8(applied.result.condition_failed ? 1 : 0).u64(applied.result.mod_revision);
+                       writer.u8(static_cast<std::uint8_t>(applied.result.standing));
+                       writer.u64(applied.result.session);
                    },
                    [&](const WriteNotLeader&) { write_code(OutcomeCode::NotLeader); },
                    [&](const WriteOverloaded&) { write_code(OutcomeCode::Overloaded); },
                    [&](const WriteNotApplied&) { write_code(OutcomeCode::NotApplied); },
                    [&](const WriteDiskFull&) { write_code(OutcomeCode::DiskFull); },
+                   [&](const WriteAnswersFull&) { write_code(OutcomeCode::AnswersFull); },
                    [&](const WriteUnknown&) { write_code(OutcomeCode::Unknown); },
                },
                outcome);
 }
 
 WriteOutcome read_outcome(ByteReader& reader) {
-    switch (reader.enumerator(OutcomeCode::Applied, OutcomeCode::Unknown)) {
+    switch (reader.enumerator(OutcomeCode::Applied, OutcomeCode::AnswersFull)) {
         case OutcomeCode::Applied: {
             ApplyResult result;
             result.revision = reader.u64();
             result.deleted = reader.u32();
             result.condition_failed = reader.boolean();
             result.mod_revision = reader.u64();
+            result.standing =
+                reader.enumerator(ApplyResult::Standing::Applied, ApplyResult::Standing::SessionExpired);
+            result.session = reader.u64();
             return WriteApplied{result};
         }
         case OutcomeCode::NotLeader: return WriteNotLeader{};
@@ -205,6 +212,7 @@ WriteOutcome read_outcome(ByteReader& reader) {
         case OutcomeCode::NotApplied: return WriteNotApplied{};
         case OutcomeCode::DiskFull: return WriteDiskFull{};
         case OutcomeCode::Unknown: return WriteUnknown{};
+        case OutcomeCode::AnswersFull: return WriteAnswersFull{};
     }
     std::unreachable();
 }

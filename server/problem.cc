@@ -23,6 +23,7 @@ std::string_view reason_phrase(int status) {
         case 414: return "URI Too Long";
         case 415: return "Unsupported Media Type";
         case 421: return "Misdirected Request";
+        case 422: return "Unprocessable Content";
         case 426: return "Upgrade Required";
         case 429: return "Too Many Requests";
         case 431: return "Request Header Fields Too Large";

@@ -16,13 +16,15 @@ namespace {
 template <class Config, class Visit>
 void visit_numbers(Config& config, Visit visit) {
     auto& [cluster_id, self, members, raft, tick_ms, operation_timeout_ms, health_timeout_ms, limits, history,
-           snapshots, backup_held_bytes_max, segment_bytes, incarnation, log_salt, recovers_from_peers,
-           takes_tail_for_torn, has_joined, operations_max, cache_bytes_max, apply_bytes_max] = config;
+           answers, snapshots, backup_held_bytes_max, segment_bytes, incarnation, log_salt,
+           recovers_from_peers, takes_tail_for_torn, has_joined, operations_max, cache_bytes_max,
+           apply_bytes_max] = config;
     auto& [raft_self, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
            append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
            uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max] = raft;
     auto& [key_bytes_max, value_bytes_max, batch_bytes_max, batch_operations_max, range_bytes_max] = limits;
     auto& [history_changes_max, history_bytes_max, history_age_ms_max] = history;
+    auto& [answers_count_max, answers_age_ms_max] = answers;
     auto& [snapshot_entries_max, snapshot_bytes_max, snapshot_chunk_bytes] = snapshots;
     static_cast<void>(cluster_id);
     static_cast<void>(self);
@@ -34,6 +36,7 @@ void visit_numbers(Config& config, Visit visit) {
     each(tick_ms, operation_timeout_ms, health_timeout_ms);
     each(key_bytes_max, value_bytes_max, batch_bytes_max, batch_operations_max, range_bytes_max);
     each(history_changes_max, history_bytes_max, history_age_ms_max);
+    each(answers_count_max, answers_age_ms_max);
     each(snapshot_entries_max, snapshot_bytes_max, snapshot_chunk_bytes);
     each(backup_held_bytes_max, segment_bytes, incarnation, log_salt, recovers_from_peers,
          takes_tail_for_torn, has_joined, operations_max, cache_bytes_max, apply_bytes_max);

@@ -132,7 +132,11 @@ Done Restore::fill() {
 Done Restore::write_snapshot() {
     wal::SnapshotWriter writer(wal::kTakenName, {LogIndex(1), kFirstHardState.current_term}, identity());
     if (auto begun = perform(writer.begin()); !begun) return begun;
-    const SnapshotHead head{head_.revision, head_.revision, LogIndex(1), members(), members()};
+    // Sessions of the cluster that the backup is of are none of this one's: its numbers begin where none of
+    // theirs are.
+    const std::uint64_t answers_forgotten = hash_ >> 1U;
+    const SnapshotHead head{head_.revision, head_.revision, LogIndex(1),
+                            members(),      members(),      answers_forgotten};
     if (auto added = perform(writer.add(encode_snapshot_head(head))); !added) return added;
     std::string chunk;
     const auto add_chunk = [&] { return perform(writer.add(std::exchange(chunk, {}))); };

@@ -19,6 +19,10 @@ namespace quorate::server {
     X(WriteTimedOut)                                                      \
     X(WriteDecidedLate) /* after its client was told that nobody knows */ \
     X(ConditionFailed)                                                    \
+    X(WriteRepeated) /* it was answered before */                         \
+    X(SessionExpired)                                                     \
+    X(RefusedAnswersFull)                                                 \
+    X(AnswersForgotten)                                                   \
     /* reads */                                                           \
     X(StaleReadServed)                                                    \
     X(PastRead)                                                           \

@@ -9,10 +9,11 @@ namespace quorate::server {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersionWithoutAnswers = 1;
 constexpr std::size_t kAnyBytes = UINT32_MAX;  // bounded by what there is to read
 
-enum class Item : std::uint8_t { Change = 1, Present = 2 };
+enum class Item : std::uint8_t { Change = 1, Present = 2, Answer = 3 };
 
 void write_record(ByteWriter& writer, const Record& record) {
     writer.u64(record.create_revision).u64(record.mod_revision).u64(record.version).text(record.value);
@@ -27,6 +28,27 @@ Record read_record(ByteReader& reader) {
     return record;
 }
 
+void write_answer(ByteWriter& writer, const AnsweredWrite& write) {
+    writer.u8(static_cast<std::uint8_t>(Item::Answer)).text(write.key).u64(write.fingerprint);
+    writer.u8(write.has_session ? 1 : 0).u64(write.result.revision).u32(write.result.deleted);
+    writer.u8(write.result.condition_failed ? 1 : 0).u64(write.result.mod_revision);
+}
+
+AnsweredWrite read_answer(ByteReader& reader, std::string_view key) {
+    AnsweredWrite write;
+    if (is_once_key(key))
+        write.key = key;
+    else
+        reader.fail();
+    write.fingerprint = reader.u64();
+    write.has_session = reader.boolean();
+    write.result.revision = reader.u64();
+    write.result.deleted = reader.u32();
+    write.result.condition_failed = reader.boolean();
+    write.result.mod_revision = reader.u64();
+    return write;
+}
+
 }  // namespace
 
 std::string encode_snapshot_head(const SnapshotHead& head) {
@@ -37,19 +59,22 @@ std::string encode_snapshot_head(const SnapshotHead& head) {
         .u64(head.oldest_revision)
         .u64(head.members_index.value)
         .text(encode_members(head.members))
-        .text(encode_members(head.first_members));
+        .text(encode_members(head.first_members))
+        .u64(head.answers_forgotten);
     return bytes;
 }
 
 std::optional<SnapshotHead> decode_snapshot_head(std::string_view chunk) {
     ByteReader reader(chunk);
-    if (reader.u8() != kVersion) return std::nullopt;
+    const std::uint8_t version = reader.u8();
+    if (version != kVersion && version != kVersionWithoutAnswers) return std::nullopt;
     SnapshotHead head;
     head.revision = reader.u64();
     head.oldest_revision = reader.u64();
     head.members_index = engine::LogIndex(reader.u64());
     const auto members = decode_members(reader.text(kAnyBytes));
     const auto first_members = decode_members(reader.text(kAnyBytes));
+    if (version == kVersion) head.answers_forgotten = reader.u64();
     if (!reader.finished() || !members || !first_members || head.oldest_revision > head.revision)
         return std::nullopt;
     head.members = *members;
@@ -80,6 +105,10 @@ std::optional<std::string> SnapshotEncoder::next_chunk(const StateMachine& store
         after_ = std::string(state->key);
         changes_done_ = 0;
     }
+    // No key is left when the chunk still has room.
+    const std::uint64_t answers = pin_.answers_last - pin_.answers_forgotten;
+    for (; answers_done_ < answers && bytes.size() < chunk_bytes_; ++answers_done_)
+        write_answer(writer, store.answers().at(pin_.answers_forgotten + answers_done_ + 1));
     if (bytes.empty()) return std::nullopt;
     return bytes;
 }
@@ -88,8 +117,12 @@ std::optional<std::uint64_t> count_snapshot_keys(std::string_view chunk) {
     ByteReader reader(chunk);
     std::uint64_t keys = 0;
     do {
-        const Item item = reader.enumerator(Item::Change, Item::Present);
-        static_cast<void>(reader.text(kAnyBytes));
+        const Item item = reader.enumerator(Item::Change, Item::Answer);
+        const std::string_view key = reader.text(kAnyBytes);
+        if (item == Item::Answer) {
+            static_cast<void>(read_answer(reader, key));
+            continue;
+        }
         if (item == Item::Change) static_cast<void>(reader.u64());
         if (item == Item::Present || reader.boolean()) static_cast<void>(read_record(reader));
         if (item == Item::Present) ++keys;
@@ -102,13 +135,21 @@ bool SnapshotDecoder::add(std::string_view chunk) {
         const auto head = decode_snapshot_head(chunk);
         if (head) head_ = *head;
         has_head_ = head.has_value();
+        if (head) store_.begin_load(head->answers_forgotten);
         return has_head_;
     }
     ByteReader reader(chunk);
     do {
-        const Item item = reader.enumerator(Item::Change, Item::Present);
+        const Item item = reader.enumerator(Item::Change, Item::Answer);
         std::string key(reader.text(kAnyBytes));
-        if (key.empty() || key < last_key_) reader.fail();
+        if (item == Item::Answer) {
+            has_answers_ = true;
+            AnsweredWrite write = read_answer(reader, key);
+            if (reader.failed() || write.result.revision > head_.revision || !store_.load(std::move(write)))
+                return false;
+            continue;
+        }
+        if (has_answers_ || key.empty() || key < last_key_) reader.fail();
         if (key != last_key_) last_revision_ = 0;
         const std::uint64_t revision = item == Item::Change ? reader.u64() : UINT64_MAX;
         if (revision <= last_revision_ || (item == Item::Change && revision > head_.revision)) reader.fail();

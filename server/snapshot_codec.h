@@ -4,12 +4,15 @@
 // chunks, on every node.
 //
 // The first chunk, little-endian:
-//   u8 version = 1 | u64 revision | u64 oldest_revision | u64 members_index | u32 bytes | members (members.h)
-//   | u32 bytes | first members
+//   u8 version = 2 | u64 revision | u64 oldest_revision | u64 members_index | u32 bytes | members (members.h)
+//   | u32 bytes | first members | u64 answers forgotten
 // Every other chunk, until it has what NodeConfig asks for, what there is of the keys in their order: of each
 // its past changes, the oldest first, and then its record, if any:
 //   u8 1, a past change | u32 key bytes | key | u64 revision | u8 0, it was absent; or u8 1 and a record
 //   u8 2                | u32 key bytes | key | a record
+// and then of each answer that is known (answered_writes.h), by its number:
+//   u8 3 | u32 key bytes | Idempotency-Key | u64 fingerprint | u8 has a session | u64 revision | u32 deleted
+//   | u8 condition failed | u64 mod revision
 // A record: u64 create revision | u64 mod revision | u64 version | u32 bytes | value
 
 #include <cstdint>
@@ -31,6 +34,7 @@ struct SnapshotHead {
     engine::LogIndex members_index;  ///< of the entry that put `members` in force
     ClusterMembers members;
     ClusterMembers first_members;  ///< the cluster's first configuration
+    std::uint64_t answers_forgotten = 0;
 
     bool operator==(const SnapshotHead&) const = default;
 };
@@ -57,7 +61,8 @@ class SnapshotEncoder {
     Pin pin_;
     std::uint64_t chunk_bytes_;
     std::optional<std::string> after_;  ///< all there is of the keys up to this one is in earlier chunks,
-    std::size_t changes_done_ = 0;      ///< and so many changes of the next
+    std::size_t changes_done_ = 0;      ///< and so many changes of the next;
+    std::uint64_t answers_done_ = 0;    ///< so many answers
 };
 
 /// Of a chunk behind the first; nothing: it is none, or of a version that this program cannot read.
@@ -76,6 +81,7 @@ class SnapshotDecoder {
  private:
     SnapshotHead head_;
     bool has_head_ = false;
+    bool has_answers_ = false;  ///< no key comes behind them
     StateMachine store_;
     std::vector<PastRecord> changes_;
     std::string last_key_;             ///< of the last item

@@ -17,11 +17,34 @@ constexpr std::size_t kFreedAtOnce = 1024;
 }  // namespace
 
 ApplyResult StateMachine::apply(const Command& command) {
-    ApplyResult result;
     if (command.forget_through > oldest_revision_) {
         oldest_revision_ = std::min(command.forget_through, revision_);
         history_.forget_through(oldest_revision_);
     }
+    answers_.forget_through(command.forget_answers_through);
+    return command.once ? apply_once(command) : write(command);
+}
+
+ApplyResult StateMachine::apply_once(const Command& command) {
+    const auto& [key, session] = *command.once;
+    const std::uint64_t fingerprint = fingerprint_of(command);
+    ApplyResult result{.revision = revision_};
+    if (const AnsweredWrite* known = answers_.find(key); known != nullptr) {
+        const bool is_same = known->fingerprint == fingerprint;
+        if (is_same) result = known->result;
+        result.standing = is_same ? ApplyResult::Standing::Repeated : ApplyResult::Standing::KeyReused;
+    } else if (session && answers_.has_expired(*session)) {
+        result.standing = ApplyResult::Standing::SessionExpired;
+    } else {
+        result = write(command);
+        answers_.add({key, fingerprint, session.has_value(), result});
+    }
+    result.session = answers_.last();
+    return result;
+}
+
+ApplyResult StateMachine::write(const Command& command) {
+    ApplyResult result;
     if (command.condition.kind != Condition::Kind::None &&
         !holds(command.condition, command.operations.front().key)) {
         result.condition_failed = true;
@@ -168,15 +191,22 @@ void StateMachine::unpin(const Pin& pin) {
 
 void StateMachine::free_some() {
     std::uint64_t through = oldest_revision_;
-    for (const Pin& pin : pins_) through = std::min(through, pin.oldest_revision);
+    std::uint64_t answers_through = answers_.forgotten();
+    for (const Pin& pin : pins_) {
+        through = std::min(through, pin.oldest_revision);
+        answers_through = std::min(answers_through, pin.answers_forgotten);
+    }
     history_.free_some(kFreedAtOnce, through);
+    answers_.free_some(kFreedAtOnce, answers_through);
 }
 
 bool StateMachine::discard_some() {
     for (std::size_t i = 0; i < kFreedAtOnce && !records_.empty(); ++i) records_.erase(records_.begin());
     history_.forget_through(revision_);
     history_.free_some(kFreedAtOnce, revision_);
-    return !records_.empty() || history_.forgotten_bytes() > 0;
+    answers_.forget_through(answers_.last());
+    answers_.free_some(kFreedAtOnce, answers_.last());
+    return !records_.empty() || history_.forgotten_bytes() > 0 || answers_.unfreed() > 0;
 }
 
 std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
@@ -210,6 +240,12 @@ void StateMachine::load(std::string key, Record record) {
     records_.emplace_hint(records_.end(), std::move(key), std::move(record));
 }
 
+bool StateMachine::load(AnsweredWrite write) {
+    if (answers_.find(write.key) != nullptr) return false;
+    answers_.add(std::move(write));
+    return true;
+}
+
 void StateMachine::finish_load(std::uint64_t revision, std::uint64_t oldest_revision,
                                std::vector<PastRecord> changes) {
     revision_ = revision;
@@ -231,6 +267,13 @@ std::uint64_t StateMachine::digest() const {
         if (past.revision <= oldest_revision_) continue;  // forgotten
         digest.add(past.revision);
         add(change.key(), past.before ? *past.before : absent);
+    }
+    digest.add(answers_.forgotten()).add(answers_.last());
+    for (std::uint64_t number = answers_.forgotten() + 1; number <= answers_.last(); ++number) {
+        const AnsweredWrite& write = answers_.at(number);
+        digest.add(hash64(write.key)).add(write.fingerprint).add(write.has_session ? 1 : 0);
+        digest.add(write.result.revision).add(write.result.deleted).add(write.result.mod_revision);
+        digest.add(write.result.condition_failed ? 1 : 0);
     }
     return digest.value();
 }

@@ -10,21 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "server/answered_writes.h"
+#include "server/apply_result.h"
 #include "server/command.h"
 #include "server/key_history.h"
 #include "server/record.h"
 
 namespace quorate::server {
-
-struct ApplyResult {
-    std::uint64_t revision = 0;  ///< of the store, after the command
-    std::uint32_t deleted = 0;   ///< keys that its Delete operations found
-    bool condition_failed = false;
-    std::uint64_t mod_revision =
-        0;  ///< of the key of a one-operation command, after it; 0 when absent or for a batch
-
-    bool operator==(const ApplyResult&) const = default;
-};
 
 struct RangeQuery {
     std::optional<std::string> start;  ///< inclusive; absent: from the first key
@@ -57,10 +49,13 @@ struct KeyState {
     const Record* record = nullptr;          ///< null: absent
 };
 
-/// A moment that a store keeps: the present of then, and the past behind `oldest_revision`.
+/// A moment that a store keeps: the present of then, the past behind `oldest_revision`, and the answers that
+/// are known, with the numbers behind `answers_forgotten`.
 struct Pin {
     std::uint64_t revision = 0;
     std::uint64_t oldest_revision = 0;  ///< `revision`: nothing of the past
+    std::uint64_t answers_forgotten = 0;
+    std::uint64_t answers_last = 0;  ///< the largest number for both: none of them
 
     bool operator==(const Pin&) const = default;
 };
@@ -70,7 +65,7 @@ class StateMachine {
  public:
     /// A command that changes something takes the next revision, all of its operations the same one. A
     /// condition that does not hold, or deletes of absent keys alone, change nothing; nor does the history
-    /// that a command forgets.
+    /// that a command forgets. One that must happen once, and has, gives its first answer.
     ApplyResult apply(const Command& command);
 
     /// Of the last write that changed something; 0 in the beginning.
@@ -84,9 +79,13 @@ class StateMachine {
 
     /// Keeps what there is of the present and the past, whatever is forgotten later, for state_behind(),
     /// until it is unpinned. What can be read does not depend on it. Each pin stands for itself.
-    [[nodiscard]] Pin pin() { return pins_.emplace_back(revision_, oldest_revision_); }
-    /// The same of the present alone.
-    [[nodiscard]] Pin pin_present() { return pins_.emplace_back(revision_, revision_); }
+    [[nodiscard]] Pin pin() {
+        return pins_.emplace_back(revision_, oldest_revision_, answers_.forgotten(), answers_.last());
+    }
+    /// The same of the present of the keys alone.
+    [[nodiscard]] Pin pin_present() {
+        return pins_.emplace_back(revision_, revision_, UINT64_MAX, UINT64_MAX);
+    }
     void unpin(const Pin& pin);
     /// The first key behind `after` (absent: the first of all) that had something at `pin`, which the store
     /// keeps.
@@ -101,11 +100,15 @@ class StateMachine {
 
     /// The other way: what a new store begins with, key after key in their order, and then how far it is.
     void load(std::string key, Record record);
+    /// False: there is one with its key. Answers come in the order of their numbers.
+    [[nodiscard]] bool load(AnsweredWrite write);
+    void begin_load(std::uint64_t answers_forgotten) { answers_.begin_behind(answers_forgotten); }
     void finish_load(std::uint64_t revision, std::uint64_t oldest_revision, std::vector<PastRecord> changes);
 
     /// What was there before it is forgotten.
     [[nodiscard]] std::uint64_t oldest_revision() const { return oldest_revision_; }
     [[nodiscard]] const KeyHistory& history() const { return history_; }
+    [[nodiscard]] const AnsweredWrites& answers() const { return answers_; }
 
     /// Keys.
     [[nodiscard]] std::size_t size() const { return records_.size(); }
@@ -118,6 +121,8 @@ class StateMachine {
     bool operator==(const StateMachine&) const = default;
 
  private:
+    [[nodiscard]] ApplyResult apply_once(const Command& command);
+    [[nodiscard]] ApplyResult write(const Command& command);
     void put(const Operation& operation, std::uint64_t revision, bool has_deleted);
     [[nodiscard]] bool remove(const std::string& key, std::uint64_t revision);
     [[nodiscard]] bool holds(const Condition& condition, const std::string& key) const;
@@ -131,6 +136,7 @@ class StateMachine {
     // B-tree.
     std::map<std::string, Record, std::less<>> records_;
     KeyHistory history_;
+    AnsweredWrites answers_;
     std::uint64_t revision_ = 0;
     std::uint64_t oldest_revision_ = 0;
     std::vector<Pin> pins_;

@@ -4,7 +4,7 @@
 
 #include <variant>
 
-#include "server/state_machine.h"
+#include "server/apply_result.h"
 
 namespace quorate::server {
 
@@ -29,12 +29,17 @@ struct WriteNotApplied {
 struct WriteDiskFull {
     bool operator==(const WriteDiskFull&) const = default;
 };
+/// The store knows as many answers as it may: the write has an Idempotency-Key that is new, and nothing
+/// happened.
+struct WriteAnswersFull {
+    bool operator==(const WriteAnswersFull&) const = default;
+};
 /// The time is over and nobody knows: it may have happened, or happen later.
 struct WriteUnknown {
     bool operator==(const WriteUnknown&) const = default;
 };
 
-using WriteOutcome =
-    std::variant<WriteApplied, WriteNotLeader, WriteOverloaded, WriteNotApplied, WriteDiskFull, WriteUnknown>;
+using WriteOutcome = std::variant<WriteApplied, WriteNotLeader, WriteOverloaded, WriteNotApplied,
+                                  WriteDiskFull, WriteAnswersFull, WriteUnknown>;
 
 }  // namespace quorate::server

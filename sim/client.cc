@@ -80,7 +80,8 @@ server::HttpRequest prepare_order(const OperationLine& line, const std::vector<s
 std::string key_name(std::uint64_t key) { return fmt::format("k{:04}", key); }
 
 PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee,
-                        const std::vector<server::Member>& members, const std::string& after) {
+                        const std::vector<server::Member>& members, const std::string& after,
+                        std::uint64_t session) {
     PreparedAttempt prepared;
     Attempt& attempt = prepared.attempt;
     server::HttpRequest& request = prepared.request;
@@ -146,6 +147,14 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             request.target = prepare_range(line, after, attempt);
             if (line.kind == RequestKind::PastRange) request.target += "&" + past();
             break;
+    }
+    if (line.once != 0 && !attempt.writes.empty()) {
+        attempt.once = fmt::format("a{}", number);
+        request.headers.push_back({"Idempotency-Key", attempt.once});
+        if (line.once == static_cast<std::uint64_t>(Sending::InSession)) {
+            attempt.session = session;
+            request.headers.push_back({"Quorate-Session", std::to_string(session)});
+        }
     }
     return prepared;
 }

@@ -25,10 +25,10 @@ struct PreparedAttempt {
 };
 
 /// `number` names the attempt among all of a run, and `members` are the nodes as they are now. A range begins
-/// behind `after`, if that is a key.
+/// behind `after`, if that is a key. `session` is the client's.
 [[nodiscard]] PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const Referee& referee,
                                       const std::vector<server::Member>& members,
-                                      const std::string& after = {});
+                                      const std::string& after = {}, std::uint64_t session = 0);
 
 struct Client {
     std::vector<OperationLine> lines;
@@ -39,7 +39,9 @@ struct Client {
     /// What it waits for: its attempt's answer, or the end of a pause. Never reused.
     std::uint64_t token = 0;
     std::optional<PreparedAttempt> attempt;  ///< on its way
-    std::uint64_t called_us = 0;             ///< when it was sent
+    std::optional<PreparedAttempt> again;    ///< the same, which is to be sent once more
+    std::uint64_t called_us = 0;             ///< when it was first sent
+    std::uint64_t session = 0;               ///< that its next writes belong to
     std::size_t node = 0;                    ///< whom it asked
 
     [[nodiscard]] bool is_done() const { return next == lines.size(); }

@@ -50,6 +50,7 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     config_.operations_max = static_cast<std::uint32_t>(s.operations_max);
     config_.cache_bytes_max = s.cache_bytes_max;
     config_.history = {s.history_changes_max, s.history_bytes_max, s.history_age_ms_max};
+    config_.answers = {s.answers_max, s.answers_age_ms_max};
     config_.snapshots = {s.snapshot_entries_max, s.snapshot_bytes_max, s.snapshot_chunk_bytes};
     config_.apply_bytes_max = s.apply_bytes_max;
 }

@@ -19,6 +19,7 @@ namespace quorate::sim {
     X(NextPageAsked)   /* of a range */                         \
     X(ReadFailedInRun) /* of the log, for a peer or to apply */ \
     X(WriteTriedAgain) /* its outcome was unknown */            \
+    X(WriteSentAgain)  /* the same one, with its key */         \
     X(NodeBegunAnew)   /* by another name, after it was removed */
 
 enum class Situation : std::uint8_t {

@@ -15,8 +15,10 @@ constexpr std::uint64_t kEventsMaxAtLeast = 20'000'000;
 constexpr std::uint64_t kEventsOfTick = 20;
 constexpr std::uint64_t kEventsOfOperation = 200;
 
-/// Tries of a write, on average: every other one that has no answer in time is tried again.
+/// Tries of a write, on average: every other one that has no answer in time is tried again; what happens once
+/// is, ever less often, until it has one.
 constexpr std::uint64_t kTriesOfWrite = 2;
+constexpr std::uint64_t kTriesOfOnce = 6;
 
 bool is_write(RequestKind kind) {
     return kind == RequestKind::Put || kind == RequestKind::PutIf || kind == RequestKind::Delete ||
@@ -51,7 +53,7 @@ std::uint64_t patience_us(const Plan& plan) {
             line.kind == RequestKind::Batch ? std::max(line.key, line.last_key) - line.key + 1 : 1;
         // Half of a window waits for the job that the other half is in.
         const std::uint64_t per_round = (window(s, keys * (line.bytes + kEntryBytes)) + 1) / 2;
-        us += kTriesOfWrite * round_us / per_round;
+        us += (line.once != 0 ? kTriesOfOnce : kTriesOfWrite) * round_us / per_round;
         written_bytes += keys * (line.bytes + kEntryBytes);
     }
     // Each holds all that was ever written at most, a job for each chunk, and waits for one that is under

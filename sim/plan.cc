@@ -38,7 +38,7 @@ Fields fields_of(FaultLine& line) {
 Fields fields_of(OperationLine& line) {
     return {{"client", &line.client}, {"key", &line.key},     {"last_key", &line.last_key},
             {"node", &line.node},     {"bytes", &line.bytes}, {"pause_us", &line.pause_us},
-            {"limit", &line.limit}};
+            {"limit", &line.limit},   {"once", &line.once}};
 }
 
 Fields fields_of(Shape& shape) {

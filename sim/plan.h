@@ -91,6 +91,13 @@ inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(Reques
 [[nodiscard]] std::string_view to_string(RequestKind kind);
 [[nodiscard]] constexpr bool changes_members(RequestKind kind) { return kind >= RequestKind::Join; }
 
+/// How a client sends a write.
+enum class Sending : std::uint8_t {
+    Plain,      ///< who does not know what has become of it may write another value then
+    Once,       ///< with an Idempotency-Key, until it is answered
+    InSession,  ///< the same, in a session
+};
+
 /// One operation of one client, which does its own in order.
 struct OperationLine {
     std::uint64_t client = 0;
@@ -101,6 +108,7 @@ struct OperationLine {
     std::uint64_t bytes = 0;     ///< of a value written; of the past: so many revisions back
     std::uint64_t pause_us = 0;  ///< before it begins, after the one before has ended
     std::uint64_t limit = 0;     ///< Range: entries of a page at most, up to 1,000; 0: the node's own
+    std::uint64_t once = 0;      ///< of a write, a Sending
 
     bool operator==(const OperationLine&) const = default;
 };
@@ -149,6 +157,8 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(history_changes_max, 10000, 0, kBoundless)                                                           \
     X(history_bytes_max, 67108864, 0, kBoundless)                                                          \
     X(history_age_ms_max, 600000, 1, kBoundless)                                                           \
+    X(answers_max, 1000000, 1, kBoundless)                                                                 \
+    X(answers_age_ms_max, 300000, 1, kBoundless)                                                           \
     X(snapshot_entries_max, 1000000, 1, kBoundless)                                                        \
     X(snapshot_bytes_max, 268435456, 1, kBoundless)                                                        \
     X(snapshot_chunk_bytes, 262144, 1, 4'194'304)                                                          \

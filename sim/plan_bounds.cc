@@ -177,6 +177,7 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
                     Bound{"last_key", line.last_key, 0, s.keys - 1}, Bound{"node", line.node, 0, s.nodes - 1},
                     Bound{"bytes", line.bytes, 0, is_change ? s.nodes - 1 : kValueBytesMax},
                     Bound{"limit", line.limit, 0, is_change ? s.nodes - 1 : server::kRangeLimitDefault},
+                    Bound{"once", line.once, 0, static_cast<std::uint64_t>(Sending::InSession)},
                     Bound{"pause_us", line.pause_us, 0, kHourUs}}))
             return wrong;
         const bool is_batch = line.kind == RequestKind::Batch && line.last_key > line.key;

@@ -90,7 +90,7 @@ void Referee::look_at(std::size_t node, const server::QueueUse& queue) {
 // State Machine Safety: "if a server has applied a log entry at a given index to its state machine, no other
 // server will ever apply a different log entry for the same index". Thesis Fig. 3.2.
 void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex index,
-                            const wal::LogEntry& entry) {
+                            const wal::LogEntry& entry, const server::StateMachine& store) {
     if (index.value != ++applied_of(node)) {
         return violate("Order", fmt::format("node {} applied entry {} after entry {}", node + 1, index.value,
                                             applied_of(node) - 1));
@@ -103,7 +103,7 @@ void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex
                     fmt::format("node {} applied another entry at {} (term {}) than was committed (term {})",
                                 node + 1, index.value, entry.term.value, known.term.value));
         }
-        return;
+        return compare(node, index, store, "Replica Agreement");
     }
     if (index.value > chain_.size() + 1) {
         return violate("Order", fmt::format("node {} applied entry {} before anybody applied entry {}",
@@ -121,7 +121,26 @@ void Referee::entry_applied(std::size_t node, const engine::Raft& raft, LogIndex
             violate("Membership", fmt::format("entry {} skips the joint configuration", index.value));
         membership_ = members->membership();
     }
-    chain_.push_back({entry.term, hash, raft.current_term(), revision_, forgotten_});
+    chain_.push_back(
+        {entry.term, hash, raft.current_term(), revision_, forgotten_, answers_given_, answers_forgotten_});
+    compare(node, index, store, "Replica Agreement");
+}
+
+// How far a store has come, against what the log has made of ours.
+void Referee::compare(std::size_t node, LogIndex index, const server::StateMachine& store,
+                      std::string_view property) {
+    const Committed& last = chain_[index.value - 1];
+    if (store.revision() != last.revision || store.oldest_revision() != last.forgotten) {
+        violate(property, fmt::format("node {} at entry {} has revisions {} to {}, the log {} to {}",
+                                      node + 1, index.value, store.oldest_revision(), store.revision(),
+                                      last.forgotten, last.revision));
+    }
+    const auto& answers = store.answers();
+    if (answers.last() != last.answers || answers.forgotten() != last.answers_forgotten) {
+        violate(property, fmt::format("node {} at entry {} knows answers {} to {}, the log {} to {}",
+                                      node + 1, index.value, answers.forgotten() + 1, answers.last(),
+                                      last.answers_forgotten + 1, last.answers));
+    }
 }
 
 // Snapshot Equals Log: what it holds is what the entries that it covers have made.
@@ -136,10 +155,8 @@ void Referee::store_replaced(std::size_t node, LogIndex index, const server::Sta
         return wrong(fmt::format("it had applied entry {}", applied_of(node)));
     applied_of(node) = index.value;
     const Committed& last = chain_[index.value - 1];
-    if (store.revision() != last.revision || store.oldest_revision() != last.forgotten) {
-        return wrong(fmt::format("it has revisions {} to {}, the log {} to {}", store.oldest_revision(),
-                                 store.revision(), last.forgotten, last.revision));
-    }
+    compare(node, index, store, "Snapshot Equals Log");
+    if (violation_) return;
     std::size_t keys = 0;
     const auto check = [&](const std::string& key, std::uint64_t revision) {
         const Version* version = at(key, revision);
@@ -162,6 +179,15 @@ void Referee::store_replaced(std::size_t node, LogIndex index, const server::Sta
     if (store.size() != keys) wrong(fmt::format("it has {} keys, not {}", store.size(), keys));
 }
 
+// Whether a write that must happen once does so now.
+bool Referee::happens(const server::Once& once) {
+    const auto known = answers_.find(once.key);
+    if (known != answers_.end() && known->second > answers_forgotten_) return false;
+    if (once.session && (*once.session < answers_forgotten_ || *once.session > answers_given_)) return false;
+    answers_[once.key] = ++answers_given_;
+    return true;
+}
+
 void Referee::apply(const server::Command& command) {
     using Kind = server::Condition::Kind;
     const auto mod = [&] { return mod_revision(command.operations.front().key); };
@@ -170,6 +196,9 @@ void Referee::apply(const server::Command& command) {
                std::ranges::find(command.condition.revisions, mod()) != command.condition.revisions.end();
     };
     forgotten_ = std::max(forgotten_, std::min(command.forget_through, revision_));
+    answers_forgotten_ =
+        std::max(answers_forgotten_, std::min(command.forget_answers_through, answers_given_));
+    if (command.once && !happens(*command.once)) return;
     bool holds = true;
     switch (command.condition.kind) {
         case Kind::None: break;
@@ -219,6 +248,8 @@ const Referee::Version* Referee::at(std::string_view key, std::uint64_t revision
 
 // Nothing happened, and nothing will.
 Fate Referee::refused(const Attempt& attempt) {
+    // What has a key is sent again as it is.
+    if (!attempt.once.empty()) return Fate::Refused;
     for (const server::Operation& write : attempt.writes) {
         if (write.kind != server::Operation::Kind::Put) continue;
         const std::string name(value_name(write.value));
@@ -249,6 +280,14 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
         case 412: break;
         case 410:
             if (code_of(response) == "node_removed") return refused(attempt);
+            if (code_of(response) == "session_expired") {
+                if (!attempt.session || *attempt.session >= answers_forgotten_)
+                    violate("Sessions",
+                            fmt::format("attempt {} is told that session {} has expired: only {} "
+                                        "answers are forgotten",
+                                        attempt.number, attempt.session.value_or(0), answers_forgotten_));
+                return attempt.may_have_happened ? Fate::Unknown : refused(attempt);
+            }
             if (attempt.past_revision.value_or(UINT64_MAX) >= forgotten_)
                 violate("History",
                         fmt::format("attempt {} is told that revision {} is forgotten: the cluster "

@@ -52,6 +52,10 @@ struct Attempt {
     bool is_order = false;                       ///< to lead or to snapshot: neither reads nor writes
     bool is_backup = false;
     std::optional<std::uint64_t> if_revision;  ///< If-Match, or If-None-Match: * when 0
+    std::string once;                          ///< its Idempotency-Key, if any
+    std::optional<std::uint64_t> session;
+    /// Sent before, and not answered: what is said of one try is not said of the others.
+    bool may_have_happened = false;
 };
 
 enum class Fate : std::uint8_t {
@@ -77,8 +81,9 @@ class Referee {
     void store_replaced(std::size_t node, engine::LogIndex index, const server::StateMachine& store);
     /// After each step of its engine.
     void look_at(std::size_t node, const engine::Raft& raft);
+    /// `store` is the node's, after it.
     void entry_applied(std::size_t node, const engine::Raft& raft, engine::LogIndex index,
-                       const wal::LogEntry& entry);
+                       const wal::LogEntry& entry, const server::StateMachine& store);
 
     /// Bounded Memory.
     void look_at(std::size_t node, const server::QueueUse& queue);
@@ -97,9 +102,11 @@ class Referee {
     struct Committed {
         engine::Term term;
         std::uint64_t payload_hash = 0;
-        engine::Term seen_in_term;    ///< of the first node that applied it
-        std::uint64_t revision = 0;   ///< of the store, after it
-        std::uint64_t forgotten = 0;  ///< what was there before this revision
+        engine::Term seen_in_term;            ///< of the first node that applied it
+        std::uint64_t revision = 0;           ///< of the store, after it
+        std::uint64_t forgotten = 0;          ///< what was there before this revision
+        std::uint64_t answers = 0;            ///< given until then to writes that must happen once,
+        std::uint64_t answers_forgotten = 0;  ///< and so many of them are not known any more
     };
     // A key from one revision on; no value: absent.
     struct Version {
@@ -110,6 +117,9 @@ class Referee {
     [[nodiscard]] std::uint64_t& applied_of(std::size_t node);
     [[nodiscard]] Fate refused(const Attempt& attempt);
     void apply(const server::Command& command);
+    [[nodiscard]] bool happens(const server::Once& once);
+    void compare(std::size_t node, engine::LogIndex index, const server::StateMachine& store,
+                 std::string_view property);
     [[nodiscard]] const Version* at(std::string_view key, std::uint64_t revision) const;
     void check_read(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
     void check_range(const Attempt& attempt, const server::HttpResponse& response, std::uint64_t revision);
@@ -126,7 +136,10 @@ class Referee {
     std::set<std::string, std::less<>> values_applied_;
     std::set<std::string, std::less<>> values_refused_;
     std::uint64_t highest_answered_ = 0;
-    std::uint64_t forgotten_ = 0;  ///< what was there before this revision
+    std::uint64_t forgotten_ = 0;                                ///< what was there before this revision
+    std::map<std::string, std::uint64_t, std::less<>> answers_;  ///< by Idempotency-Key: its last number
+    std::uint64_t answers_given_ = 0;
+    std::uint64_t answers_forgotten_ = 0;
 };
 
 /// What makes a write's value known again: the part before the dot.

@@ -16,6 +16,7 @@ constexpr std::uint64_t kMs = 1000;
 constexpr std::uint64_t kOrdersChance = 300'000;
 /// Plans whose members change: millionths.
 constexpr std::uint64_t kChangesChance = 400'000;
+constexpr std::uint64_t kOnceChance = 500'000;
 constexpr std::uint64_t kLargeValuesChance = 30'000;
 constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
 constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
@@ -310,6 +311,25 @@ class Planner {
         if (dice_.chance(kLargeValuesChance)) add_large_values();
         if (dice_.chance(kOrdersChance)) add_orders();
         if (s.nodes > 1 && dice_.chance(kChangesChance)) add_changes();
+        if (dice_.chance(kOnceChance)) add_keys();
+    }
+
+    // Writes that happen once. Without a session that holds for as long as answers are known at least, as the
+    // leader's clock tells it: where clocks jump nobody relies on it.
+    void add_keys() {
+        Shape& s = plan_.shape;
+        const bool has_sound_clocks = std::ranges::none_of(plan_.faults, [](const FaultLine& line) {
+            return line.kind == FaultKind::ClockJump || line.kind == FaultKind::ClockDrift;
+        });
+        const bool all_in_sessions = !has_sound_clocks || dice_.flip();
+        if (dice_.flip()) s.answers_max = dice_.skewed(1, 64);
+        s.answers_age_ms_max = all_in_sessions ? dice_.skewed(50, 600'000) : kBoundless;
+        const std::uint64_t chance = dice_.between(50'000, 1'000'000);
+        for (OperationLine& line : plan_.operations) {
+            const bool is_in_session = all_in_sessions || dice_.flip();
+            if (dice_.chance(chance))
+                line.once = static_cast<std::uint64_t>(is_in_session ? Sending::InSession : Sending::Once);
+        }
     }
 
     // Members come and go. What a disk loses beside that may leave too few to go on with, at any time: those

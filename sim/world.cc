@@ -48,7 +48,8 @@ void World::judge_history() {
     moment_.node = 0;
     for (std::size_t i = 0; i < clients_.size(); ++i) {
         const Client& c = clients_[i];
-        if (c.attempt) witness_.saw(i, c.attempt->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
+        const auto& open = c.attempt ? c.attempt : c.again;
+        if (open) witness_.saw(i, open->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
     }
     if (options_.history) options_.history(witness_.history());
     const Judgement judgement = judge_linearizability(witness_.history());
@@ -147,7 +148,8 @@ void World::stepped(std::size_t node, const engine::Output& output) {
 
 void World::applied(std::size_t node, engine::LogIndex index, const wal::LogEntry& entry) {
     hash(index.value ^ (entry.term.value << 32U));
-    referee_.entry_applied(node, hosts_[node]->node().raft(), index, entry);
+    const server::Node& applier = hosts_[node]->node();
+    referee_.entry_applied(node, applier.raft(), index, entry, applier.store());
 }
 
 void World::store_replaced(std::size_t node, engine::LogIndex index, const server::StateMachine& store) {

@@ -22,12 +22,38 @@ void World::client_acts(std::size_t client) {
     Client& c = clients_[client];
     if (c.is_done()) return;
     if (c.attempt) {
-        const bool is_write = !c.attempt->attempt.writes.empty();
-        witness_.saw(client, c.attempt->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
+        const PreparedAttempt attempt = std::move(*c.attempt);
         c.attempt.reset();
-        if (is_write && !tries_again()) return operation_ends(client);
+        if (remains_unknown(client, attempt)) return operation_ends(client);
+        if (c.again) return client_waits(client, pause_us(c));
     }
     attempt_next(client);
+}
+
+// Nobody knows what has become of the attempt. True: nor does its client try any more.
+bool World::remains_unknown(std::size_t client, const PreparedAttempt& attempt) {
+    if (keeps(client, attempt, true)) return false;
+    witness_.saw(client, attempt.attempt, Fate::Unknown, clients_[client].called_us, now_us_, nullptr);
+    return !attempt.attempt.writes.empty() && !tries_again();
+}
+
+// Before the next try. What may be on its way still is sent again ever less often: each try is another entry.
+std::uint64_t World::pause_us(const Client& client) {
+    const std::uint64_t doublings =
+        client.again ? std::min<std::uint64_t>(client.tries, kPauseDoublingsMax) : 0;
+    return (kClientPauseMs << doublings) * kMs;
+}
+
+// Whether its client sends it again as it is: what has an Idempotency-Key happens once.
+bool World::keeps(std::size_t client, const PreparedAttempt& attempt, bool may_have_happened) {
+    if (attempt.attempt.once.empty()) return false;
+    Client& c = clients_[client];
+    c.again = attempt;
+    if (may_have_happened) {
+        ++result_.unknown;
+        c.again->attempt.may_have_happened = true;
+    }
+    return true;
 }
 
 // The outcome of a write is unknown. Some write another value then, which nobody takes for the first; where
@@ -50,12 +76,20 @@ std::size_t World::node_to_ask(const OperationLine& line, std::uint64_t tries) c
 void World::attempt_next(std::size_t client) {
     Client& c = clients_[client];
     if (c.tries == 0) c.began_us = now_us_;
-    if (c.tries >= kTriesMax) return operation_ends(client);
+    if (c.tries >= kTriesMax) {
+        if (c.again) witness_.saw(client, c.again->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
+        return operation_ends(client);
+    }
     const OperationLine& line = c.lines[c.next];
     c.node = node_to_ask(line, c.tries++);
     if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
-    c.attempt = prepare(line, next_number_++, referee_, members_, c.after);
-    c.called_us = now_us_;
+    if (c.again) {
+        c.attempt = std::exchange(c.again, std::nullopt);
+        if (c.attempt->attempt.may_have_happened) reached(mark_of(Situation::WriteSentAgain));
+    } else {
+        c.attempt = prepare(line, next_number_++, referee_, members_, c.after, c.session);
+        c.called_us = now_us_;
+    }
     // After the storm all are patient: who gives up at once and asks again can keep a slow cluster busy for
     // ever.
     const std::uint64_t patience_ms =
@@ -76,7 +110,9 @@ void World::deliver_request(std::size_t node, std::size_t client, std::uint64_t 
     if (c.token != token || !c.attempt) return;  // its time is over
     if (!hosts_[node]->is_up()) {
         // Connection refused: nothing happened.
+        const PreparedAttempt attempt = std::move(*c.attempt);
         c.attempt.reset();
+        keeps(client, attempt, false);
         return client_waits(client, kClientPauseMs * kMs);
     }
     const server::HttpExchange exchange = next_number_++;
@@ -147,12 +183,12 @@ void World::deliver_response(const ArrivingResponse& arrived) {
     if (c.token != arrived.token || !c.attempt) return;  // its client has given up
     const PreparedAttempt attempt = std::move(*c.attempt);
     c.attempt.reset();
-    const bool is_write = !attempt.attempt.writes.empty();
     const Fate fate = arrived.response ? referee_.judge(attempt.attempt, *arrived.response) : Fate::Unknown;
-    witness_.saw(arrived.client, attempt.attempt, fate, c.called_us, now_us_,
-                 arrived.response ? &*arrived.response : nullptr);
+    const bool has_ended = arrived.response && begins_session(arrived.client, *arrived.response);
     switch (fate) {
         case Fate::Done:
+            witness_.saw(arrived.client, attempt.attempt, fate, c.called_us, now_us_,
+                         arrived.response ? &*arrived.response : nullptr);
             if (!attempt.attempt.is_stale_read && !attempt.attempt.is_order)
                 last_served_us_[c.node] = now_us_;
             if (arrived.response && goes_on(arrived.client, attempt.attempt, *arrived.response)) return;
@@ -160,11 +196,34 @@ void World::deliver_response(const ArrivingResponse& arrived) {
             if (arrived.response) result_.answers.add(c.lines[c.next].kind, arrived.response->status);
             return operation_ends(arrived.client);
         case Fate::Unknown:
-            if (!is_write) ++result_.refused;
-            if (is_write && !tries_again()) return operation_ends(arrived.client);
+            if (attempt.attempt.writes.empty()) ++result_.refused;
+            if (has_ended) {
+                witness_.saw(arrived.client, attempt.attempt, fate, c.called_us, now_us_, nullptr);
+                return operation_ends(arrived.client);
+            }
+            if (remains_unknown(arrived.client, attempt)) return operation_ends(arrived.client);
+            return client_waits(arrived.client, pause_us(c));
+        case Fate::Refused:
+            ++result_.refused;
+            // Room for another answer may never come.
+            if (arrived.response->status == 429 && !attempt.attempt.once.empty()) {
+                if (attempt.attempt.may_have_happened)
+                    witness_.saw(arrived.client, attempt.attempt, Fate::Unknown, c.called_us, now_us_,
+                                 nullptr);
+                return operation_ends(arrived.client);
+            }
+            if (!has_ended) keeps(arrived.client, attempt, false);
             return client_waits(arrived.client, kClientPauseMs * kMs);
-        case Fate::Refused: ++result_.refused; return client_waits(arrived.client, kClientPauseMs * kMs);
     }
+}
+
+// What the answer says of sessions. True: that of its attempt has ended.
+bool World::begins_session(std::size_t client, const server::HttpResponse& response) {
+    const auto session = std::ranges::find_if(
+        response.headers, [](const server::HttpHeader& header) { return header.is("Quorate-Session"); });
+    if (session == response.headers.end()) return false;
+    clients_[client].session = std::stoull(session->value);
+    return response.status == 410;
 }
 
 // A page of a range may not be the last.
@@ -181,6 +240,7 @@ bool World::goes_on(std::size_t client, const Attempt& attempt, const server::Ht
 void World::operation_ends(std::size_t client) {
     Client& c = clients_[client];
     c.tries = 0;
+    c.again.reset();
     c.after.clear();
     ++c.next;
     // After the storm nobody dawdles: what is left shall be over in a bounded time.

@@ -33,6 +33,7 @@ inline constexpr std::uint64_t kSecond = 1'000'000;
 inline constexpr std::uint64_t kTurnUsMax = 100;
 inline constexpr std::uint64_t kDialMs = 100;
 inline constexpr std::uint64_t kClientPauseMs = 20;
+inline constexpr std::uint64_t kPauseDoublingsMax = 8;
 /// Attempts of one operation before its client gives up.
 inline constexpr std::uint64_t kTriesMax = 200;
 /// That a client whose write may have happened writes again: millionths.
@@ -151,6 +152,10 @@ class World final : public Surroundings {
     void attempt_next(std::size_t client);
     void deliver_request(std::size_t node, std::size_t client, std::uint64_t token);
     void deliver_response(const ArrivingResponse& arrived);
+    [[nodiscard]] bool remains_unknown(std::size_t client, const PreparedAttempt& attempt);
+    [[nodiscard]] static std::uint64_t pause_us(const Client& client);
+    bool keeps(std::size_t client, const PreparedAttempt& attempt, bool may_have_happened);
+    [[nodiscard]] bool begins_session(std::size_t client, const server::HttpResponse& response);
     [[nodiscard]] bool tries_again();
     void operation_ends(std::size_t client);
     [[nodiscard]] bool goes_on(std::size_t client, const Attempt& attempt,

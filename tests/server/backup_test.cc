@@ -77,7 +77,7 @@ RC_GTEST_PROP(Backup, HoldsTheStoreAsItWasWhenItWasPinned, ()) {
     StateMachine store;
     const auto change = [&] {
         for (std::size_t i = number_up_to(10); i > 0; --i)
-            store.apply(number_up_to(5) == 0 ? Command{{}, {}, 1 + number_up_to(20)} : any_command());
+            store.apply(number_up_to(5) == 0 ? Command{{}, {}, 1 + number_up_to(20)} : any_plain_command());
         store.free_some();
     };
     change();

@@ -32,6 +32,32 @@ TEST(Command, BytesAreThoseOfTheTable) {
     const Command command{{{Operation::Kind::Put, "k", "vv"}}, {Condition::Kind::RevisionIn, {7}}};
     const std::string expected("\x01\x03\x01\x07\0\0\0\0\0\0\0\x01\0\0\0\x01\x01\0\0\0k\x02\0\0\0vv", 27);
     EXPECT_EQ(encode_command(command), expected);
+    const Command once{.operations = {{Operation::Kind::Delete, "k", {}}}, .once = Once{"id", 9}};
+    const std::string begins("\x03\x02\0\0\0id\x01\x09\0\0\0\0\0\0\0\0\0\x01", 19);
+    EXPECT_EQ(encode_command(once).substr(0, 19), begins);
+    EXPECT_EQ(encode_command({.forget_answers_through = 5}), std::string("\x04\x05\0\0\0\0\0\0\0", 9));
+}
+
+TEST(Command, WritesAreToldApartByWhatTheyWrite) {
+    const auto of = [](std::vector<Operation> operations, Condition condition = {}) {
+        return fingerprint_of({std::move(operations), std::move(condition)});
+    };
+    const Operation put{Operation::Kind::Put, "k", "v"};
+    const Operation remove{Operation::Kind::Delete, "k", {}};
+    EXPECT_EQ(of({put}), of({put}));
+    EXPECT_NE(of({put}), of({{Operation::Kind::Put, "kv", ""}})) << "where a key ends counts";
+    EXPECT_NE(of({put}), of({put, put}));
+    EXPECT_NE(of({remove}), of({{Operation::Kind::Put, "k", {}}}));
+    EXPECT_NE(of({put}), of({put}, {Condition::Kind::Absent, {}}));
+    EXPECT_NE(of({put}, {Condition::Kind::RevisionIn, {1}}), of({put}, {Condition::Kind::RevisionIn, {2}}));
+}
+
+TEST(Command, AnIdempotencyKeyIsShortAndVisible) {
+    EXPECT_TRUE(is_once_key("8e03978e-40d5-43e8-bc93-6894a57f9324"));
+    EXPECT_TRUE(is_once_key(std::string(64, '~')));
+    for (const std::string& key : {std::string(), std::string(65, 'k'), std::string("a b"),
+                                   std::string("\x7f"), std::string("\xc3\xa4")})
+        EXPECT_FALSE(is_once_key(key)) << key;
 }
 
 TEST(Command, RefusesWhatNoLogMayHold) {

@@ -37,11 +37,22 @@ inline Condition any_condition(std::size_t revisions_near) {
     return condition;
 }
 
-inline Command any_command() {
+inline std::string some_once_key() { return *rc::gen::element<std::string>("!", "a", "b", "c", "~~"); }
+
+inline Command any_plain_command() {
     Command command;
     for (std::size_t i = 1 + number_up_to(4); i > 0; --i)
         command.operations.push_back(any_operation(some_key()));
     if (command.operations.size() == 1) command.condition = any_condition(20);
+    return command;
+}
+
+inline Command any_command() {
+    Command command = any_plain_command();
+    if (number_up_to(2) == 0) {
+        command.once = Once{some_once_key(), std::nullopt};
+        if (number_up_to(1) == 0) command.once->session = number_up_to(20);
+    }
     return command;
 }
 

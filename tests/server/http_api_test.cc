@@ -286,12 +286,42 @@ TEST(Writes, CarryTheirConditions) {
     expect_refusal(parse("POST", "/kv/batch", {{"If-None-Match", "*"}}, "DEL k"), 400, "invalid_condition");
 }
 
-TEST(Writes, RefuseWhatTheyWouldHaveToIgnore) {
+TEST(Writes, HappenOnceWithAKey) {
     const std::vector<HttpHeader> key{{"idempotency-key", "once"}};
-    expect_refusal(parse("PUT", "/kv/k", key, "v"), 501, "idempotency_key_unsupported");
-    expect_refusal(parse("DELETE", "/kv/k", key), 501, "idempotency_key_unsupported");
-    expect_refusal(parse("POST", "/kv/batch", key, "DEL k"), 501, "idempotency_key_unsupported");
-    EXPECT_TRUE(parse("GET", "/kv/k", key));
+    const std::vector<HttpHeader> both{{"Idempotency-Key", "once"}, {"quorate-session", "17"}};
+    const auto put = parse("PUT", "/kv/k", key, "v");
+    ASSERT_TRUE(put);
+    EXPECT_EQ(std::get<PutCall>(put->call).command.once, (Once{"once", std::nullopt}));
+    const auto remove = parse("DELETE", "/kv/k", both);
+    ASSERT_TRUE(remove);
+    EXPECT_EQ(std::get<DeleteCall>(remove->call).command.once, (Once{"once", 17}));
+    auto batch = parse("POST", "/kv/batch", both, "DEL k");
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(take_command(*batch).once, (Once{"once", 17}));
+    EXPECT_TRUE(parse("GET", "/kv/k", key)) << "to a read it says nothing";
+}
+
+TEST(Writes, AKeyIsOneHeaderOfVisibleCharacters) {
+    const std::vector<std::vector<HttpHeader>> wrong{
+        {{"Idempotency-Key", ""}},    {{"Idempotency-Key", std::string(65, 'k')}},
+        {{"Idempotency-Key", "a b"}}, {{"Idempotency-Key", "a"}, {"Idempotency-Key", "a"}},
+        {{"Quorate-Session", "1"}},
+    };
+    for (const auto& headers : wrong) {
+        expect_refusal(parse("PUT", "/kv/k", headers, "v"), 400, "invalid_idempotency_key");
+        expect_refusal(parse("DELETE", "/kv/k", headers), 400, "invalid_idempotency_key");
+        expect_refusal(parse("POST", "/kv/batch", headers, "DEL k"), 400, "invalid_idempotency_key");
+    }
+    for (const char* session : {"", "-1", "x", "18446744073709551616"}) {
+        expect_refusal(parse("PUT", "/kv/k", {{"Idempotency-Key", "a"}, {"Quorate-Session", session}}, "v"),
+                       400, "invalid_session");
+    }
+}
+
+TEST(Sessions, BeginWithAPost) {
+    EXPECT_TRUE(parse("POST", "/sessions"));
+    expect_refusal(parse("GET", "/sessions"), 405, "method_not_allowed");
+    expect_refusal(parse("POST", "/sessions?id=1"), 400, "invalid_query");
 }
 
 TEST(Writes, HaveLimits) {

@@ -121,6 +121,10 @@ TEST(Options, ThreeNodesAsInTheReadme) {
                                 "6",
                                 "--history-age-s",
                                 "7",
+                                "--idempotency-keys",
+                                "8",
+                                "--idempotency-age-s",
+                                "9",
                                 "--segment-mb",
                                 "16"});
     ASSERT_TRUE(options) << options.error().text;
@@ -135,6 +139,7 @@ TEST(Options, ThreeNodesAsInTheReadme) {
     EXPECT_EQ(options->limits.value_bytes_max, 1024U);
     EXPECT_EQ(options->limits.key_bytes_max, 64U);
     EXPECT_EQ(options->history, (HistoryLimits{5, 6U << 20, 7000}));
+    EXPECT_EQ(options->answers, (AnswersLimits{8, 9000}));
     EXPECT_EQ(options->segment_bytes, 16U << 20);
     EXPECT_EQ(options->log_level, LogLevel::Debug);
 }
@@ -229,6 +234,8 @@ TEST(Options, AMistakeNamesTheFlagTheValueAndWhatIsAllowed) {
         {{"--value-bytes-max", "4194305"}, {"--value-bytes-max", "from 1 to 4194304"}},
         {{"--history-changes", "-1"}, {"--history-changes", "from 0 to 100000000"}},
         {{"--history-age-s", "0"}, {"--history-age-s", "from 1 to"}},
+        {{"--idempotency-keys", "0"}, {"--idempotency-keys", "from 1 to 100000000"}},
+        {{"--idempotency-age-s", "0"}, {"--idempotency-age-s", "from 1 to"}},
         {{"--key-bytes-max", "0"}, {"--key-bytes-max", "from 1 to 4096"}},
         {{"--log-level", "loud"}, {"--log-level", "'loud'", "debug, info, warning or error"}},
     };

@@ -48,15 +48,17 @@ NodeHealth any_health() {
 }
 
 WriteOutcome any_outcome() {
-    switch (number_up_to(5)) {
+    switch (number_up_to(6)) {
         case 0: return WriteNotLeader{};
         case 1: return WriteOverloaded{};
         case 2: return WriteNotApplied{};
         case 3: return WriteDiskFull{};
         case 4: return WriteUnknown{};
+        case 5: return WriteAnswersFull{};
         default:
-            return WriteApplied{
-                {any_number(), static_cast<std::uint32_t>(any_number()), number_up_to(1) == 1, any_number()}};
+            return WriteApplied{{any_number(), static_cast<std::uint32_t>(any_number()), number_up_to(1) == 1,
+                                 any_number(), static_cast<ApplyResult::Standing>(number_up_to(3)),
+                                 any_number()}};
     }
 }
 

@@ -114,6 +114,17 @@ TEST_F(Restored, AClusterHasEveryKeyWithItsRevisionsAndGoesOn) {
     for (int i = 1; i <= 3; ++i) EXPECT_EQ(cluster_->node(i).store().size(), 51U);
 }
 
+TEST_F(Restored, ASessionOfTheClusterBeforeIsNone) {
+    make(1);
+    restore_all(backup_of(some_store()));
+    const int leader = cluster_->await_leader();
+    const auto exchange = cluster_->send(leader, "PUT", "/kv/k", "again",
+                                         {{"Idempotency-Key", "sent-before"}, {"Quorate-Session", "0"}});
+    cluster_->settle();
+    ASSERT_NE(cluster_->answer(leader, exchange), nullptr);
+    EXPECT_EQ(cluster_->answer(leader, exchange)->status, 410);
+}
+
 server::HttpRequest greeting(server::Node& from, int to) {
     return {"GET", "/raft/peer", from.greeting_to(std::to_string(to)), {}};
 }

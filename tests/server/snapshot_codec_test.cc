@@ -15,7 +15,8 @@ SnapshotHead head_of(const Pin& pin) {
             pin.oldest_revision,
             engine::LogIndex(1),
             {{{engine::ServerId(1), "n1", "h:1", MemberRole::Voter}}},
-            {{{engine::ServerId(1), "n1", "h:1", MemberRole::Voter}}}};
+            {{{engine::ServerId(1), "n1", "h:1", MemberRole::Voter}}},
+            pin.answers_forgotten};
 }
 
 std::vector<std::string> chunks_of(StateMachine& store) {
@@ -35,12 +36,20 @@ std::optional<StateMachine> read_back(const std::vector<std::string>& chunks) {
     return decoder.take_store();
 }
 
+// A write, or something that is to be forgotten.
+Command any_step() {
+    switch (number_up_to(9)) {
+        case 0: return {.forget_through = 1 + number_up_to(20)};
+        case 1: return {.forget_answers_through = 1 + number_up_to(10)};
+        default: return any_command();
+    }
+}
+
 // However the store changes while its chunks are made, they hold what it was.
 RC_GTEST_PROP(SnapshotCodec, HoldsTheStoreAsItWasWhenItWasPinned, ()) {
     StateMachine store;
     const auto change = [&] {
-        for (std::size_t i = number_up_to(10); i > 0; --i)
-            store.apply(number_up_to(5) == 0 ? Command{{}, {}, 1 + number_up_to(20)} : any_command());
+        for (std::size_t i = number_up_to(10); i > 0; --i) store.apply(any_step());
     };
     change();
     const StateMachine then = store;

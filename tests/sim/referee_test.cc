@@ -70,12 +70,16 @@ class RefereeTest : public testing::Test {
  protected:
     // Two versions of k, both committed, the second one known to some client.
     RefereeTest() {
-        referee_.entry_applied(0, raft_, LogIndex(1), put("k", "a1.x"));
-        referee_.entry_applied(0, raft_, LogIndex(2), put("k", "a2.x"));
+        apply(0, LogIndex(1), put("k", "a1.x"));
+        apply(0, LogIndex(2), put("k", "a2.x"));
         EXPECT_EQ(read("a2.x", 2), Fate::Done);
         EXPECT_FALSE(referee_.violation());
     }
 
+    void apply(std::size_t node, LogIndex index, const wal::LogEntry& entry) {
+        stores_[node].apply(*server::decode_command(entry.payload));
+        referee_.entry_applied(node, raft_, index, entry, stores_[node]);
+    }
     Fate read(const std::string& value, std::uint64_t revision) {
         Attempt attempt;
         attempt.floor_revision = referee_.highest_answered();
@@ -89,6 +93,7 @@ class RefereeTest : public testing::Test {
 
     engine::Raft raft_ = leader_of_term_2(1);
     Referee referee_;
+    std::array<server::StateMachine, 2> stores_;
 };
 
 TEST_F(RefereeTest, TheNewestVersionMayBeReadAgain) {
@@ -119,12 +124,12 @@ TEST_F(RefereeTest, AQueueMayBeFullAndNoMore) {
 }
 
 TEST_F(RefereeTest, AnotherNodeMustApplyTheSame) {
-    referee_.entry_applied(1, raft_, LogIndex(1), put("k", "other.x"));
+    apply(1, LogIndex(1), put("k", "other.x"));
     expect_broken("State Machine Safety");
 }
 
 TEST_F(RefereeTest, EntriesAreAppliedInOrder) {
-    referee_.entry_applied(1, raft_, LogIndex(2), put("k", "a2.x"));
+    apply(1, LogIndex(2), put("k", "a2.x"));
     expect_broken("Order");
 }
 
@@ -146,8 +151,47 @@ TEST_F(RefereeTest, NoSnapshotTakesAStoreBack) {
 }
 
 TEST_F(RefereeTest, AWriteHappensOnce) {
-    referee_.entry_applied(0, raft_, LogIndex(3), put("k", "a1.x"));
+    apply(0, LogIndex(3), put("k", "a1.x"));
     expect_broken("Exactly Once");
+}
+
+// As the log carries it; its session is the first one.
+wal::LogEntry once(const std::string& key, const std::string& value) {
+    const server::Command command{.operations = {{Operation::Kind::Put, "k", value}},
+                                  .once = server::Once{key, 0}};
+    return {Term(2), EntryKind::Command, server::encode_command(command)};
+}
+
+TEST_F(RefereeTest, AWriteWithAKeyMayComeAgainAndHappensOnce) {
+    apply(0, LogIndex(3), once("x", "a3.x"));
+    apply(0, LogIndex(4), once("x", "a3.x"));
+    EXPECT_FALSE(referee_.violation());
+}
+
+TEST_F(RefereeTest, AStoreThatKnowsTooFewAnswersIsAnotherOne) {
+    apply(0, LogIndex(3), once("x", "a3.x"));
+    stores_[1] = store_of({"a1.x", "a2.x", "a3.x"});
+    referee_.store_replaced(1, LogIndex(3), stores_[1]);
+    expect_broken("Snapshot Equals Log");
+}
+
+TEST_F(RefereeTest, ANodeThatAppliesAWriteWithAKeyTwiceIsAnotherOne) {
+    apply(0, LogIndex(3), once("x", "a3.x"));
+    apply(0, LogIndex(4), once("x", "a3.x"));
+    for (std::uint64_t i = 1; i <= 3; ++i)
+        apply(1, LogIndex(i), i < 3 ? put("k", i == 1 ? "a1.x" : "a2.x") : once("x", "a3.x"));
+    stores_[1].apply(*server::decode_command(put("k", "a3.x").payload));
+    referee_.entry_applied(1, raft_, LogIndex(4), once("x", "a3.x"), stores_[1]);
+    expect_broken("Replica Agreement");
+}
+
+TEST_F(RefereeTest, ASessionOfWhichNothingIsForgottenHasNotExpired) {
+    Attempt attempt;
+    attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
+    attempt.once = "x";
+    attempt.session = 0;
+    EXPECT_EQ(referee_.judge(attempt, {410, {}, R"({"code":"session_expired"})"}), Fate::Refused);
+    expect_broken("Sessions");
 }
 
 TEST_F(RefereeTest, WhatWasRefusedMustNotHappen) {
@@ -155,7 +199,7 @@ TEST_F(RefereeTest, WhatWasRefusedMustNotHappen) {
     attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
     EXPECT_EQ(referee_.judge(attempt, {503, {}, R"({"code":"no_leader"})"}), Fate::Refused);
     EXPECT_FALSE(referee_.violation());
-    referee_.entry_applied(0, raft_, LogIndex(3), put("k", "a3.x"));
+    apply(0, LogIndex(3), put("k", "a3.x"));
     expect_broken("Honest Refusal");
 }
 
@@ -163,7 +207,7 @@ TEST_F(RefereeTest, OfAnUnknownOutcomeEitherMayCome) {
     Attempt attempt;
     attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
     EXPECT_EQ(referee_.judge(attempt, {503, {}, R"({"code":"outcome_unknown"})"}), Fate::Unknown);
-    referee_.entry_applied(0, raft_, LogIndex(3), put("k", "a3.x"));
+    apply(0, LogIndex(3), put("k", "a3.x"));
     EXPECT_FALSE(referee_.violation());
 }
 
@@ -175,8 +219,7 @@ class DeletionTest : public RefereeTest {
             {{Operation::Kind::Delete, "k", {}}, {Operation::Kind::Delete, "l", {}}}, {}};
         attempt_.floor_revision = referee_.highest_answered();
         attempt_.writes = command.operations;
-        referee_.entry_applied(0, raft_, LogIndex(3),
-                               {Term(2), EntryKind::Command, server::encode_command(command)});
+        apply(0, LogIndex(3), {Term(2), EntryKind::Command, server::encode_command(command)});
     }
 
     void answer(std::uint64_t revision, std::uint64_t deleted) {
@@ -201,7 +244,7 @@ TEST_F(DeletionTest, WhatWasNotThereIsNotCounted) {
 
 TEST_F(DeletionTest, WhatIsStillThereWasNotDeleted) {
     attempt_.writes[1].key = "m";
-    referee_.entry_applied(0, raft_, LogIndex(4), put("m", "a4.x"));
+    apply(0, LogIndex(4), put("m", "a4.x"));
     answer(4, 0);
     expect_broken("Linearizability");
 }
@@ -228,8 +271,8 @@ TEST_F(DeletionTest, AnAbsentKeyMayBeDeletedIfItIsAbsent) {
 class PageTest : public RefereeTest {
  protected:
     PageTest() {
-        referee_.entry_applied(0, raft_, LogIndex(3), put("l", "a3.x"));
-        referee_.entry_applied(0, raft_, LogIndex(4), put("m", "a4.x"));
+        apply(0, LogIndex(3), put("l", "a3.x"));
+        apply(0, LogIndex(4), put("m", "a4.x"));
         attempt_.is_range = true;
         attempt_.limit = 2;
         attempt_.reads = {"k", "l", "m"};
