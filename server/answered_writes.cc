@@ -1,6 +1,7 @@
 #include "server/answered_writes.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "engine/check.h"
@@ -10,7 +11,7 @@ namespace quorate::server {
 AnsweredWrites::AnsweredWrites(const AnsweredWrites& other)
     : held_(other.held_), freed_(other.freed_), forgotten_(other.forgotten_), added_(other.added_) {
     // The later of two with one key, of which the earlier is forgotten, is the one that counts.
-    for (auto write = held_.rbegin(); write != held_.rend(); ++write) by_key_.insert(&*write);
+    for (const Numbered& write : std::views::reverse(held_)) by_key_.insert(&write);
 }
 
 void AnsweredWrites::begin_behind(std::uint64_t forgotten) {

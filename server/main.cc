@@ -79,6 +79,7 @@ NodeConfig node_config(const Options& options) {
     config.snapshots = options.snapshots;
     config.segment_bytes = options.segment_bytes;
     config.recovers_from_peers = options.recovers_from_peers ? 1 : 0;
+    config.gives_up = options.gives_up;
     config.takes_tail_for_torn = options.takes_tail_for_torn ? 1 : 0;
     config.incarnation = draw();
     config.log_salt = draw();

@@ -65,6 +65,9 @@ struct NodeConfig {
     /// 1: it has joined a cluster, which its directory knows and `members` does not name. A directory without
     /// a log is refused, for it would begin a cluster of its own.
     std::uint32_t has_joined = 0;
+    /// Names of all other members, with commas between: they are lost for good, and this node goes on alone
+    /// (forced_members.h). Empty: nobody is.
+    std::string gives_up;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =
@@ -278,6 +281,9 @@ class Node {
                                                                      Environment& environment,
                                                                      engine::EntryId& base,
                                                                      KnownMembers& known);
+    [[nodiscard]] static std::expected<void, wal::Refusal> force(
+        const NodeConfig& config, wal::Opened& opened, engine::InitialState& initial,
+        std::vector<engine::MembershipAt>& memberships, KnownMembers& known, Environment& environment);
     void load_snapshot();
     [[nodiscard]] bool has_older_snapshot() const;
     void give_up_loading(const wal::Flaw& flaw);

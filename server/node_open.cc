@@ -1,11 +1,13 @@
 // Where a node begins: on what its directory holds, or at the first entry of a new cluster.
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "engine/check.h"
 #include "server/first_members.h"
+#include "server/forced_members.h"
 #include "server/node.h"
 #include "server/refusal_text.h"
 
@@ -31,6 +33,10 @@ std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::T
             wal::RefusalCode::Damage,
             fmt::format("the log is empty, yet its node has been in term {}: entries are missing: {}",
                         term.value, wal::kLostDirectoryAdvice)};
+    }
+    if (!config.gives_up.empty()) {
+        return wal::Refusal{wal::RefusalCode::Configuration,
+                            "--force-new-cluster: the log is empty: use the directory of a survivor"};
     }
     if (config.has_joined == 0) return std::nullopt;
     return wal::Refusal{
@@ -97,7 +103,6 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     }
     if (auto read = read_base(disk, recovered, environment, initial.snapshot, known); !read)
         return std::unexpected(read.error());
-    initial.entries = std::span(recovered.entries).subspan(initial.snapshot.index.past(recovered.base.index));
     if (!known.at.empty()) {
         const auto& [index, members] = *known.at.begin();
         initial.snapshot_membership = engine::MembershipAt{index, members.membership()};
@@ -115,6 +120,9 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     }
     if (const auto why = other_first_members(config.members, known.first, known.at.rbegin()->second))
         return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
+    if (auto done = force(config, *opened, initial, memberships, known, environment); !done)
+        return std::unexpected(done.error());
+    initial.entries = std::span(recovered.entries).subspan(initial.snapshot.index.past(recovered.base.index));
     initial.memberships = memberships;
     if (const auto word = end_of_doubt(config, recovered.lost, known.at.rbegin()->second)) {
         environment.log(LogLevel::Warning, *word);
@@ -125,6 +133,38 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     if (recovered.lost == wal::Lost::LastBatch) initial.missing = engine::Missing::LastBatch;
     return std::unique_ptr<Node>(
         new Node(config, disk, environment, std::move(*opened), initial, std::move(known)));
+}
+
+// What the engine writes next, without which it does nothing, is durable only when this is.
+std::expected<void, wal::Refusal> Node::force(const NodeConfig& config, wal::Opened& opened,
+                                              engine::InitialState& initial,
+                                              std::vector<engine::MembershipAt>& memberships,
+                                              KnownMembers& known, Environment& environment) {
+    wal::Recovered& recovered = opened.recovered;
+    engine::EntryId last{recovered.base.index.plus(recovered.entries.size()), recovered.base.term};
+    if (!recovered.snapshots.empty()) last.term = recovered.snapshots.back().last.term;
+    if (!recovered.entries.empty()) last.term = recovered.entries.back().term;
+    const ClusterMembers& newest = known.at.rbegin()->second;
+    const auto forced = forced_members(config, newest, last, recovered.lost);
+    if (!forced) return std::unexpected(forced.error());
+    const std::optional<ClusterMembers>& alone = *forced;
+    if (!alone) return {};
+    // A term in which nobody can have led.
+    initial.hard_state = {std::max(initial.hard_state.current_term, last.term).next(), engine::kNobody};
+    const wal::LogEntry entry{initial.hard_state.current_term, engine::EntryKind::Membership,
+                              encode_members(*alone)};
+    const LogIndex index = last.index.next();
+    environment.log(
+        LogLevel::Warning,
+        fmt::format("--force-new-cluster: from entry {} on this node is a cluster of its own. What "
+                    "only {} had acknowledged is lost. Stop them for good, and never start their "
+                    "directories again; leave the flag out from the next start on",
+                    index.value, config.gives_up));
+    opened.log->persist({}, initial.hard_state, {}, index, std::span(&entry, 1));
+    recovered.entries.push_back(entry.shape());
+    memberships.push_back({index, alone->membership()});
+    known.at[index] = *alone;
+    return {};
 }
 
 Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, wal::Opened opened,

@@ -36,6 +36,9 @@ struct Setting {
 
 /// The type of a setting that is a switch: its flag alone says yes.
 constexpr const char* kYesOrNo = "[=yes|no]";
+/// The type of a list that may be left out behind its flag: nobody has this name.
+constexpr const char* kNames = "[NAMES]";
+constexpr const char* kNobody = "?";
 
 // In the order of --help.
 enum Index : std::uint8_t {
@@ -65,6 +68,7 @@ enum Index : std::uint8_t {
     RecordMbMax,
     RecoverFromPeers,
     AcceptTornTail,
+    ForceNewCluster,
     JoinList,
 };
 
@@ -127,6 +131,13 @@ Settings defaults() {
          "the disk, "
          "which can lose acknowledged writes: this node votes without asking the others. For one start",
          "no"},
+        {"--force-new-cluster", "FORCE_NEW_CLUSTER", kNames,
+         "When the majority is lost for good: this node, the survivor with the longest log, goes on alone. "
+         "What "
+         "the others have acknowledged and it lacks is LOST; they must never come back. NAMES of all the "
+         "other "
+         "members, as NAME,...; without them it is only said what there is. For one start",
+         ""},
         {"--join", "JOIN", "LIST",
          "A running cluster to join, by the address of one of its nodes or more: HOST:PORT,...; this node "
          "gets the log, then votes. Once it has a data directory that counts",
@@ -162,6 +173,7 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
         options[i] = setting.type == kYesOrNo ? app.add_flag(setting.flag, setting.text, setting.help)
                                               : app.add_option(setting.flag, setting.text, setting.help);
         options[i]->type_name(setting.type);
+        if (setting.type == kNames) options[i]->expected(0, 1);
         if (!setting.text.empty()) options[i]->default_str(setting.text);
     }
     try {
@@ -188,6 +200,8 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
         settings[i].is_set = options[i]->count() > 0;
         // What the library makes of a flag without a value.
         if (settings[i].type == kYesOrNo && settings[i].text == "true") settings[i].text = "yes";
+        if (settings[i].type == kNames && settings[i].is_set && settings[i].text.empty())
+            settings[i].text = kNobody;
     }
     return std::nullopt;
 }
@@ -404,6 +418,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
             "only with --peers, which names the others: a node that is alone has nobody to recover from");
     }
     if (read) read = read_switch(settings[AcceptTornTail], options.takes_tail_for_torn);
+    options.gives_up = settings[ForceNewCluster].text;
     if (!read) return std::unexpected(std::move(read.error()));
     return options;
 }

@@ -35,6 +35,7 @@ struct Options {
     std::string restore;              ///< a backup that a new cluster begins with; empty: none
     bool recovers_from_peers = false;
     bool takes_tail_for_torn = false;
+    std::string gives_up;  ///< names of the members that are lost for good, with commas between; empty: none
     LogLevel log_level = LogLevel::Info;
     std::string record;  ///< file for the flight recorder; empty: it does not record
     std::uint64_t record_bytes_max = std::uint64_t{1024} << 20;

@@ -17,7 +17,7 @@ template <class Config, class Visit>
 void visit_numbers(Config& config, Visit visit) {
     auto& [cluster_id, self, members, raft, tick_ms, operation_timeout_ms, health_timeout_ms, limits, history,
            answers, snapshots, backup_held_bytes_max, segment_bytes, incarnation, log_salt,
-           recovers_from_peers, takes_tail_for_torn, has_joined, operations_max, cache_bytes_max,
+           recovers_from_peers, takes_tail_for_torn, has_joined, gives_up, operations_max, cache_bytes_max,
            apply_bytes_max] = config;
     auto& [raft_self, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
            append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
@@ -29,6 +29,7 @@ void visit_numbers(Config& config, Visit visit) {
     static_cast<void>(cluster_id);
     static_cast<void>(self);
     static_cast<void>(members);
+    static_cast<void>(gives_up);
     const auto each = [&](auto&... numbers) { (visit(numbers), ...); };
     each(raft_self.value, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
          append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
@@ -65,7 +66,7 @@ std::string encode_recording_header(const RecordingHeader& header) {
     out.text(header.program_version).u64(header.unix_ms).u64(header.loop_ms).text(config.cluster_id);
     const auto& [id, name, address, role] = config.self;
     out.u64(id.value).u8(static_cast<std::uint8_t>(role)).text(name).text(address);
-    out.text(encode_members(config.members)).u32(count_numbers(config));
+    out.text(encode_members(config.members)).text(config.gives_up).u32(count_numbers(config));
     visit_numbers(config, [&](const auto& number) { out.u64(number); });
 
     std::string bytes(kRecordingMagic);
@@ -87,6 +88,7 @@ std::optional<RecordingHeader> decode_recording_header(std::string_view bytes) {
     config.self.name = reader.text(kNameBytesMax);
     config.self.address = reader.text(kAddressBytesMax);
     const auto members = decode_members(reader.text(bytes.size()));
+    config.gives_up = reader.text(bytes.size());
     if (!members || reader.u32() != count_numbers(config)) return std::nullopt;
     config.members = *members;
     visit_numbers(config, [&](auto& number) {

@@ -22,11 +22,11 @@ ApplyResult StateMachine::apply(const Command& command) {
         history_.forget_through(oldest_revision_);
     }
     answers_.forget_through(command.forget_answers_through);
-    return command.once ? apply_once(command) : write(command);
+    return command.once ? apply_once(*command.once, command) : write(command);
 }
 
-ApplyResult StateMachine::apply_once(const Command& command) {
-    const auto& [key, session] = *command.once;
+ApplyResult StateMachine::apply_once(const Once& once, const Command& command) {
+    const auto& [key, session] = once;
     const std::uint64_t fingerprint = fingerprint_of(command);
     ApplyResult result{.revision = revision_};
     if (const AnsweredWrite* known = answers_.find(key); known != nullptr) {

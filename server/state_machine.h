@@ -121,7 +121,7 @@ class StateMachine {
     bool operator==(const StateMachine&) const = default;
 
  private:
-    [[nodiscard]] ApplyResult apply_once(const Command& command);
+    [[nodiscard]] ApplyResult apply_once(const Once& once, const Command& command);
     [[nodiscard]] ApplyResult write(const Command& command);
     void put(const Operation& operation, std::uint64_t revision, bool has_deleted);
     [[nodiscard]] bool remove(const std::string& key, std::uint64_t revision);

@@ -75,6 +75,15 @@ server::HttpRequest prepare_order(const OperationLine& line, const std::vector<s
     return {"POST", order_target(line, members), {}, {}};
 }
 
+void make_once(const OperationLine& line, std::uint64_t session, PreparedAttempt& prepared) {
+    Attempt& attempt = prepared.attempt;
+    attempt.once = fmt::format("a{}", attempt.number);
+    prepared.request.headers.push_back({"Idempotency-Key", attempt.once});
+    if (line.once != static_cast<std::uint64_t>(Sending::InSession)) return;
+    attempt.session = session;
+    prepared.request.headers.push_back({"Quorate-Session", std::to_string(session)});
+}
+
 }  // namespace
 
 std::string key_name(std::uint64_t key) { return fmt::format("k{:04}", key); }
@@ -148,14 +157,7 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             if (line.kind == RequestKind::PastRange) request.target += "&" + past();
             break;
     }
-    if (line.once != 0 && !attempt.writes.empty()) {
-        attempt.once = fmt::format("a{}", number);
-        request.headers.push_back({"Idempotency-Key", attempt.once});
-        if (line.once == static_cast<std::uint64_t>(Sending::InSession)) {
-            attempt.session = session;
-            request.headers.push_back({"Quorate-Session", std::to_string(session)});
-        }
-    }
+    if (line.once != 0 && !attempt.writes.empty()) make_once(line, session, prepared);
     return prepared;
 }
 

@@ -261,6 +261,14 @@ Fate Referee::refused(const Attempt& attempt) {
     return Fate::Refused;
 }
 
+Fate Referee::session_expired(const Attempt& attempt) {
+    if (!attempt.session || *attempt.session >= answers_forgotten_)
+        violate("Sessions",
+                fmt::format("attempt {} is told that session {} has expired: only {} answers are forgotten",
+                            attempt.number, attempt.session.value_or(0), answers_forgotten_));
+    return attempt.may_have_happened ? Fate::Unknown : refused(attempt);
+}
+
 Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response) {
     // An order is given until it comes to somebody who can try to carry it out.
     if (attempt.is_order) {
@@ -280,14 +288,7 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
         case 412: break;
         case 410:
             if (code_of(response) == "node_removed") return refused(attempt);
-            if (code_of(response) == "session_expired") {
-                if (!attempt.session || *attempt.session >= answers_forgotten_)
-                    violate("Sessions",
-                            fmt::format("attempt {} is told that session {} has expired: only {} "
-                                        "answers are forgotten",
-                                        attempt.number, attempt.session.value_or(0), answers_forgotten_));
-                return attempt.may_have_happened ? Fate::Unknown : refused(attempt);
-            }
+            if (code_of(response) == "session_expired") return session_expired(attempt);
             if (attempt.past_revision.value_or(UINT64_MAX) >= forgotten_)
                 violate("History",
                         fmt::format("attempt {} is told that revision {} is forgotten: the cluster "

@@ -116,6 +116,7 @@ class Referee {
 
     [[nodiscard]] std::uint64_t& applied_of(std::size_t node);
     [[nodiscard]] Fate refused(const Attempt& attempt);
+    [[nodiscard]] Fate session_expired(const Attempt& attempt);
     void apply(const server::Command& command);
     [[nodiscard]] bool happens(const server::Once& once);
     void compare(std::size_t node, engine::LogIndex index, const server::StateMachine& store,

@@ -84,8 +84,8 @@ void World::attempt_next(std::size_t client) {
     c.node = node_to_ask(line, c.tries++);
     if (!hosts_[c.node]->is_up()) return client_waits(client, kClientPauseMs * kMs);
     if (c.again) {
+        if (c.again->attempt.may_have_happened) reached(mark_of(Situation::WriteSentAgain));
         c.attempt = std::exchange(c.again, std::nullopt);
-        if (c.attempt->attempt.may_have_happened) reached(mark_of(Situation::WriteSentAgain));
     } else {
         c.attempt = prepare(line, next_number_++, referee_, members_, c.after, c.session);
         c.called_us = now_us_;
@@ -206,7 +206,7 @@ void World::deliver_response(const ArrivingResponse& arrived) {
         case Fate::Refused:
             ++result_.refused;
             // Room for another answer may never come.
-            if (arrived.response->status == 429 && !attempt.attempt.once.empty()) {
+            if (arrived.response && arrived.response->status == 429 && !attempt.attempt.once.empty()) {
                 if (attempt.attempt.may_have_happened)
                     witness_.saw(arrived.client, attempt.attempt, Fate::Unknown, c.called_us, now_us_,
                                  nullptr);

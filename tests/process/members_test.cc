@@ -112,5 +112,23 @@ TEST_F(MembersOfProcesses, ANodeWhoseDirectoryIsLostDoesNotJoinByItsName) {
     EXPECT_THAT(cluster_.log(kFirst), HasSubstr("'n4' was a member and has been removed"));
 }
 
+TEST(LostMajority, ASurvivorGoesOnAlone) {
+    Cluster cluster(3);
+    HttpClient client;
+    ASSERT_EQ(client.put(cluster.address(cluster.wait_for_leader()), "/kv/k", "v").status, 200);
+    ASSERT_TRUE(cluster.wait_until_caught_up(0));
+    for (std::size_t node = 0; node < 3; ++node) cluster.kill(node);
+    std::vector<std::string> flags = cluster.flags_of(0);
+    flags.emplace_back("--force-new-cluster");
+    const Outcome outcome = run_quorated(flags);
+    EXPECT_EQ(outcome.ending, (Ending{17, 0}));
+    EXPECT_THAT(outcome.output, HasSubstr("--force-new-cluster n2,n3"));
+    cluster.start(0, nullptr, {"--force-new-cluster", "n2,n3"});
+    EXPECT_EQ(cluster.wait_for_leader(), 0U);
+    EXPECT_EQ(client.get(cluster.address(0), "/kv/k").body, "v");
+    EXPECT_EQ(client.put(cluster.address(0), "/kv/k", "w").status, 200);
+    EXPECT_THAT(cluster.log(0), HasSubstr("from entry"));
+}
+
 }  // namespace
 }  // namespace quorate::test

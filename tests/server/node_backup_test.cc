@@ -96,9 +96,9 @@ TEST_F(NodeBackup, SoManyAtOneTime) {
     begin(1);
     write(0, 10);
     cluster_->host(1).takes_parts = false;
-    std::vector<server::HttpExchange> exchanges;
-    for (std::size_t i = 0; i < server::kBackupsMax; ++i)
-        exchanges.push_back(cluster_->send(1, "GET", "/admin/backup?consistency=stale"));
+    std::vector<server::HttpExchange> exchanges(server::kBackupsMax);
+    for (server::HttpExchange& exchange : exchanges)
+        exchange = cluster_->send(1, "GET", "/admin/backup?consistency=stale");
     const auto refused = cluster_->request(1, "GET", "/admin/backup");
     EXPECT_EQ(refused.status, 503);
     EXPECT_THAT(refused.body, HasSubstr("overloaded"));

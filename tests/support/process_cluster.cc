@@ -241,10 +241,11 @@ std::vector<std::string> Cluster::flags_of(std::size_t node) const {
     return flags;
 }
 
-void Cluster::start(std::size_t node, SystemCallFaults* faults) {
+void Cluster::start(std::size_t node, SystemCallFaults* faults, const std::vector<std::string>& more) {
     std::vector<std::string> command{QUORATED_PATH};
     const std::vector<std::string> flags = flags_of(node);
     command.insert(command.end(), flags.begin(), flags.end());
+    command.insert(command.end(), more.begin(), more.end());
     nodes_[node].process = std::make_unique<Process>(
         command, std::vector<std::string>{}, directory_.path() / (nodes_[node].name + ".log"), faults);
 }

@@ -128,8 +128,9 @@ class Cluster {
     /// The flags that a node is started with.
     [[nodiscard]] std::vector<std::string> flags_of(std::size_t node) const;
 
-    /// `faults`, when there are any, outlives the process.
-    void start(std::size_t node, SystemCallFaults* faults = nullptr);
+    /// `faults`, when there are any, outlives the process; `more` flags are of this start alone.
+    void start(std::size_t node, SystemCallFaults* faults = nullptr,
+               const std::vector<std::string>& more = {});
     /// SIGKILL, and waits for the end.
     void kill(std::size_t node);
     void pause(std::size_t node) { nodes_[node].process->pause(); }

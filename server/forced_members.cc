@@ -1,0 +1,68 @@
+#include "server/forced_members.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace quorate::server {
+
+namespace {
+
+std::set<std::string> split(const std::string& names) {
+    std::set<std::string> found;
+    for (std::size_t begin = 0; begin <= names.size();) {
+        const std::size_t end = std::min(names.find(',', begin), names.size());
+        found.insert(names.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    return found;
+}
+
+}  // namespace
+
+std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const NodeConfig& config,
+                                                                          const ClusterMembers& newest,
+                                                                          engine::EntryId last,
+                                                                          wal::Lost lost) {
+    const auto refuse = [](std::string why) {
+        return std::unexpected(
+            wal::Refusal{wal::RefusalCode::Configuration, "--force-new-cluster: " + std::move(why)});
+    };
+    if (config.gives_up.empty()) return std::nullopt;
+    if (newest.find(config.self.id) == nullptr)
+        return refuse(fmt::format(
+            "'{}' is no member of its cluster any more: use the directory of one that is", config.self.name));
+    if (lost == wal::Lost::Entries || lost == wal::Lost::TermAndEntries)
+        return refuse("this directory has lost entries that it had acknowledged: use another survivor's");
+    std::set<std::string> others;
+    for (const Member& member : newest.members) {
+        if (member.id != config.self.id) others.insert(member.name);
+    }
+    if (others.empty()) return std::nullopt;
+    if (split(config.gives_up) != others) {
+        return refuse(fmt::format(
+            "nothing was changed. The log ends with entry {} of term {}: among survivors, use the one with "
+            "the "
+            "highest term, and of these with the highest entry. To give up all other members for good, what "
+            "only they have acknowledged included, name them: --force-new-cluster {}",
+            last.index.value, last.term.value, fmt::join(others, ",")));
+    }
+    ClusterMembers forced{
+        .members = {*newest.find(config.self.id)}, .origin = newest.origin, .removed = newest.removed};
+    forced.members.front().role = MemberRole::Voter;
+    for (const Member& member : newest.members) {
+        if (member.id != config.self.id) forced.removed.push_back(member.id);
+    }
+    std::ranges::sort(forced.removed);
+    if (forced.removed.size() > kRemovedMax)
+        return refuse(
+            fmt::format("{} members would have been removed over the life of the cluster, at most {}: "
+                        "make a backup, and begin a new cluster from it",
+                        forced.removed.size(), kRemovedMax));
+    return forced;
+}
+
+}  // namespace quorate::server
