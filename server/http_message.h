@@ -39,6 +39,19 @@ struct HttpResponse {
     std::string body;  ///< for HEAD: the body that GET would have; the transport sends only its length
 
     bool operator==(const HttpResponse&) const = default;
+
+    /// As HttpRequest::header().
+    [[nodiscard]] const std::string* header(std::string_view name) const;
+};
+
+/// Why a request has no answer.
+struct HttpFailure {
+    enum class Sent : std::uint8_t {
+        Never,  ///< nobody has got a byte of it
+        Maybe,  ///< it may have been carried out
+    };
+    Sent sent = Sent::Maybe;
+    std::string text;  ///< who was asked, and what happened
 };
 
 /// Where a part stands in an answer that is given in parts.

@@ -261,8 +261,11 @@ class Process final : public Environment, public io::HttpHandler {
             }
         }
         io::HttpClient client({});
-        const AskOther ask = [&](std::string_view address, const HttpRequest& request) {
-            return client.request(address, request);
+        const AskOther ask = [&](std::string_view address,
+                                 const HttpRequest& request) -> std::expected<HttpResponse, std::string> {
+            auto answer = client.request(address, request);
+            if (!answer) return std::unexpected(std::move(answer.error().text));
+            return std::move(*answer);
         };
         for (;;) {
             auto joined = join_cluster(options_.join, options_.cluster_id, options_.self, ask);

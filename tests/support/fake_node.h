@@ -1,0 +1,87 @@
+#pragma once
+
+// A listener on a free port of 127.0.0.1 that gives each request the same bytes for an answer.
+
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace quorate::test {
+
+class FakeNode {
+ public:
+    enum class After : std::uint8_t {
+        Close,      ///< the connection ends behind the answer
+        CloseNext,  ///< it is kept, and ends when the next request comes
+        Hang,       ///< it stays, and nothing more comes
+    };
+
+    explicit FakeNode(std::string answer, After after = After::Close)
+        : answer_(std::move(answer)),
+          after_(after),
+          listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in where{};
+        where.sin_family = AF_INET;
+        where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        socklen_t bytes = sizeof where;
+        if (::bind(listener_, reinterpret_cast<const sockaddr*>(&where), bytes) != 0 ||
+            ::getsockname(listener_, reinterpret_cast<sockaddr*>(&where), &bytes) != 0 ||
+            ::listen(listener_, 8) != 0)
+            throw std::runtime_error("cannot listen");
+        port_ = ntohs(where.sin_port);
+        thread_ = std::thread([this] { serve(); });
+    }
+    FakeNode(const FakeNode&) = delete;
+    FakeNode& operator=(const FakeNode&) = delete;
+    ~FakeNode() {
+        is_stopping_ = true;
+        thread_.join();
+        ::close(listener_);
+    }
+
+    [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+    /// That have come, answered or not.
+    [[nodiscard]] int requests() const { return requests_; }
+
+ private:
+    [[nodiscard]] bool wait_for(int descriptor) const {
+        while (!is_stopping_) {
+            pollfd waiting{descriptor, POLLIN, 0};
+            if (::poll(&waiting, 1, 10) == 1) return true;
+        }
+        return false;
+    }
+    // The requests of these tests are small: one piece each.
+    void take_request(int connection) {
+        char buffer[4096];
+        if (wait_for(connection) && ::recv(connection, buffer, sizeof buffer, 0) > 0) ++requests_;
+    }
+    void serve() {
+        while (wait_for(listener_)) {
+            const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+            take_request(connection);
+            (void)::send(connection, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+            if (after_ == After::CloseNext) take_request(connection);
+            while (after_ == After::Hang && !is_stopping_) ::usleep(1000);
+            ::close(connection);
+        }
+    }
+
+    std::string answer_;
+    After after_;
+    int listener_;
+    std::uint16_t port_ = 0;
+    std::atomic<bool> is_stopping_ = false;
+    std::atomic<int> requests_ = 0;
+    std::thread thread_;
+};
+
+}  // namespace quorate::test
