@@ -38,8 +38,11 @@ SHELLS = {
     "server/main.cc": (["io/"], ["spdlog/"]),
     # quorate-wal: its flags, and the directory that it looks at.
     "server/wal_main.cc": (["io/"], ["CLI/"]),
+    # quoratectl: the network, its clock, standard input and output, and whether that is a terminal.
+    "server/ctl_main.cc": (["io/"], ["unistd.h"]),
     # In an archive of its own: CLI11 brings iostream and file streams, for configuration files that we do not use.
     "server/options.cc": ([], ["CLI/"]),
+    "server/ctl_options.cc": ([], ["CLI/"]),
     # quorate-sim: its flags, files, processes and progress bar.
     "sim/main.cc": ([], ["CLI/", "unistd.h"]),
     # Runs in processes of their own, so that a crash is a result.
