@@ -1,4 +1,4 @@
-# An image of quorated, with quorate-wal beside it. CI does not run this file: no container engine is at hand there.
+# An image of quorated, with quorate-wal and quoratectl beside it. CI does not run this file: no container engine is at hand there.
 #
 #   docker build -t quorate .
 #   docker run -p 7070:7070 quorate --host 0.0.0.0
@@ -9,14 +9,14 @@ WORKDIR /src
 COPY tools/setup tools/setup
 RUN tools/setup build
 COPY . .
-RUN tools/build release quorated quorate-wal
+RUN tools/build release quorated quorate-wal quoratectl
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl libabsl20220623 libfmt9 libisal2 libspdlog1.10 libuv1 libxxhash0 \
+    && apt-get install -y --no-install-recommends curl libabsl20220623 libcurl4 libfmt9 libisal2 libspdlog1.10 libuv1 libxxhash0 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 65534 -g 65534 -m 0700 /data
-COPY --from=build /src/build/release/bin/quorated /src/build/release/bin/quorate-wal /usr/local/bin/
+COPY --from=build /src/build/release/bin/quorated /src/build/release/bin/quorate-wal /src/build/release/bin/quoratectl /usr/local/bin/
 USER 65534:65534
 ENV DATA_DIR=/data
 VOLUME /data
