@@ -17,14 +17,8 @@ using engine::Term;
 
 namespace {
 
-const std::string* text_in(const server::HttpResponse& response, std::string_view header) {
-    const auto found =
-        std::ranges::find_if(response.headers, [&](const server::HttpHeader& h) { return h.is(header); });
-    return found == response.headers.end() ? nullptr : &found->value;
-}
-
 std::optional<std::uint64_t> number_in(const server::HttpResponse& response, std::string_view header) {
-    const std::string* text = text_in(response, header);
+    const std::string* text = response.header(header);
     if (text == nullptr) return std::nullopt;
     std::uint64_t value = 0;
     const char* text_end = text->data() + text->size();
@@ -437,7 +431,7 @@ void Referee::check_range(const Attempt& attempt, const server::HttpResponse& re
         got.push_back(last + '=' + json["v"].get<std::string>());
         lines.remove_prefix(end == std::string_view::npos ? lines.size() : end + 1);
     }
-    const std::string* next = text_in(response, "Quorate-Next");
+    const std::string* next = response.header("Quorate-Next");
     if (next != nullptr && *next != last) return wrong("Quorate-Next is not its last key");
     if (attempt.limit > 0 && got.size() > attempt.limit) return wrong("it has more than its limit");
     std::vector<std::string> expected;

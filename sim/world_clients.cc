@@ -219,20 +219,18 @@ void World::deliver_response(const ArrivingResponse& arrived) {
 
 // What the answer says of sessions. True: that of its attempt has ended.
 bool World::begins_session(std::size_t client, const server::HttpResponse& response) {
-    const auto session = std::ranges::find_if(
-        response.headers, [](const server::HttpHeader& header) { return header.is("Quorate-Session"); });
-    if (session == response.headers.end()) return false;
-    clients_[client].session = std::stoull(session->value);
+    const std::string* session = response.header("Quorate-Session");
+    if (session == nullptr) return false;
+    clients_[client].session = std::stoull(*session);
     return response.status == 410;
 }
 
 // A page of a range may not be the last.
 bool World::goes_on(std::size_t client, const Attempt& attempt, const server::HttpResponse& response) {
-    const auto next = std::ranges::find_if(
-        response.headers, [](const server::HttpHeader& header) { return header.is("Quorate-Next"); });
-    if (!attempt.is_range || next == response.headers.end()) return false;
+    const std::string* next = response.header("Quorate-Next");
+    if (!attempt.is_range || next == nullptr) return false;
     reached(mark_of(Situation::NextPageAsked));
-    clients_[client].after = next->value;
+    clients_[client].after = *next;
     client_waits(client, 0);
     return true;
 }
