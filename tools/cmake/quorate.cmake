@@ -8,7 +8,8 @@ function(quorate_room name)
 endfunction()
 
 # quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL] [TOGETHER]): a GoogleTest program, one ctest
-# entry for each of its tests. TOGETHER: four sources at a time are compiled as one, for most of a test's compilation is its headers;
+# entry for each of its tests; under sanitizers one for all of them, since there a program's start takes longer than most tests,
+# unless LABELS names them as tests of processes, whose own program is as it always is. TOGETHER: four sources at a time are compiled as one, for most of a test's compilation is its headers;
 # not in the fuzz preset, from which clang-tidy knows each source.
 function(quorate_test name)
   cmake_parse_arguments(ARG "RUN_SERIAL;TOGETHER" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
@@ -19,6 +20,11 @@ function(quorate_test name)
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gtest GTest::gmock GTest::gtest_main quorate_warnings)
   if(ARG_TOGETHER AND NOT QUORATE_FUZZ)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  endif()
+  if(QUORATE_SANITIZE AND NOT ARG_LABELS)
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT 900)
+    return()
   endif()
   gtest_discover_tests(${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_TIMEOUT 60
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${ARG_RUN_SERIAL} LABELS "${ARG_LABELS}")
