@@ -18,6 +18,7 @@
 
 #include "io/file_pieces.h"
 #include "io/http_client.h"
+#include "io/standard_descriptors.h"
 #include "io/whole_file.h"
 #include "server/ctl_options.h"
 #include "server/ctl_run.h"
@@ -35,8 +36,9 @@ bool print(std::string_view bytes) {
     return std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() && std::fflush(stdout) == 0;
 }
 
-// Behind what is printed, where both go to one place.
-void remark(std::string_view line) { fmt::print(stderr, "quoratectl: {}\n", line); }
+// Behind what is printed, where both go to one place. That nobody gets it can be told to nobody.
+void print_error(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
+void remark(std::string_view line) { print_error(fmt::format("quoratectl: {}\n", line)); }
 
 std::expected<std::string, std::string> read_stdin_piece() {
     std::string piece(std::size_t{1} << 20, '\0');
@@ -90,7 +92,7 @@ int start(int argc, char** argv) {
     auto options = parse_ctl_options(argc, argv, std::getenv);
     if (!options) {
         if (!options.error().to_stdout) {
-            fmt::print(stderr, "{}", options.error().text);
+            print_error(options.error().text);
         } else if (!print(options.error().text)) {
             remark("the output cannot be written");
             return static_cast<int>(CtlExit::LocalFile);
@@ -108,4 +110,7 @@ int start(int argc, char** argv) {
 
 // What may escape is a lack of memory: nothing to do but end.
 // NOLINTNEXTLINE(bugprone-exception-escape)
-int main(int argc, char** argv) { return quorate::server::start(argc, argv); }
+int main(int argc, char** argv) {
+    quorate::io::hold_standard_descriptors();
+    return quorate::server::start(argc, argv);
+}

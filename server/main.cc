@@ -26,6 +26,7 @@
 #include "io/loop.h"
 #include "io/peer_link.h"
 #include "io/recording_file.h"
+#include "io/standard_descriptors.h"
 #include "io/timer.h"
 #include "server/frame.h"
 #include "server/join.h"
@@ -439,4 +440,7 @@ int start(int argc, char** argv) {
 }  // namespace
 }  // namespace quorate::server
 
-int main(int argc, char** argv) { return quorate::server::start(argc, argv); }
+int main(int argc, char** argv) {
+    quorate::io::hold_standard_descriptors();
+    return quorate::server::start(argc, argv);
+}

@@ -472,6 +472,30 @@ TEST(QuorateCtl, UsageAndLocalFiles) {
     }
 }
 
+TEST(QuorateCtl, WhatIsPrintedGoesIntoNoFileWhenStandardOutputIsClosed) {
+    const TemporaryDirectory directory;
+    const std::string file = (directory.path() / "b.ndjson").string();
+    Cluster cluster(1);
+    (void)cluster.wait_for_leader();
+    const Ctl ctl(cluster.address(0));
+    ASSERT_EQ(ctl({"put", "k", "v"}).ending, kDone);
+    const auto run = [&](const std::string& closed, std::vector<std::string> words) {
+        words.insert(words.begin(), {"-c", R"(exec "$0" "$@" )" + closed, QUORATECTL_PATH, "--endpoints",
+                                     cluster.address(0)});
+        return run_program("/bin/sh", words);
+    };
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"get", "k"}, {"backup", file}, {"--help"}}) {
+        const Outcome outcome = run(">&-", words);
+        EXPECT_EQ(outcome.ending, kLocalFile) << testing::PrintToString(words);
+        EXPECT_THAT(outcome.output, HasSubstr("the output cannot be written"));
+        EXPECT_EQ(run(">&- 2>&-", words).ending, kLocalFile) << testing::PrintToString(words);
+    }
+    EXPECT_EQ(bytes_of(file), ctl({"backup", "-"}).out);
+    EXPECT_EQ(run("<&-", {"put", "k", "-"}).ending, kLocalFile) << "no input is not an empty one";
+    EXPECT_EQ(ctl({"get", "k"}).out, "v");
+}
+
 TEST(QuorateCtl, CompletionScriptsAreScripts) {
     const TemporaryDirectory directory;
     const auto complete = [&](const std::string& words, int at) {

@@ -49,6 +49,15 @@ TEST_F(LimitedNode, TakesWhatItMayHave) {
     EXPECT_THAT(log(), HasSubstr(" descriptors=" + std::to_string(limit.rlim_max)));
 }
 
+// Its log, its sockets and its files must not get their numbers.
+TEST_F(LimitedNode, RunsAndStopsWithoutStandardDescriptors) {
+    for (const char* closed : {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"}) {
+        start(std::string("exec ") + closed);
+        process_->signal(SIGTERM);
+        EXPECT_EQ(process_->wait(), (Ending{0, 0})) << closed << log();
+    }
+}
+
 // Clients hold every connection that there is while the log rolls into new segments.
 TEST_F(LimitedNode, WritesOnWhenClientsHoldAllDescriptors) {
     start("ulimit -n 64");
