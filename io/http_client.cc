@@ -46,7 +46,8 @@ int status_of(CURL* curl) {
 // What is not all of `count` ends the request.
 std::size_t take_body(char* bytes, std::size_t, std::size_t count, void* to) {
     Received& received = *static_cast<Received*>(to);
-    if (received.take != nullptr && status_of(received.curl) == 200)
+    if (received.take != nullptr && status_of(received.curl) == 200 &&
+        received.response.header("Quorate-Revision") != nullptr)
         return (*received.take)({bytes, count}) ? count : 0;
     received.is_too_large = received.response.body.size() + count > received.body_bytes_max;
     if (received.is_too_large) return 0;

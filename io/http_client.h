@@ -36,8 +36,9 @@ class HttpClient {
     /// but for a GET, which may be repeated when a connection that was kept turns out to be closed.
     [[nodiscard]] Answer request(std::string_view address, const server::HttpRequest& request);
 
-    /// The same for a body of any length: that of an answer with status 200 goes to `take` as it comes, and
-    /// the response has none. Limits::request_ms is then how long nothing may come, rounded up to seconds.
+    /// The same for a body of any length: that of an answer with status 200 and a Quorate-Revision, which no
+    /// other server gives, goes to `take` as it comes, and the response has none. Limits::request_ms is then
+    /// how long nothing may come, rounded up to seconds.
     [[nodiscard]] Answer request(std::string_view address, const server::HttpRequest& request,
                                  const TakeBody& take);
 

@@ -26,7 +26,8 @@ constexpr int kHopsMax = 2;
 
 // What a person can do, where the server's own words do not say it already.
 std::string_view advice(std::string_view code) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kAdvice{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kAdvice{{
+        {"", "nothing was changed; check --endpoints"},
         {"key_not_found", "quoratectl range lists the keys that there are"},
         {"condition_failed", "read it again, then decide"},
         {"revision_compacted", "read without --revision, or make backups of what is to be kept"},
@@ -50,18 +51,28 @@ std::string_view advice(std::string_view code) {
     return found != kAdvice.end() ? found->second : "nothing was changed; mend the command, see --help";
 }
 
+bool is_success(const HttpResponse& response) { return response.status >= 200 && response.status < 300; }
+
 // In the server's words, or what little there is of somebody else's.
 std::string words_of(const HttpResponse& response) {
     const std::string detail = problem_text(response, "detail");
     const std::string code = problem_text(response, "code");
-    if (detail.empty()) return fmt::format("answers {} {}", response.status, reason_phrase(response.status));
-    return code.empty() ? detail : fmt::format("{} ({})", detail, code);
+    if (is_success(response) || detail.empty() || code.empty())
+        return fmt::format("answers {} {}, and is no Quorate node", response.status,
+                           reason_phrase(response.status));
+    return fmt::format("{} ({})", detail, code);
 }
 
-CtlFailure refusal(const HttpResponse& response) {
+bool is_of_a_node(const HttpResponse& response, std::string_view proof) {
+    if (proof.empty()) return response.header("Quorate-Revision") != nullptr;
+    const auto json = nlohmann::json::parse(response.body, nullptr, false);
+    return json.is_object() && json.contains(proof);
+}
+
+CtlFailure refusal(const std::string& address, const HttpResponse& response) {
     const std::string code = problem_text(response, "code");
     return {code == "key_not_found" ? CtlExit::NoSuchKey : CtlExit::Refused,
-            fmt::format("{}; {}", words_of(response), advice(code))};
+            fmt::format("{}{}; {}", code.empty() ? address + ": " : "", words_of(response), advice(code))};
 }
 
 CtlVerdict judge_failure(HttpFailure::Sent sent, CtlEffect effect) {
@@ -77,23 +88,33 @@ std::string problem_text(const HttpResponse& response, std::string_view name) {
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-CtlVerdict judge(const CtlResponse& response, CtlEffect effect) {
-    if (!response) return judge_failure(response.error().sent, effect);
+CtlVerdict judge(const CtlResponse& response, const CtlRequest& request) {
+    if (!response) return judge_failure(response.error().sent, request.effect);
     const int status = response->status;
-    if (status >= 200 && status < 300) return {Next::Done};
     const std::string code = problem_text(*response, "code");
+    if (is_success(*response)) {
+        if (is_of_a_node(*response, request.proof)) return {Next::Done};
+        CtlVerdict verdict = judge_failure(HttpFailure::Sent::Maybe, request.effect);
+        verdict.is_final = true;
+        return verdict;
+    }
     if (code == "not_leader") {
         std::string leader = problem_text(*response, "leader");
         if (leader.empty()) return {Next::AskOther};
         return {Next::AskLeader, std::move(leader)};
     }
-    if (code == "change_in_progress" || code == "node_removed" || status == 429) return {Next::AskOther};
+    if (code == "node_removed") return {.next = Next::AskOther, .is_final = true};
+    if (code == "change_in_progress" || status == 429) return {Next::AskOther};
     // Tried again, it would keep writes out for an election timeout each time.
     if (code == "transfer_timed_out") return {Next::Refused};
-    if (status < 500 || status == 501 || status == 507) return {Next::Refused};
+    if (status < 500 || status == 501 || status == 507) {
+        const bool is_of_another_server = code.empty() && request.effect == CtlEffect::Nothing;
+        return is_of_another_server ? CtlVerdict{.next = Next::AskOther, .is_final = true}
+                                    : CtlVerdict{Next::Refused};
+    }
     // Not of a node of ours, as of a proxy in front of it: nobody knows how far the request has come.
     const bool is_known = status == 503 && !code.empty() && code != "outcome_unknown";
-    return is_known ? CtlVerdict{Next::AskOther} : judge_failure(HttpFailure::Sent::Maybe, effect);
+    return is_known ? CtlVerdict{Next::AskOther} : judge_failure(HttpFailure::Sent::Maybe, request.effect);
 }
 
 CtlCaller::CtlCaller(std::vector<std::string> endpoints, std::uint64_t timeout_ms, CtlNetwork network)
@@ -118,34 +139,54 @@ std::uint64_t CtlCaller::attempt_ms(CtlEffect effect) const {
     return std::min(left, std::max(left / 2, kAttemptMsMin));
 }
 
-void CtlCaller::advance(std::string& address) {
-    current_ = (current_ + 1) % endpoints_.size();
+// False: there is nobody left to ask.
+bool CtlCaller::advance(std::string& address, bool is_final) {
+    if (is_final && address == endpoints_[current_]) {
+        endpoints_.erase(endpoints_.begin() + static_cast<std::ptrdiff_t>(current_));
+        if (endpoints_.empty()) return false;
+    } else {
+        ++current_;
+        ++asked_;
+    }
+    current_ %= endpoints_.size();
     address = endpoints_[current_];
-    if (++asked_ < endpoints_.size()) return;
+    if (asked_ < endpoints_.size()) return true;
     asked_ = 0;
     network_.wait(std::min(pause_ms_, left_ms()));
     pause_ms_ = std::min(2 * pause_ms_, kPauseMsMax);
+    return true;
+}
+
+// A line for each who was asked.
+std::string CtlCaller::reasons() const {
+    std::string lines;
+    for (const auto& [address, reason] : reasons_) lines += "\n  " + reason;
+    return lines;
 }
 
 CtlFailure CtlCaller::given_up() const {
     if (may_have_happened_) return unknown();
+    if (endpoints_.empty())
+        return {
+            CtlExit::Unreachable,
+            "none of the endpoints can do it, and nothing was changed; name other nodes with --endpoints:" +
+                reasons()};
     return {CtlExit::Unreachable,
-            fmt::format("no node could do it within {} s: {}; nothing was changed. Check --endpoints and "
-                        "quoratectl status, or give it more time with --timeout-s",
-                        (timeout_ms_ + 999) / 1000, last_.empty() ? "none was asked" : last_)};
+            fmt::format("no node could do it within {} s, and nothing was changed; check --endpoints and "
+                        "quoratectl status, or give it more time with --timeout-s:{}",
+                        (timeout_ms_ + 999) / 1000, reasons())};
 }
 
 CtlFailure CtlCaller::unknown() const {
-    return {CtlExit::Unknown,
-            fmt::format(
-                "the outcome is unknown: it may or may not have happened, or may still happen: {}; it is not "
-                "sent again. Look, then decide",
-                last_)};
+    return {
+        CtlExit::Unknown,
+        "the outcome is unknown: it may or may not have happened, or may still happen; look, then decide:" +
+            reasons()};
 }
 
 std::expected<CtlAnswer, CtlFailure> CtlCaller::call(const CtlRequest& request) {
     may_have_happened_ = false;
-    last_.clear();
+    reasons_.clear();
     bool has_begun = false;  // to take a body, of which a second one would be no continuation
     CtlTakeBody take;
     if (request.take) {
@@ -155,24 +196,25 @@ std::expected<CtlAnswer, CtlFailure> CtlCaller::call(const CtlRequest& request) 
         };
     }
     std::optional<CtlAnswer> second_best;
-    std::size_t tried = 0;
+    std::size_t not_tried = endpoints_.size();
     std::string address = endpoints_[current_];
     for (int hops = 0; left_ms() > 0;) {
         CtlResponse response = network_.ask(address, request.request, attempt_ms(request.effect), take);
-        const CtlVerdict verdict = judge(response, request.effect);
+        const CtlVerdict verdict = judge(response, request);
         if (verdict.next == Next::Done) {
             CtlAnswer answer{address, std::move(*response)};
             if (!request.is_best || request.is_best(answer.response)) return answer;
             if (!second_best) second_best = std::move(answer);
         } else {
-            last_ = response ? fmt::format("{}: {}", address, words_of(*response)) : response.error().text;
+            reasons_[address] =
+                response ? fmt::format("{}: {}", address, words_of(*response)) : response.error().text;
         }
         if (verdict.next == Next::Refused)
-            return std::unexpected(may_have_happened_ ? unknown() : refusal(*response));
+            return std::unexpected(may_have_happened_ ? unknown() : refusal(address, *response));
         if (has_begun && verdict.next != Next::Done) {
-            return std::unexpected(
-                CtlFailure{CtlExit::Unreachable,
-                           fmt::format("it broke off, and is not complete: {}; try again", last_)});
+            return std::unexpected(CtlFailure{
+                CtlExit::Unreachable,
+                fmt::format("it broke off, and is not complete: {}; try again", reasons_[address])});
         }
         if (verdict.next == Next::Unknown) {
             if (request.effect == CtlEffect::Once) return std::unexpected(unknown());
@@ -183,8 +225,9 @@ std::expected<CtlAnswer, CtlFailure> CtlCaller::call(const CtlRequest& request) 
             continue;
         }
         hops = 0;
-        if (++tried >= endpoints_.size() && second_best) break;
-        advance(address);
+        not_tried -= std::min(not_tried, std::size_t{1});
+        if (not_tried == 0 && second_best) break;
+        if (!advance(address, verdict.is_final)) break;
     }
     if (second_best) return *std::move(second_best);
     return std::unexpected(given_up());

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,15 +32,13 @@ struct CtlVerdict {
         Unknown,    ///< it may have happened, or still happen
     };
     Next next = Next::Done;
-    std::string leader{};  ///< HOST:PORT
+    std::string leader{};   ///< HOST:PORT
+    bool is_final = false;  ///< who answers so will never answer otherwise
 
     bool operator==(const CtlVerdict&) const = default;
 };
 
 using CtlResponse = std::expected<HttpResponse, HttpFailure>;
-
-/// What an answer, or none, means for a request with such an effect.
-[[nodiscard]] CtlVerdict judge(const CtlResponse& response, CtlEffect effect);
 
 /// Member `name` of an answer that is a problem (RFC 9457), when it is a string; else empty.
 [[nodiscard]] std::string problem_text(const HttpResponse& response, std::string_view name);
@@ -60,12 +59,19 @@ using CtlTakeBody = std::function<bool(std::string_view bytes)>;
 struct CtlRequest {
     HttpRequest request;
     CtlEffect effect = CtlEffect::Nothing;
-    /// For a body of any length: gets that of a 200, which the answer does not have then.
+    /// By this member of its JSON an answer of success shows that it is a node's; where it is empty, by its
+    /// Quorate-Revision. There are servers that answer everything with 200.
+    std::string_view proof{};
+    /// For a body of any length: gets that of a 200 with a Quorate-Revision, which the answer does not have
+    /// then.
     CtlTakeBody take{};
     /// Of an answer with a status of success, when not everybody knows the same: whether it is as good as can
     /// be. One that is not is the answer only if all have been asked.
     std::function<bool(const HttpResponse& response)> is_best{};
 };
+
+/// What an answer, or none, means for this request.
+[[nodiscard]] CtlVerdict judge(const CtlResponse& response, const CtlRequest& request);
 
 /// The way to the network, and a clock that never goes back.
 struct CtlNetwork {
@@ -91,18 +97,19 @@ class CtlCaller {
  private:
     [[nodiscard]] std::uint64_t left_ms() const;
     [[nodiscard]] std::uint64_t attempt_ms(CtlEffect effect) const;
-    void advance(std::string& address);
+    [[nodiscard]] bool advance(std::string& address, bool is_final);
+    [[nodiscard]] std::string reasons() const;
     [[nodiscard]] CtlFailure given_up() const;
     [[nodiscard]] CtlFailure unknown() const;
 
-    std::vector<std::string> endpoints_;
+    std::vector<std::string> endpoints_;  ///< without those whose answer is final
     std::uint64_t timeout_ms_;
     CtlNetwork network_;
     std::uint64_t deadline_ms_;
     std::size_t current_ = 0;  ///< the endpoint to ask: the one that has answered last
     std::size_t asked_ = 0;    ///< endpoints, since the last pause
     std::uint64_t pause_ms_ = 0;
-    std::string last_;  ///< why the last attempt has failed
+    std::map<std::string, std::string> reasons_;  ///< by address: why its last attempt has failed
     bool may_have_happened_ = false;
 };
 

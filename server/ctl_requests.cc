@@ -96,12 +96,14 @@ std::expected<NameAndAddress, std::string> member_of(const CtlLine& line) {
 // Of who comes, votes and goes: a learner that votes does not stop to, and a name that was removed does not
 // come back, so that there is nothing that a repetition could undo.
 CtlRequest change_request(const MembersChange& change, CtlEffect effect = CtlEffect::SameAgain) {
-    return {{"POST", "/cluster/members", {}, members_change_json(change)}, effect};
+    return {{"POST", "/cluster/members", {}, members_change_json(change)}, effect, "members"};
 }
 
 }  // namespace
 
-CtlRequest read_request(std::string target) { return {{"GET", std::move(target), {}, {}}}; }
+CtlRequest read_request(std::string target, std::string_view proof) {
+    return {{"GET", std::move(target), {}, {}}, CtlEffect::Nothing, proof};
+}
 
 CtlRequestOrMistake get_request(const CtlLine& line) {
     auto target = key_target(line);
@@ -156,11 +158,13 @@ CtlRequest transfer_request(const CtlLine& line) {
     std::string target = "/cluster/transfer";
     if (const std::string* to = line.find("--to")) add_parameter(target, "to", percent_encode(*to));
     // Repeated without a name it would go on from the node that has just got it.
-    return {{"POST", std::move(target), {}, {}}, CtlEffect::Once};
+    return {{"POST", std::move(target), {}, {}}, CtlEffect::Once, "transferred"};
 }
 
 // It does no harm to take one more, but it is work, and the first may still be under way.
-CtlRequest snapshot_request() { return {{"POST", "/admin/snapshot", {}, {}}, CtlEffect::Once}; }
+CtlRequest snapshot_request() {
+    return {{"POST", "/admin/snapshot", {}, {}}, CtlEffect::Once, "snapshotIndex"};
+}
 
 CtlRequest backup_request(const CtlLine& line, CtlTakeBody take) {
     std::string target = "/admin/backup";

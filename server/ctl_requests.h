@@ -24,8 +24,8 @@ using CtlRequestOrMistake = std::expected<CtlRequest, std::string>;
 [[nodiscard]] CtlRequest transfer_request(const CtlLine& line);
 [[nodiscard]] CtlRequest snapshot_request();
 [[nodiscard]] CtlRequest backup_request(const CtlLine& line, CtlTakeBody take);
-/// A read of `target`.
-[[nodiscard]] CtlRequest read_request(std::string target);
+/// A read of `target`, and its proof.
+[[nodiscard]] CtlRequest read_request(std::string target, std::string_view proof = {});
 
 /// The pages of a range, one after the other.
 struct CtlRange {

@@ -23,7 +23,7 @@ constexpr std::string_view kOutputRefused = "the output cannot be written; see w
 
 // A node that was removed, or is cut off, answers as well, with what it knew last: it knows no leader.
 CtlRequest members_request() {
-    CtlRequest request = read_request("/cluster/members");
+    CtlRequest request = read_request("/cluster/members", "members");
     request.is_best = [](const HttpResponse& response) {
         return leader_of_members(response.body).has_value();
     };
@@ -31,7 +31,7 @@ CtlRequest members_request() {
 }
 
 CtlRequest nodes_request() {
-    CtlRequest request = read_request("/cluster/nodes");
+    CtlRequest request = read_request("/cluster/nodes", "nodes");
     request.is_best = [](const HttpResponse& response) { return has_leading_node(response.body); };
     return request;
 }

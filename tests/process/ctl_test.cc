@@ -271,7 +271,15 @@ TEST_F(QuorateCtlMembers, AreRemovedForGood) {
     EXPECT_EQ(ctl_({"member", "add", at(4)}).ending, kDone);
     EXPECT_THAT(from_removed({"member", "list"}).out, AllOf(HasSubstr("n5 "), HasSubstr(" yes ")));
     EXPECT_THAT(from_removed({"status"}).out, AllOf(HasSubstr("n5 "), HasSubstr(" leader ")));
-    EXPECT_EQ(Ctl(cluster_.address(3))({"put", "k", "v", "--timeout-s", "1"}).ending, kUnreachable);
+    // When nobody else can be asked, that is said at once: the time is longer than that of the whole test.
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"put", "k", "v"}, {"get", "k"}, {"del", "k"}}) {
+        std::vector<std::string> patient = words;
+        patient.insert(patient.end(), {"--timeout-s", "600"});
+        const Said said = Ctl(cluster_.address(3))(patient);
+        EXPECT_EQ(said.ending, kUnreachable) << testing::PrintToString(words);
+        EXPECT_THAT(said.errors, HasSubstr("this server was removed from the cluster"));
+    }
 }
 
 TEST_F(QuorateCtlMembers, ALeaderIsRemovedAndTheOthersGoOn) {
@@ -352,7 +360,10 @@ TEST(QuorateCtl, WithoutAMajorityOnlyStaleReadsAreAnswered) {
     const Said write = ctl({"put", "k", "w", "--timeout-s", "2"});
     EXPECT_EQ(write.ending, kUnreachable) << write.errors;
     EXPECT_THAT(write.errors,
-                AllOf(StartsWith("quoratectl: no node could do it within 2 s: "), HasSubstr("--endpoints")));
+                AllOf(StartsWith("quoratectl: no node could do it within 2 s, and nothing was changed; "),
+                      HasSubstr("--endpoints")));
+    for (std::size_t node = 0; node < cluster.size(); ++node)
+        EXPECT_THAT(write.errors, HasSubstr("\n  " + cluster.address(node) + ": "));
     EXPECT_EQ(ctl({"get", "k", "--timeout-s", "2"}).ending, kUnreachable);
     EXPECT_EQ(ctl({"get", "k", "--consistency", "stale"}).out, "v");
     const Ctl nobody("127.0.0.1:" + std::to_string(free_ports(1).front()));
@@ -403,6 +414,33 @@ TEST(QuorateCtl, AConnectionThatBreaksBehindTheRequest) {
     EXPECT_EQ(breaks.requests(), 4);
 }
 
+// There are such servers, and mistakes in the number of a port.
+TEST(QuorateCtl, AServerThatAnswersEverythingIsNoNode) {
+    const FakeNode other("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+    const std::string reason = other.address() + ": answers 200 OK, and is no Quorate node";
+    for (const std::vector<std::string>& words : {std::vector<std::string>{"get", "k"},
+                                                  {"range"},
+                                                  {"status"},
+                                                  {"member", "list"},
+                                                  {"backup", "-"},
+                                                  {"member", "add", "n1=h:1"},
+                                                  {"member", "move", "n1=h:1"},
+                                                  {"transfer"},
+                                                  {"snapshot"}}) {
+        const bool reads =
+            words[0] != "transfer" && words[0] != "snapshot" && (words[0] != "member" || words[1] == "list");
+        const Said said = Ctl(other.address())(words);
+        EXPECT_EQ(said.ending, reads ? kUnreachable : kUnknown) << testing::PrintToString(words);
+        EXPECT_EQ(said.out, "");
+        EXPECT_THAT(said.errors, HasSubstr(reason)) << testing::PrintToString(words);
+    }
+    Cluster cluster(1);
+    (void)cluster.wait_for_leader();
+    const Ctl ctl(other.address() + "," + cluster.address(0));
+    EXPECT_EQ(ctl({"get", "k"}).ending, kNoSuchKey);
+    EXPECT_THAT(ctl({"status"}).out, HasSubstr(" leader "));
+}
+
 TEST(QuorateCtl, ABackupIsCompleteOrNotThere) {
     const TemporaryDirectory directory;
     const std::string file = (directory.path() / "b.ndjson").string();
@@ -418,7 +456,7 @@ TEST(QuorateCtl, ABackupIsCompleteOrNotThere) {
     const std::string whole = bytes_of(file);
     EXPECT_EQ(ctl({"backup", "-"}).out, whole);
 
-    const std::string begun = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const std::string begun = "HTTP/1.1 200 OK\r\nQuorate-Revision: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
     const std::string first_line = R"({"quorate_backup":1,"cluster":"c","revision":1,"keys":1})";
     const std::string chunk = "39\r\n" + first_line + "\n\r\n";
     ASSERT_EQ(first_line.size() + 1, 0x39U);

@@ -39,7 +39,7 @@ TEST(Ctl, WhatAnAnswerMeans) {
     const HttpResponse leads = problem(409, "not_leader", "another one does", {{"leader", "n2:1"}});
     const HttpResponse nobody_leads = problem(409, "not_leader", "nobody does", {{"leader", std::nullopt}});
     const std::vector<Row> table{
-        {HttpResponse{200, {}, {}}, Next::Done, Next::Done, Next::Done},
+        {HttpResponse{200, {{"Quorate-Revision", "1"}}, {}}, Next::Done, Next::Done, Next::Done},
         {never_sent(), Next::AskOther, Next::AskOther, Next::AskOther},
         {maybe_sent(), Next::AskOther, Next::Unknown, Next::Unknown},
         {refusing(503, "outcome_unknown"), Next::AskOther, Next::Unknown, Next::Unknown},
@@ -57,15 +57,21 @@ TEST(Ctl, WhatAnAnswerMeans) {
         // Of a proxy, which has no code.
         {HttpResponse{503, {}, "<html>"}, Next::AskOther, Next::Unknown, Next::Unknown},
         {HttpResponse{502, {}, "<html>"}, Next::AskOther, Next::Unknown, Next::Unknown},
-        {HttpResponse{404, {}, "<html>"}, Next::Refused, Next::Refused, Next::Refused},
+        {HttpResponse{404, {}, "<html>"}, Next::AskOther, Next::Refused, Next::Refused},
+        {HttpResponse{200, {}, "<html>"}, Next::AskOther, Next::Unknown, Next::Unknown},
     };
     for (const Row& row : table) {
         const std::string what = row.response ? row.response->body : row.response.error().text;
-        EXPECT_EQ(judge(row.response, CtlEffect::Nothing).next, row.reads) << what;
-        EXPECT_EQ(judge(row.response, CtlEffect::SameAgain).next, row.same_again) << what;
-        EXPECT_EQ(judge(row.response, CtlEffect::Once).next, row.once) << what;
+        EXPECT_EQ(judge(row.response, {{}, CtlEffect::Nothing}).next, row.reads) << what;
+        EXPECT_EQ(judge(row.response, {{}, CtlEffect::SameAgain}).next, row.same_again) << what;
+        EXPECT_EQ(judge(row.response, {{}, CtlEffect::Once}).next, row.once) << what;
     }
-    EXPECT_EQ(judge(leads, CtlEffect::Once).leader, "n2:1");
+    EXPECT_EQ(judge(leads, {{}, CtlEffect::Once}).leader, "n2:1");
+    const CtlRequest nodes = read_request("/cluster/nodes", "nodes");
+    EXPECT_EQ(judge(HttpResponse{200, {}, R"({"nodes":[]})"}, nodes).next, Next::Done);
+    for (const char* odd : {"", "<html>", "[\"nodes\"]", "{}"})
+        EXPECT_EQ(judge(HttpResponse{200, {{"Quorate-Revision", "1"}}, odd}, nodes).next, Next::AskOther)
+            << odd;
 }
 
 /// A cluster that says what it is told to: each node its answers in turn, the last one for ever.
@@ -86,7 +92,8 @@ struct FakeCluster {
                     if (found == answers.end()) return never_sent();
                     CtlResponse response = found->second.front();
                     if (found->second.size() > 1) found->second.pop_front();
-                    if (take && response && response->status == 200) take(response->body);
+                    if (take && response && response->status == 200 && response->header("Quorate-Revision"))
+                        take(response->body);
                     return response;
                 },
                 [this] { return now_ms; }, [this](std::uint64_t ms) { now_ms += ms; }};
@@ -96,7 +103,7 @@ struct FakeCluster {
 
 const CtlRequest kPut{{"PUT", "/kv/k", {}, "v"}, CtlEffect::Once};
 const CtlRequest kChange{{"POST", "/cluster/members", {}, "{}"}, CtlEffect::SameAgain};
-const HttpResponse kOk{200, {}, "OK\n"};
+const HttpResponse kOk{200, {{"Quorate-Revision", "1"}}, "OK\n"};
 
 TEST(Ctl, AWriteGoesOnToTheNextNodeOnlyWhenItSurelyHasNotHappened) {
     FakeCluster cluster;
@@ -162,12 +169,13 @@ TEST(Ctl, TheLeaderIsFollowedAndNotInCircles) {
 
 // A node that was removed knows the members of then, and no leader.
 TEST(Ctl, AnAnswerOfWhoKnowsLessIsTakenWhenNobodyKnowsMore) {
-    CtlRequest request = read_request("/cluster/members");
+    CtlRequest request = read_request("/kv/k");
     request.is_best = [](const HttpResponse& response) { return response.body == "new"; };
-    const HttpResponse old_one{200, {}, "old"};
-    const HttpResponse older_one{200, {}, "older"};
+    const auto answer = [](const char* body) { return HttpResponse{200, {{"Quorate-Revision", "1"}}, body}; };
+    const HttpResponse old_one = answer("old");
+    const HttpResponse older_one = answer("older");
     FakeCluster cluster;
-    cluster.answers = {{"a:1", {old_one}}, {"c:1", {HttpResponse{200, {}, "new"}}}};
+    cluster.answers = {{"a:1", {old_one}}, {"c:1", {answer("new")}}};
     const auto best = cluster.caller({"a:1", "b:1", "c:1"}).call(request);
     ASSERT_TRUE(best);
     EXPECT_EQ(best->address, "c:1");
@@ -183,14 +191,50 @@ TEST(Ctl, AnAnswerOfWhoKnowsLessIsTakenWhenNobodyKnowsMore) {
     EXPECT_TRUE(cluster.caller({"a:1"}).call(request));
 }
 
+// To ask it again would be in vain, and when it is the only one, nothing is gained by waiting.
+TEST(Ctl, WhoWillNeverDoItIsAskedOnce) {
+    const HttpResponse of_another_server{200, {}, "<html>"};
+    const std::pair<HttpResponse, const char*> table[]{
+        {of_another_server, "a:1: answers 200 OK, and is no Quorate node"},
+        {HttpResponse{404, {}, "<html>"}, "a:1: answers 404 Not Found, and is no Quorate node"},
+        {refusing(410, "node_removed"), "a:1: so it is (node_removed)"}};
+    for (const auto& [answer, reason] : table) {
+        FakeCluster cluster;
+        cluster.answers = {{"a:1", {answer}}, {"b:1", {refusing(503, "no_leader"), kOk}}};
+        EXPECT_TRUE(cluster.caller({"a:1", "b:1"}).call(read_request("/kv/k")));
+        EXPECT_THAT(cluster.asked, ElementsAre("a:1", "b:1", "b:1"));
+        const std::uint64_t began_ms = cluster.now_ms;
+        const auto nobody = cluster.caller({"a:1"}).call(read_request("/kv/k"));
+        ASSERT_FALSE(nobody);
+        EXPECT_EQ(nobody.error().exit, CtlExit::Unreachable);
+        EXPECT_THAT(nobody.error().text, AllOf(HasSubstr("none of the endpoints can do it, and nothing was "
+                                                         "changed; name other nodes with --endpoints:"),
+                                               HasSubstr(reason)));
+        EXPECT_EQ(cluster.now_ms, began_ms + 1) << "at once";
+    }
+    // It may pass on what it gets.
+    FakeCluster cluster;
+    cluster.answers = {{"a:1", {of_another_server}}, {"b:1", {kOk}}};
+    const auto once = cluster.caller({"a:1", "b:1"}).call(kPut);
+    ASSERT_FALSE(once);
+    EXPECT_EQ(once.error().exit, CtlExit::Unknown);
+    EXPECT_THAT(once.error().text, HasSubstr("look, then decide:\n  a:1: answers 200 OK, and is no Quorate"));
+    const auto change = cluster.caller({"a:1"}).call(kChange);
+    ASSERT_FALSE(change);
+    EXPECT_EQ(change.error().exit, CtlExit::Unknown);
+}
+
 TEST(Ctl, GivesUpInTime) {
     FakeCluster cluster;
     cluster.ask_ms = 100;
+    cluster.answers = {{"b:1", {refusing(503, "no_leader")}}};
     const auto failed = cluster.caller({"a:1", "b:1"}).call(read_request("/kv/k"));
     ASSERT_FALSE(failed);
     EXPECT_EQ(failed.error().exit, CtlExit::Unreachable);
     EXPECT_THAT(failed.error().text,
-                AllOf(HasSubstr("within 5 s: n: no connection; "), HasSubstr("--endpoints")));
+                AllOf(HasSubstr("within 5 s, and nothing was changed; check --endpoints"),
+                      HasSubstr("\n  n: no connection\n  b:1: so it is (no_leader)")))
+        << "a reason for each";
     EXPECT_GE(cluster.now_ms, 5000U);
     EXPECT_LE(cluster.now_ms, 5100U);
 }
@@ -454,11 +498,12 @@ TEST(Ctl, ARangeIsReadPageByPageAtOneRevision) {
 TEST(Ctl, ABackupStandsUnderItsNameOnlyWhenItIsWhole) {
     CommandRun command;
     const CtlLine backup{CtlVerb::Backup, {{"FILE", "b"}}};
-    command.cluster.answers = {{"a:1", {HttpResponse{200, {}, std::string(kBackup)}}}};
+    command.cluster.answers = {
+        {"a:1", {HttpResponse{200, {{"Quorate-Revision", "12"}}, std::string(kBackup)}}}};
     EXPECT_EQ(command.run(backup), CtlExit::Unreachable);
     EXPECT_FALSE(command.files.contains("b"));
     EXPECT_THAT(command.remarked, HasSubstr("not whole"));
-    command.cluster.answers = {{"a:1", {HttpResponse{200, {}, whole_backup()}}}};
+    command.cluster.answers = {{"a:1", {HttpResponse{200, {{"Quorate-Revision", "12"}}, whole_backup()}}}};
     EXPECT_EQ(command.run(backup, true), CtlExit::Done);
     EXPECT_EQ(command.files["b"], whole_backup());
     EXPECT_EQ(command.printed, "{\"file\":\"b\",\"cluster\":\"c\",\"revision\":12,\"keys\":1}\n");
@@ -466,6 +511,10 @@ TEST(Ctl, ABackupStandsUnderItsNameOnlyWhenItIsWhole) {
     EXPECT_EQ(command.printed, whole_backup());
     command.is_full = true;
     EXPECT_EQ(command.run({CtlVerb::Backup, {{"FILE", "-"}}}), CtlExit::LocalFile);
+    command.cluster.answers = {{"a:1", {HttpResponse{200, {}, "<html>"}}}};
+    EXPECT_EQ(command.run({CtlVerb::Backup, {{"FILE", "-"}}}), CtlExit::Unreachable);
+    EXPECT_EQ(command.printed, "");
+    EXPECT_THAT(command.remarked, HasSubstr("a:1: answers 200 OK, and is no Quorate node"));
 }
 
 TEST(Ctl, ScriptsCompleteEveryCommandAndFlag) {
