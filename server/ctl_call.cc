@@ -26,10 +26,11 @@ constexpr int kHopsMax = 2;
 
 // What a person can do, where the server's own words do not say it already.
 std::string_view advice(std::string_view code) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kAdvice{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kAdvice{{
         {"", "nothing was changed; check --endpoints"},
         {"key_not_found", "quoratectl range lists the keys that there are"},
         {"condition_failed", "read it again, then decide"},
+        {"session_expired", "nothing was written; run it again"},
         {"revision_compacted", "read without --revision, or make backups of what is to be kept"},
         {"not_caught_up", "quoratectl member list tells how far it is behind; --force does not wait"},
         {"no_live_quorum", "start the members that are down, or use --force"},
@@ -55,8 +56,8 @@ bool is_success(const HttpResponse& response) { return response.status >= 200 &&
 
 // In the server's words, or what little there is of somebody else's.
 std::string words_of(const HttpResponse& response) {
-    const std::string detail = problem_text(response, "detail");
-    const std::string code = problem_text(response, "code");
+    const std::string detail = text_member(response, "detail");
+    const std::string code = text_member(response, "code");
     if (is_success(response) || detail.empty() || code.empty())
         return fmt::format("answers {} {}, and is no Quorate node", response.status,
                            reason_phrase(response.status));
@@ -70,7 +71,7 @@ bool is_of_a_node(const HttpResponse& response, std::string_view proof) {
 }
 
 CtlFailure refusal(const std::string& address, const HttpResponse& response) {
-    const std::string code = problem_text(response, "code");
+    const std::string code = text_member(response, "code");
     return {code == "key_not_found" ? CtlExit::NoSuchKey : CtlExit::Refused,
             fmt::format("{}{}; {}", code.empty() ? address + ": " : "", words_of(response), advice(code))};
 }
@@ -82,7 +83,7 @@ CtlVerdict judge_failure(HttpFailure::Sent sent, CtlEffect effect) {
 
 }  // namespace
 
-std::string problem_text(const HttpResponse& response, std::string_view name) {
+std::string text_member(const HttpResponse& response, std::string_view name) {
     const auto json = nlohmann::json::parse(response.body, nullptr, false);
     const auto found = json.is_object() ? json.find(name) : json.end();
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -91,7 +92,7 @@ std::string problem_text(const HttpResponse& response, std::string_view name) {
 CtlVerdict judge(const CtlResponse& response, const CtlRequest& request) {
     if (!response) return judge_failure(response.error().sent, request.effect);
     const int status = response->status;
-    const std::string code = problem_text(*response, "code");
+    const std::string code = text_member(*response, "code");
     if (is_success(*response)) {
         if (is_of_a_node(*response, request.proof)) return {Next::Done};
         CtlVerdict verdict = judge_failure(HttpFailure::Sent::Maybe, request.effect);
@@ -99,7 +100,7 @@ CtlVerdict judge(const CtlResponse& response, const CtlRequest& request) {
         return verdict;
     }
     if (code == "not_leader") {
-        std::string leader = problem_text(*response, "leader");
+        std::string leader = text_member(*response, "leader");
         if (leader.empty()) return {Next::AskOther};
         return {Next::AskLeader, std::move(leader)};
     }
@@ -209,8 +210,13 @@ std::expected<CtlAnswer, CtlFailure> CtlCaller::call(const CtlRequest& request) 
             reasons_[address] =
                 response ? fmt::format("{}: {}", address, words_of(*response)) : response.error().text;
         }
-        if (verdict.next == Next::Refused)
-            return std::unexpected(may_have_happened_ ? unknown() : refusal(address, *response));
+        // A refusal says nothing of the request that came before, but for a condition that did not hold: that
+        // is the answer to all requests of one Idempotency-Key.
+        if (verdict.next == Next::Refused) {
+            const bool is_of_this_alone = text_member(*response, "code") != "condition_failed";
+            return std::unexpected(may_have_happened_ && is_of_this_alone ? unknown()
+                                                                          : refusal(address, *response));
+        }
         if (has_begun && verdict.next != Next::Done) {
             return std::unexpected(CtlFailure{
                 CtlExit::Unreachable,

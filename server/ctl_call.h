@@ -1,7 +1,7 @@
 #pragma once
 
-// How quoratectl asks a cluster: one node after the other, and never a second time for what may have happened
-// already and would happen again.
+// How quoratectl asks a cluster: one node after the other, and a second time for what may have happened
+// already only when it would not happen again.
 
 #include <cstdint>
 #include <expected>
@@ -19,7 +19,7 @@ namespace quorate::server {
 /// What it would mean to send a request once more.
 enum class CtlEffect : std::uint8_t {
     Nothing,    ///< it reads
-    SameAgain,  ///< it has an effect, which a repetition does not add to
+    SameAgain,  ///< it has an effect, which a repetition does not add to; as what has an Idempotency-Key
     Once,       ///< a repetition could undo what somebody else has done in between
 };
 
@@ -40,8 +40,8 @@ struct CtlVerdict {
 
 using CtlResponse = std::expected<HttpResponse, HttpFailure>;
 
-/// Member `name` of an answer that is a problem (RFC 9457), when it is a string; else empty.
-[[nodiscard]] std::string problem_text(const HttpResponse& response, std::string_view name);
+/// Member `name` of an answer that is a JSON object, when it is a string; else empty.
+[[nodiscard]] std::string text_member(const HttpResponse& response, std::string_view name);
 
 /// What a command ends with, and a line for a person: what happened; what to do next.
 struct CtlFailure {

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -88,6 +89,11 @@ CtlNetwork network() {
             now_ms, [](std::uint64_t ms) { std::this_thread::sleep_for(std::chrono::milliseconds(ms)); }};
 }
 
+std::string random_key() {
+    std::random_device entropy;
+    return fmt::format("quoratectl-{:08x}{:08x}{:08x}{:08x}", entropy(), entropy(), entropy(), entropy());
+}
+
 int start(int argc, char** argv) {
     auto options = parse_ctl_options(argc, argv, std::getenv);
     if (!options) {
@@ -101,7 +107,7 @@ int start(int argc, char** argv) {
     }
     const CtlPorts ports{network(), print, remark, read_file, create_file, ::isatty(STDOUT_FILENO) == 1};
     const CtlTask task{std::move(options->endpoints), options->timeout_s * 1000, options->prints_json,
-                       std::move(options->line)};
+                       random_key(), std::move(options->line)};
     return static_cast<int>(run_ctl(task, ports));
 }
 

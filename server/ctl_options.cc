@@ -64,7 +64,7 @@ class Parser {
 
     CLI::App app_{
         "The command line client of a Quorate cluster: asks any node, and the next one when it cannot "
-        "answer. A write is never sent a second time when the first one may have been carried out.",
+        "answer. A write is carried out once, however often it has to be sent.",
         "quoratectl"};
     std::deque<Given> globals_;
     std::deque<Command> commands_;

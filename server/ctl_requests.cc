@@ -137,6 +137,15 @@ CtlRequest batch_request(std::string lines) {
     return {{"POST", "/kv/batch", {}, std::move(lines)}, CtlEffect::Once};
 }
 
+CtlRequest session_request() { return {{"POST", "/sessions", {}, {}}, CtlEffect::Nothing, "session"}; }
+
+CtlRequest repeatable(CtlRequest write, std::string key, std::uint64_t session) {
+    write.request.headers.push_back({"Idempotency-Key", std::move(key)});
+    write.request.headers.push_back({"Quorate-Session", std::to_string(session)});
+    write.effect = CtlEffect::SameAgain;
+    return write;
+}
+
 CtlRequestOrMistake member_request(const CtlLine& line) {
     if (line.verb == CtlVerb::MemberRemove || line.verb == CtlVerb::MemberPromote) {
         const std::string& name = line.text("NAME");

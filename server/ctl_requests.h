@@ -19,6 +19,10 @@ using CtlRequestOrMistake = std::expected<CtlRequest, std::string>;
 [[nodiscard]] CtlRequestOrMistake put_request(const CtlLine& line, std::string value);
 [[nodiscard]] CtlRequestOrMistake del_request(const CtlLine& line);
 [[nodiscard]] CtlRequest batch_request(std::string lines);
+/// Names when a client has begun; and a write of that client, known by its key, may then be sent again until
+/// it is answered (docs/http.md, Exactly once).
+[[nodiscard]] CtlRequest session_request();
+[[nodiscard]] CtlRequest repeatable(CtlRequest write, std::string key, std::uint64_t session);
 /// Add, remove, promote and move.
 [[nodiscard]] CtlRequestOrMistake member_request(const CtlLine& line);
 [[nodiscard]] CtlRequest transfer_request(const CtlLine& line);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include <absl/strings/numbers.h>
 #include <fmt/format.h>
 
 #include "server/backup_check.h"
@@ -42,6 +43,7 @@ class Run {
         : line_(task.line),
           ports_(ports),
           prints_json_(task.prints_json),
+          write_key_(task.write_key),
           caller_(task.endpoints, task.timeout_ms, ports.network) {}
     Run(const Run&) = delete;
     Run& operator=(const Run&) = delete;
@@ -85,6 +87,7 @@ class Run {
     const CtlLine& line_;
     const CtlPorts& ports_;
     bool prints_json_;
+    const std::string& write_key_;
     CtlCaller caller_;
 };
 
@@ -133,7 +136,16 @@ CtlExit Run::get() {
 
 CtlExit Run::write(const CtlRequestOrMistake& request) {
     if (!request) return misused(request.error());
-    const Answered answered = caller_.call(*request);
+    // A key alone is known for a while only, after which a copy of the write that was held up, as by a node
+    // that stood still, would be carried out a second time. With a session it is refused.
+    const Answered begun = caller_.call(session_request());
+    if (!begun) return fail(begun.error());
+    std::uint64_t session = 0;
+    if (!absl::SimpleAtoi(text_member(begun->response, "session"), &session))
+        return fail({CtlExit::Unreachable,
+                     fmt::format("{} names no session, and nothing was written; is it a node of Quorate?",
+                                 begun->address)});
+    const Answered answered = caller_.call(repeatable(*request, write_key_, session));
     if (!answered) return fail(answered.error());
     return print(prints_json_ ? shown_write_json(answered->response) : shown_write(answered->response));
 }

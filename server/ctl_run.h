@@ -36,6 +36,7 @@ struct CtlTask {
     std::vector<std::string> endpoints;
     std::uint64_t timeout_ms = 0;
     bool prints_json = false;
+    std::string write_key;  ///< drawn by chance: the Idempotency-Key of what is written
     CtlLine line;
 };
 

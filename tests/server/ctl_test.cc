@@ -401,7 +401,7 @@ struct CommandRun {
                                      }};
                              },
                              terminal};
-        return run_ctl({{"a:1"}, 5000, json, std::move(line)}, ports);
+        return run_ctl({{"a:1"}, 5000, json, "chance", std::move(line)}, ports);
     }
 };
 
@@ -422,19 +422,60 @@ TEST(Ctl, AValueIsPrintedByteByByte) {
     EXPECT_EQ(command.run(get), CtlExit::NoSuchKey);
 }
 
+const HttpResponse kSession{200, {{"Quorate-Revision", "1"}}, R"({"session":"7","knownForS":300})"};
+
+TEST(Ctl, AWriteIsSentAgainAsItWasUntilItIsAnswered) {
+    CommandRun command;
+    const CtlLine put{CtlVerb::Put, {{"KEY", "k"}, {"VALUE", "v"}}};
+    const auto exit_of = [&](std::deque<CtlResponse> answers) {
+        command.cluster.requests.clear();
+        answers.emplace_front(kSession);
+        command.cluster.answers = {{"a:1", std::move(answers)}};
+        return command.run(put);
+    };
+    EXPECT_EQ(exit_of({maybe_sent(), refusing(503, "outcome_unknown"), refusing(503, "no_leader"), kOk}),
+              CtlExit::Done);
+    ASSERT_EQ(command.cluster.requests.size(), 5U);
+    const HttpRequest& first = command.cluster.requests[1];
+    EXPECT_EQ(*first.header("Idempotency-Key"), "chance");
+    EXPECT_EQ(*first.header("Quorate-Session"), "7");
+    for (std::size_t at = 2; at < 5; ++at) EXPECT_EQ(command.cluster.requests[at], first);
+
+    const std::uint64_t began_ms = command.cluster.now_ms;
+    EXPECT_EQ(exit_of({maybe_sent(), never_sent()}), CtlExit::Unknown);
+    EXPECT_GE(command.cluster.now_ms, began_ms + 5000);
+    EXPECT_THAT(command.remarked, HasSubstr("may or may not have happened"));
+    EXPECT_EQ(exit_of({maybe_sent(), refusing(410, "session_expired")}), CtlExit::Unknown);
+    EXPECT_EQ(exit_of({maybe_sent(), refusing(507, "disk_full")}), CtlExit::Unknown);
+    EXPECT_EQ(exit_of({maybe_sent(), refusing(412, "condition_failed")}), CtlExit::Refused)
+        << "the answer to the first one as well";
+    EXPECT_EQ(exit_of({refusing(429, "idempotency_keys_full")}), CtlExit::Unreachable);
+    EXPECT_THAT(command.remarked, AllOf(HasSubstr("nothing was changed"), HasSubstr("keys_full")));
+
+    for (const CtlResponse& none : {CtlResponse(refusing(503, "no_leader")), CtlResponse(kOk),
+                                    CtlResponse(HttpResponse{200, {}, R"({"session":"x\r\ny"})"})}) {
+        command.cluster.requests.clear();
+        command.cluster.answers = {{"a:1", {none}}};
+        EXPECT_EQ(command.run(put), CtlExit::Unreachable);
+        for (const HttpRequest& request : command.cluster.requests) EXPECT_EQ(request.target, "/sessions");
+    }
+}
+
 TEST(Ctl, AValueComesFromWhereItIsSaid) {
     CommandRun command;
-    command.cluster.answers = {{"a:1", {kOk}}};
+    command.cluster.answers = {{"a:1", {kSession}}};
     command.files = {{"-", "typed"}, {"f", "kept"}};
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}, {"VALUE", "v"}}}), CtlExit::Done);
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}, {"VALUE", "-"}}}), CtlExit::Done);
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}, {"--file", "f"}}}), CtlExit::Done);
+    std::erase_if(command.cluster.requests,
+                  [](const HttpRequest& request) { return request.target == "/sessions"; });
     const auto body = [](const char* text) { return testing::Field(&HttpRequest::body, text); };
     EXPECT_THAT(command.cluster.requests, ElementsAre(body("v"), body("typed"), body("kept")));
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}, {"--file", "g"}}}), CtlExit::LocalFile);
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}}}), CtlExit::Usage);
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}, {"VALUE", "v"}, {"--file", "f"}}}), CtlExit::Usage);
-    EXPECT_EQ(command.cluster.asked.size(), 3U);
+    EXPECT_EQ(command.cluster.asked.size(), 6U);
 }
 
 HttpResponse page(const std::string& body, const char* next, const char* revision) {

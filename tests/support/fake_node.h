@@ -1,9 +1,11 @@
 #pragma once
 
-// A listener on a free port of 127.0.0.1 that gives each request the same bytes for an answer.
+// A listener on a free port of 127.0.0.1 that gives each request the same bytes for an answer, or those that
+// a test makes of it.
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -24,7 +26,12 @@ class FakeNode {
         Hang,       ///< it stays, and nothing more comes
     };
 
+    /// On a thread of its own.
+    using Answer = std::function<std::string(const std::string& request)>;
+
     explicit FakeNode(std::string answer, After after = After::Close)
+        : FakeNode([answer = std::move(answer)](const std::string&) { return answer; }, after) {}
+    explicit FakeNode(Answer answer, After after = After::Close)
         : answer_(std::move(answer)),
           after_(after),
           listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -60,22 +67,25 @@ class FakeNode {
         return false;
     }
     // The requests of these tests are small: one piece each.
-    void take_request(int connection) {
+    std::string take_request(int connection) {
         char buffer[4096];
-        if (wait_for(connection) && ::recv(connection, buffer, sizeof buffer, 0) > 0) ++requests_;
+        const ssize_t bytes = wait_for(connection) ? ::recv(connection, buffer, sizeof buffer, 0) : 0;
+        if (bytes <= 0) return {};
+        ++requests_;
+        return {buffer, static_cast<std::size_t>(bytes)};
     }
     void serve() {
         while (wait_for(listener_)) {
             const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-            take_request(connection);
-            (void)::send(connection, answer_.data(), answer_.size(), MSG_NOSIGNAL);
-            if (after_ == After::CloseNext) take_request(connection);
+            const std::string answer = answer_(take_request(connection));
+            (void)::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
+            if (after_ == After::CloseNext) (void)take_request(connection);
             while (after_ == After::Hang && !is_stopping_) ::usleep(1000);
             ::close(connection);
         }
     }
 
-    std::string answer_;
+    Answer answer_;
     After after_;
     int listener_;
     std::uint16_t port_ = 0;
