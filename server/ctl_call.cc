@@ -26,9 +26,8 @@ constexpr int kHopsMax = 2;
 
 // What a person can do, where the server's own words do not say it already.
 std::string_view advice(std::string_view code) {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kAdvice{{
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kAdvice{{
         {"", "nothing was changed; check --endpoints"},
-        {"key_not_found", "quoratectl range lists the keys that there are"},
         {"condition_failed", "read it again, then decide"},
         {"session_expired", "nothing was written; run it again"},
         {"revision_compacted", "read without --revision, or make backups of what is to be kept"},

@@ -78,6 +78,17 @@ std::vector<CtlCommand> key_commands() {
     };
 }
 
+// Found where the members are, and by itself.
+CtlCommand transfer_command(std::string_view group, std::string_view example) {
+    return {CtlVerb::Transfer,
+            group,
+            "transfer",
+            {},
+            {{"--to", "NAME", "Who shall lead; the one that has most of the log unless given"}},
+            "Let another node lead",
+            example};
+}
+
 std::vector<CtlCommand> member_commands() {
     return {
         {CtlVerb::MemberList,
@@ -117,18 +128,13 @@ std::vector<CtlCommand> member_commands() {
          {},
          "Give a member another address",
          "quoratectl member move n3=10.0.0.33:7070"},
+        transfer_command("member", "quoratectl member transfer --to n2"),
     };
 }
 
 std::vector<CtlCommand> cluster_commands() {
     return {
-        {CtlVerb::Transfer,
-         "",
-         "transfer",
-         {},
-         {{"--to", "NAME", "Who shall lead; the one that has most of the log unless given"}},
-         "Let another node lead",
-         "quoratectl transfer --to n2"},
+        transfer_command("", "quoratectl transfer --to n2"),
         {CtlVerb::Snapshot,
          "",
          "snapshot",
@@ -188,7 +194,8 @@ const std::vector<CtlFlag>& ctl_global_flags() {
 }
 
 std::string_view ctl_group_help(std::string_view group) {
-    return group == "member" ? "Who belongs to the cluster, and changes of that" : std::string_view();
+    return group == "member" ? "Who belongs to the cluster, changes of that, and who leads it"
+                             : std::string_view();
 }
 
 }  // namespace quorate::server

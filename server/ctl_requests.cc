@@ -163,11 +163,15 @@ CtlRequestOrMistake member_request(const CtlLine& line) {
     return change_request({.move = {{std::move(member->name), std::move(member->address)}}}, CtlEffect::Once);
 }
 
-CtlRequest transfer_request(const CtlLine& line) {
+CtlRequestOrMistake transfer_request(const CtlLine& line) {
     std::string target = "/cluster/transfer";
-    if (const std::string* to = line.find("--to")) add_parameter(target, "to", percent_encode(*to));
+    if (const std::string* to = line.find("--to")) {
+        // To the server it would be no name at all, and anybody would do.
+        if (to->empty()) return std::unexpected("--to: a name has at least one character");
+        add_parameter(target, "to", percent_encode(*to));
+    }
     // Repeated without a name it would go on from the node that has just got it.
-    return {{"POST", std::move(target), {}, {}}, CtlEffect::Once, "transferred"};
+    return CtlRequest{{"POST", std::move(target), {}, {}}, CtlEffect::Once, "transferred"};
 }
 
 // It does no harm to take one more, but it is work, and the first may still be under way.

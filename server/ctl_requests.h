@@ -25,7 +25,7 @@ using CtlRequestOrMistake = std::expected<CtlRequest, std::string>;
 [[nodiscard]] CtlRequest repeatable(CtlRequest write, std::string key, std::uint64_t session);
 /// Add, remove, promote and move.
 [[nodiscard]] CtlRequestOrMistake member_request(const CtlLine& line);
-[[nodiscard]] CtlRequest transfer_request(const CtlLine& line);
+[[nodiscard]] CtlRequestOrMistake transfer_request(const CtlLine& line);
 [[nodiscard]] CtlRequest snapshot_request();
 [[nodiscard]] CtlRequest backup_request(const CtlLine& line, CtlTakeBody take);
 /// A read of `target`, and its proof.

@@ -60,6 +60,7 @@ class Run {
     CtlExit batch();
     CtlExit range();
     CtlExit member_list();
+    CtlExit transfer();
     CtlExit snapshot();
     CtlExit backup();
     CtlExit write(const CtlRequestOrMistake& request);
@@ -71,7 +72,14 @@ class Run {
                           std::optional<CtlFileSink>& file);
 
     CtlExit print(std::string_view bytes) {
-        return ports_.print(bytes) ? CtlExit::Done : fail({CtlExit::LocalFile, std::string(kOutputRefused)});
+        if (ports_.print(bytes)) return CtlExit::Done;
+        return fail(
+            {CtlExit::LocalFile, fmt::format("{}{}", is_done_ ? "it is done, but " : "", kOutputRefused)});
+    }
+    // Of a change: it stays made when nobody can be told of it.
+    Answered done(Answered answered) {
+        is_done_ = answered.has_value();
+        return answered;
     }
     CtlExit fail(const CtlFailure& failure) {
         ports_.remark(failure.text);
@@ -89,6 +97,7 @@ class Run {
     bool prints_json_;
     const std::string& write_key_;
     CtlCaller caller_;
+    bool is_done_ = false;
 };
 
 CtlExit Run::command() {
@@ -104,7 +113,7 @@ CtlExit Run::command() {
         case CtlVerb::MemberRemove:
         case CtlVerb::MemberPromote:
         case CtlVerb::MemberMove: return change_members();
-        case CtlVerb::Transfer: return tell(caller_.call(transfer_request(line_)), shown_transfer);
+        case CtlVerb::Transfer: return transfer();
         case CtlVerb::Snapshot: return snapshot();
         case CtlVerb::Backup: return backup();
         case CtlVerb::Completion: return print(completion_script(line_.text("SHELL")));
@@ -123,10 +132,15 @@ CtlExit Run::get() {
     const auto request = get_request(line_);
     if (!request) return misused(request.error());
     const Answered answered = caller_.call(*request);
+    const std::string& text = line_.text("KEY");
+    if (!answered && answered.error().exit == CtlExit::NoSuchKey)
+        return fail({CtlExit::NoSuchKey,
+                     fmt::format("there is no key '{}' (key_not_found); quoratectl range lists the keys that "
+                                 "there are",
+                                 shown_text(text))});
     if (!answered) return fail(answered.error());
     const HttpResponse& response = answered->response;
     if (prints_json_) {
-        const std::string& text = line_.text("KEY");
         return print(
             shown_value_json(line_.has("--encoded") ? percent_decode(text).value_or(text) : text, response));
     }
@@ -145,7 +159,7 @@ CtlExit Run::write(const CtlRequestOrMistake& request) {
         return fail({CtlExit::Unreachable,
                      fmt::format("{} names no session, and nothing was written; is it a node of Quorate?",
                                  begun->address)});
-    const Answered answered = caller_.call(repeatable(*request, write_key_, session));
+    const Answered answered = done(caller_.call(repeatable(*request, write_key_, session)));
     if (!answered) return fail(answered.error());
     return print(prints_json_ ? shown_write_json(answered->response) : shown_write(answered->response));
 }
@@ -211,7 +225,19 @@ CtlExit Run::range() {
 CtlExit Run::change_members() {
     const auto request = member_request(line_);
     if (!request) return misused(request.error());
-    return tell(caller_.call(*request), shown_members);
+    return tell(done(caller_.call(*request)), shown_members);
+}
+
+CtlExit Run::transfer() {
+    const auto request = transfer_request(line_);
+    if (!request) return misused(request.error());
+    const Answered answered = done(caller_.call(*request));
+    if (!answered) return fail(answered.error());
+    const std::string& body = answered->response.body;
+    if (prints_json_) return print(body);
+    const Answered leader =
+        caller_.call_at(answered->address, read_request("/cluster/leader", "leaderId"), kLeaderMsMax);
+    return print(shown_transfer(body, leader ? leader->response.body : std::string()));
 }
 
 // The leader alone knows how far the others are; without one, anybody's word is better than none.
@@ -229,7 +255,7 @@ CtlExit Run::member_list() {
 
 CtlExit Run::snapshot() {
     const std::string* node = line_.find("--node");
-    if (node == nullptr) return tell(caller_.call(snapshot_request()), shown_snapshot);
+    if (node == nullptr) return tell(done(caller_.call(snapshot_request())), shown_snapshot);
     std::string address = *node;
     if (!is_address(address)) {
         const Answered members = caller_.call(members_request());
@@ -242,7 +268,7 @@ CtlExit Run::snapshot() {
         }
         address = *found;
     }
-    return tell(caller_.call_at(address, snapshot_request()), shown_snapshot);
+    return tell(done(caller_.call_at(address, snapshot_request())), shown_snapshot);
 }
 
 CtlExit Run::finish_backup(const BackupCheck& check, const std::string& name,
@@ -254,6 +280,7 @@ CtlExit Run::finish_backup(const BackupCheck& check, const std::string& name,
     if (!file) return print({});
     if (const auto finished = file->finish(); !finished)
         return fail({CtlExit::LocalFile, fmt::format("{}; make the backup again", finished.error())});
+    is_done_ = true;
     if (!prints_json_)
         return print(fmt::format("{}: {} keys at revision {} of cluster '{}'\n", name, head->keys,
                                  head->revision, head->cluster_id));
@@ -266,6 +293,7 @@ CtlExit Run::finish_backup(const BackupCheck& check, const std::string& name,
 
 CtlExit Run::backup() {
     const std::string& name = line_.text("FILE");
+    if (name.empty()) return misused("FILE: a name has at least one character");
     std::optional<CtlFileSink> file;
     if (name != "-") {
         auto created = ports_.create_file(name);

@@ -145,6 +145,10 @@ std::string shown_bytes(std::string_view bytes) {
     return is_printable(bytes) && !bytes.contains('%') ? std::string(bytes) : percent_encode(bytes);
 }
 
+std::string shown_text(std::string_view typed) {
+    return is_printable(typed) ? std::string(typed) : percent_encode(typed);
+}
+
 std::string shown_value_json(std::string_view key, const HttpResponse& response) {
     std::string json = "{";
     append_json_bytes(json, "k", key);
@@ -210,8 +214,12 @@ std::string shown_members(std::string_view body) {
     return text;
 }
 
-std::string shown_transfer(std::string_view body) {
-    return fmt::format("{} does not lead any more\n", member(parsed(body), "from"));
+std::string shown_transfer(std::string_view body, std::string_view leader) {
+    const std::string from = member(parsed(body), "from");
+    const std::string to = member(parsed(leader), "leaderId");
+    // Who answers may not have heard of the new one yet.
+    const bool is_known = !to.empty() && to != from;
+    return fmt::format("{} does not lead any more{}\n", from, is_known ? fmt::format(", {} does", to) : "");
 }
 
 std::string shown_snapshot(std::string_view body) {

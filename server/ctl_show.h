@@ -14,6 +14,9 @@ namespace quorate::server {
 /// what is shown is what was there.
 [[nodiscard]] std::string shown_bytes(std::string_view bytes);
 
+/// What a user has typed, as it is when it is printable.
+[[nodiscard]] std::string shown_text(std::string_view typed);
+
 /// A line: {"k":…,"v":…,"etag":"7","revision":12}.
 [[nodiscard]] std::string shown_value_json(std::string_view key, const HttpResponse& response);
 
@@ -29,8 +32,10 @@ namespace quorate::server {
 /// Tables, of the bodies of GET /cluster/nodes and of GET /cluster/members.
 [[nodiscard]] std::string shown_nodes(std::string_view body);
 [[nodiscard]] std::string shown_members(std::string_view body);
-/// Sentences, of those of POST /cluster/transfer and of POST /admin/snapshot.
-[[nodiscard]] std::string shown_transfer(std::string_view body);
+/// A sentence, of that of POST /cluster/transfer and of the one of GET /cluster/leader afterwards, which may
+/// be empty.
+[[nodiscard]] std::string shown_transfer(std::string_view body, std::string_view leader);
+/// A sentence, of that of POST /admin/snapshot.
 [[nodiscard]] std::string shown_snapshot(std::string_view body);
 
 /// Whether a node of GET /cluster/nodes leads.

@@ -37,6 +37,13 @@ TEST(CtlOptions, AreReadInAnyOrder) {
         EXPECT_FALSE(options->line.has("--if-match"));
     }
     EXPECT_EQ(parse_ctl({"member", "add", "n4=h:1"})->line.verb, CtlVerb::MemberAdd);
+    for (const auto& words :
+         {std::vector{"transfer", "--to", "n2"}, std::vector{"member", "transfer", "--to", "n2"}}) {
+        const auto options = parse_ctl(words);
+        ASSERT_TRUE(options) << options.error().text;
+        EXPECT_EQ(options->line.verb, CtlVerb::Transfer);
+        EXPECT_EQ(options->line.text("--to"), "n2");
+    }
 }
 
 TEST(CtlOptions, ValuesAreTakenAsTheyAre) {

@@ -420,6 +420,10 @@ TEST(Ctl, AValueIsPrintedByteByByte) {
     EXPECT_EQ(command.run(get), CtlExit::LocalFile);
     command.cluster.answers = {{"a:1", {refusing(404, "key_not_found")}}};
     EXPECT_EQ(command.run(get), CtlExit::NoSuchKey);
+    for (const auto& [typed, shown] : {std::pair("a%20b", "a%20b"), std::pair("\x1b[2J", "%1B%5B2J")}) {
+        EXPECT_EQ(command.run({CtlVerb::Get, {{"KEY", typed}}}), CtlExit::NoSuchKey);
+        EXPECT_THAT(command.remarked, HasSubstr(fmt::format("there is no key '{}' (", shown)));
+    }
 }
 
 const HttpResponse kSession{200, {{"Quorate-Revision", "1"}}, R"({"session":"7","knownForS":300})"};
@@ -476,6 +480,55 @@ TEST(Ctl, AValueComesFromWhereItIsSaid) {
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}}}), CtlExit::Usage);
     EXPECT_EQ(command.run({CtlVerb::Put, {{"KEY", "k"}, {"VALUE", "v"}, {"--file", "f"}}}), CtlExit::Usage);
     EXPECT_EQ(command.cluster.asked.size(), 6U);
+}
+
+TEST(Ctl, WhatIsDoneStaysDoneWhenNobodyCanBeTold) {
+    CommandRun command;
+    command.is_full = true;
+    const HttpResponse any{200,
+                           {{"Quorate-Revision", "1"}},
+                           R"({"session":"7","members":[],"transferred":true,"snapshotIndex":1})"};
+    command.cluster.answers = {{"a:1", {any}}};
+    for (const CtlLine& line :
+         {CtlLine{CtlVerb::Put, {{"KEY", "k"}, {"VALUE", "v"}}}, CtlLine{CtlVerb::Del, {{"KEY", "k"}}},
+          CtlLine{CtlVerb::MemberRemove, {{"NAME", "n1"}}}, CtlLine{CtlVerb::Transfer},
+          CtlLine{CtlVerb::Snapshot}, CtlLine{CtlVerb::Snapshot, {{"--node", "a:1"}}}}) {
+        EXPECT_EQ(command.run(line), CtlExit::LocalFile);
+        EXPECT_THAT(command.remarked, HasSubstr("it is done, but the output cannot be written"));
+    }
+    EXPECT_EQ(command.run({CtlVerb::MemberList}), CtlExit::LocalFile);
+    EXPECT_THAT(command.remarked, testing::StartsWith("the output cannot be written"));
+    command.cluster.answers = {{"a:1", {HttpResponse{200, {{"Quorate-Revision", "12"}}, whole_backup()}}}};
+    EXPECT_EQ(command.run({CtlVerb::Backup, {{"FILE", "b"}}}), CtlExit::LocalFile);
+    EXPECT_THAT(command.remarked, HasSubstr("it is done, but"));
+    EXPECT_EQ(command.files["b"], whole_backup());
+}
+
+TEST(Ctl, WhoLeadsNowIsToldWhenItIsKnown) {
+    CommandRun command;
+    const HttpResponse moved{200, {}, R"({"transferred":true,"from":"n1"})"};
+    const auto leads = [](const char* name) {
+        return HttpResponse{200, {}, fmt::format(R"({{"leaderId":"{}"}})", name)};
+    };
+    const auto said = [&](std::deque<CtlResponse> answers, bool json = false) {
+        answers.emplace_front(moved);
+        command.cluster.answers = {{"a:1", std::move(answers)}};
+        EXPECT_EQ(command.run({CtlVerb::Transfer}, json), CtlExit::Done);
+        return command.printed;
+    };
+    EXPECT_EQ(said({refusing(503, "no_leader"), leads("n2")}), "n1 does not lead any more, n2 does\n");
+    EXPECT_EQ(said({leads("n1")}), "n1 does not lead any more\n");
+    const std::uint64_t began_ms = command.cluster.now_ms;
+    EXPECT_EQ(said({never_sent()}), "n1 does not lead any more\n");
+    EXPECT_LE(command.cluster.now_ms - began_ms, 2500U);
+    EXPECT_EQ(said({leads("n2")}, true), moved.body);
+}
+
+TEST(Ctl, ANameHasAtLeastOneCharacter) {
+    CommandRun command;
+    EXPECT_EQ(command.run({CtlVerb::Transfer, {{"--to", ""}}}), CtlExit::Usage);
+    EXPECT_EQ(command.run({CtlVerb::Backup, {{"FILE", ""}}}), CtlExit::Usage);
+    EXPECT_EQ(command.cluster.asked.size(), 0U);
 }
 
 HttpResponse page(const std::string& body, const char* next, const char* revision) {
