@@ -20,8 +20,10 @@ void insert_once(std::vector<ServerId>& ids, ServerId id) {
 }  // namespace
 
 // A server that was its leader and asks for votes does not lead any more, so it alone is heard while its
-// lease runs.
+// lease runs. Whom an earlier life has heard a server does not know; one that gives no vote at all may learn
+// its term at once.
 bool Raft::leader_other_than_is_alive(ServerId asking) const {
+    if (ticks_until_heard_nobody_ > 0 && missing_ != Missing::Entries) return true;
     if (std::holds_alternative<Leader>(role_))
         return true;  // on_leader_tick() has it step down when it loses its quorum
     const auto* follower = std::get_if<Follower>(&role_);

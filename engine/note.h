@@ -29,6 +29,7 @@ namespace quorate::engine {
     X(VoteGiven)                                  \
     X(PreVoteGiven)                               \
     X(VoteRefusedLeaderIsAlive)                   \
+    X(TermIgnoredLeaderIsAlive)                   \
     X(VoteRefusedTermOver)                        \
     X(VoteRefusedAlreadyVoted)                    \
     X(VoteRefusedLogBehind)                       \

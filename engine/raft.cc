@@ -15,6 +15,7 @@ Raft::Raft(const Config& config, const InitialState& initial)
       random_(config.seed),
       hard_state_(initial.hard_state),
       missing_(initial.missing),
+      ticks_until_heard_nobody_(initial.may_have_heard_leader ? config.election_timeout_ticks_min : 0),
       log_(initial.snapshot) {
     ENGINE_CHECK(config.is_valid());
     ENGINE_CHECK(initial.snapshot_membership.has_value() == (initial.snapshot.index > LogIndex{}));
@@ -64,6 +65,7 @@ void Raft::dispatch(const Event& event, Output& output) {
 }
 
 void Raft::on_tick(Output& output) {
+    if (ticks_until_heard_nobody_ > 0) --ticks_until_heard_nobody_;
     std::visit(Overloaded{
                    [&](Follower&) { on_follower_tick(output); },
                    [&](PreCandidate& candidate) { on_campaign_tick(candidate.election_ticks_left, output); },
@@ -144,6 +146,20 @@ bool speaks_of_future_term(const Message& message) {
 
 }  // namespace
 
+// A server that hears its leader does not let another one raise its term, thesis §4.2.3: a removed server or
+// one back from a partition would depose a working leader. A leader of that term may, and who campaigns by
+// the leader's own order (Transfer). Nobody else, whatever it says: S2 has asked S3 for a pre-vote and
+// follows S1 since, when the refusal of S3, which has begun the next term by then, comes late. In that term
+// S2 would hear no leader and could vote for S3 at once, while S1 counts on its silence.
+bool Raft::leaves_leader_alone(const MessageReceived& received) const {
+    if (comes_from_leader(received.message)) return false;
+    const auto* request = std::get_if<RequestVote>(&received.message);
+    if (request != nullptr && request->kind == CampaignKind::Transfer) return false;
+    // A leader steps down for any later term, but not for the wish to begin one.
+    if (request == nullptr && std::holds_alternative<Leader>(role_)) return false;
+    return leader_other_than_is_alive(received.from);
+}
+
 // "If one server's current term is smaller than the other's, then it updates its current term to the larger
 // value. If a candidate or leader discovers that its term is out of date, it immediately reverts to follower
 // state." Thesis §3.3. False: nothing is left to do.
@@ -156,12 +172,12 @@ bool Raft::passes_term_rule(const MessageReceived& received, Output& output) {
     if (speaks_of_future_term(received.message)) return true;
 
     if (term > hard_state_.current_term) {
-        // A server that hears its leader does not let another one raise its term, thesis §4.2.3: a removed
-        // server or one back from a partition would depose a working leader. The leader's own order
-        // (Transfer) is the exception.
-        const auto* request = std::get_if<RequestVote>(&received.message);
-        if (request != nullptr && request->kind == CampaignKind::Election &&
-            leader_other_than_is_alive(received.from)) {
+        if (leaves_leader_alone(received)) {
+            const auto* request = std::get_if<RequestVote>(&received.message);
+            if (request == nullptr) {
+                note(NoteKind::TermIgnoredLeaderIsAlive, received.from, term, {}, output);
+                return false;
+            }
             note(NoteKind::VoteRefusedLeaderIsAlive, received.from, term, request->last_entry.index, output);
             send(received.from, VoteRefused{hard_state_.current_term, request->kind, term}, output);
             return false;

@@ -48,6 +48,9 @@ struct InitialState {
     /// more than that is known.
     LogIndex commit_index{};
     Missing missing = Missing::Nothing;
+    /// It has run before, and may have heard a leader just before it ended: for an election timeout from its
+    /// start it leaves that one alone.
+    bool may_have_heard_leader = false;
 };
 
 struct Follower {
@@ -116,6 +119,9 @@ struct Leader {
     ReadBatch confirming;  ///< its round is on the way
     ReadBatch gathering;   ///< waits for the next round
     std::optional<Transfer> transfer;
+    /// An order to take over has left in this term, and may arrive as long as the term lasts. Who obeys it is
+    /// heard by everybody at once: nobody's silence protects this leader any more.
+    bool has_ordered_transfer = false;
     std::uint64_t uncommitted_bytes = 0;
 
     bool operator==(const Leader&) const = default;
@@ -167,6 +173,11 @@ class Raft {
     /// little until it has committed an entry of its own term (thesis §6.4, step 1), and so it counts only
     /// from then on.
     [[nodiscard]] LogIndex leader_commit() const;
+    /// The newest heartbeat round that a majority has answered, this server's own voice counting for each.
+    /// From the moment in which that round began, none of them helps anybody to a later term until its
+    /// clock has ticked election_timeout_ticks_min times: so long commit_index() is all that is committed.
+    /// Zero when nothing of that is sure. Thesis §6.4.1.
+    [[nodiscard]] Round lease_round() const;
 
  private:
     using Role = std::variant<Follower, PreCandidate, Candidate, Leader>;
@@ -220,6 +231,7 @@ class Raft {
     void on_own_vote_durable(Output& output);
     void become_leader(Output& output);
     [[nodiscard]] bool leader_other_than_is_alive(ServerId asking) const;
+    [[nodiscard]] bool leaves_leader_alone(const MessageReceived& received) const;
     [[nodiscard]] std::uint32_t draw_election_timeout();
 
     // replication.cc, a follower's part: thesis §3.5
@@ -294,6 +306,7 @@ class Raft {
     HardState hard_state_;
     Missing missing_;
     std::optional<EntryId> vote_floor_;
+    std::uint32_t ticks_until_heard_nobody_ = 0;  ///< InitialState::may_have_heard_leader
     LogShape log_;
     std::vector<MembershipAt> memberships_;  ///< ascending; the first is in force at or below the log's base
     LogIndex commit_index_;

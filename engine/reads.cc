@@ -1,5 +1,6 @@
-// Linearizable reads without a log write: ReadIndex, thesis §6.4.
+// Linearizable reads without a log write: ReadIndex, thesis §6.4, and what a lease rests on, §6.4.1.
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/check.h"
@@ -68,6 +69,21 @@ void Raft::confirm_reads(Output& output) {
     }
     leader.confirming.waiting.clear();
     if (!leader.gathering.waiting.empty()) start_read_round(output);
+}
+
+// A leader that its own configuration leaves out is about to go, and who stays may be alone and ask nobody.
+// An order to take over that has left once is never called back: it may be late, or come twice (raft-rs
+// #234).
+Round Raft::lease_round() const {
+    const Leader* leader = as_leader();
+    const bool is_sure = leader != nullptr && !leader->has_ordered_transfer &&
+                         commit_index_ >= leader->term_start && membership().is_voter(config_.self);
+    if (!is_sure) return {};
+    return reached_by_quorum<Round>(membership(), [&](ServerId id) {
+        if (id == config_.self) return leader->round;
+        const auto found = std::ranges::find(leader->progress, id, &Progress::id);
+        return found != leader->progress.end() ? found->acknowledged_round : Round{};
+    });
 }
 
 void Raft::answer_read(const ReadBatch::Waiting& waiting, LogIndex read_index, Output& output) {

@@ -39,6 +39,7 @@ void Raft::continue_transfer(Output& output) {
     const Progress* target = progress_of(transfer->target);
     if (target == nullptr || target->match_index != log_.last_index()) return;
     note(NoteKind::TransferOrderSent, target->id, hard_state_.current_term, target->match_index, output);
+    leading().has_ordered_transfer = true;
     send(target->id, TimeoutNow{hard_state_.current_term}, output);
 }
 

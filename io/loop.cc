@@ -1,6 +1,7 @@
 #include "io/loop.h"
 
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 #include "engine/check.h"
@@ -39,6 +40,13 @@ Loop::~Loop() {
 }
 
 void Loop::run() { uv_run(&loop_, UV_RUN_DEFAULT); }
+
+std::uint64_t Loop::clock_ms() {
+    timespec now{};
+    ENGINE_CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1000 +
+           static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+}
 
 std::uint64_t Loop::busy_us() {
     constexpr std::uint64_t kNsPerUs = 1000;

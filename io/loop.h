@@ -27,6 +27,10 @@ class Loop {
     /// Milliseconds that never go back; of the moment the current turn began.
     [[nodiscard]] std::uint64_t now_ms() const { return uv_now(&loop_); }
 
+    /// Milliseconds that never go back and go on while the process or the machine stands still; of this very
+    /// moment.
+    [[nodiscard]] static std::uint64_t clock_ms();
+
     /// Time spent outside the wait for events so far, in microseconds: what it grows by from one turn's end
     /// to the next is how long everybody else waited for that turn.
     [[nodiscard]] std::uint64_t busy_us();

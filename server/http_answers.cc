@@ -256,6 +256,14 @@ HttpResponse leader_unreachable() {
         kRetryAfterS);
 }
 
+HttpResponse lease_not_configured() {
+    return problem(
+        400, "lease_not_configured",
+        "consistency=lease needs a bound on the drift of all nodes' clocks, and this server has none: "
+        "start it with --clock-drift-ppm, or leave the parameter out; linearizable reads need no "
+        "clock");
+}
+
 HttpResponse read_timed_out() {
     return retryable_problem(503, "read_timed_out",
                              "no majority of the cluster confirmed in time that the read would be current",

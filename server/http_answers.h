@@ -70,6 +70,7 @@ namespace quorate::server {
 /// 503: nothing happened; the link to the leader is down, or as full as it may be.
 [[nodiscard]] HttpResponse leader_unreachable();
 /// 503: no quorum confirmed the read in time.
+[[nodiscard]] HttpResponse lease_not_configured();
 [[nodiscard]] HttpResponse read_timed_out();
 /// 503: this server has too much to do; nothing happened.
 [[nodiscard]] HttpResponse overloaded();

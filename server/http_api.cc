@@ -86,15 +86,10 @@ CallOrRefusal with_options(ApiCall call, const Query& query) {
         call.forward = *forward == "true";
     }
     if (const std::string* consistency = query.find("consistency")) {
-        if (*consistency == "lease") {
-            return refuse(400, "lease_not_configured",
-                          "consistency=lease needs a bound on the drift of clocks, and this server has none; "
-                          "use linearizable or stale");
-        }
-        if (*consistency != "linearizable" && *consistency != "stale") {
-            return refuse(400, "invalid_parameter", "consistency is either linearizable or stale");
-        }
-        call.consistency = *consistency == "stale" ? Consistency::Stale : Consistency::Linearizable;
+        if (*consistency != "linearizable" && *consistency != "lease" && *consistency != "stale")
+            return refuse(400, "invalid_parameter", "consistency is linearizable, lease or stale");
+        if (*consistency == "lease") call.consistency = Consistency::Lease;
+        if (*consistency == "stale") call.consistency = Consistency::Stale;
     }
     return call;
 }

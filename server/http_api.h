@@ -113,7 +113,7 @@ struct BackupCall {
     bool operator==(const BackupCall&) const = default;
 };
 
-enum class Consistency : std::uint8_t { Linearizable, Stale };
+enum class Consistency : std::uint8_t { Linearizable, Lease, Stale };
 
 struct ApiCall {
     std::variant<PutCall, DeleteCall, BatchCall, GetCall, RangeCall, SessionCall, WhoisCall, HealthCall,

@@ -81,6 +81,7 @@ NodeConfig node_config(const Options& options) {
     config.segment_bytes = options.segment_bytes;
     config.recovers_from_peers = options.recovers_from_peers ? 1 : 0;
     config.gives_up = options.gives_up;
+    config.clock_drift_ppm = options.clock_drift_ppm;
     config.takes_tail_for_torn = options.takes_tail_for_torn ? 1 : 0;
     config.incarnation = draw();
     config.log_salt = draw();
@@ -135,6 +136,7 @@ class Process final : public Environment, public io::HttpHandler {
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
                      QUORATE_VERSION, options_.self.name, options_.cluster_id, options_.host, *port,
                      options_.data_dir, node().members().members.size());
+        tell_of_lease();
         tick_timer_.start(config_.tick_ms, config_.tick_ms, [this] { driver_->tick(loop_.now_ms()); });
         loop_.on_turn_end([this] { end_turn(); });
         loop_.on_termination([this] { begin_stop(); });
@@ -359,7 +361,7 @@ class Process final : public Environment, public io::HttpHandler {
     }
 
     void end_turn() {
-        driver_->turn_ended();
+        driver_->turn_ended(io::Loop::clock_ms());
         tell_of_room();
         for (const auto& [id, link] : links_) link->flush();
         http_.flush();
@@ -374,6 +376,17 @@ class Process final : public Environment, public io::HttpHandler {
         longest_turn_us_ = std::max(longest_turn_us_, turn_us);
         if (turn_us >= kLongTurnUs && long_turns_.is_due(loop_.now_ms(), ""))
             spdlog::warn("a turn of the event loop took {} ms: every request waited for it", turn_us / 1000);
+    }
+
+    void tell_of_lease() const {
+        if (config_.clock_drift_ppm == 0) return;
+        const std::uint64_t lease = lease_ms(config_.raft, config_.tick_ms, config_.clock_drift_ppm);
+        const std::uint64_t heartbeat_ms = std::uint64_t{config_.raft.heartbeat_ticks} * config_.tick_ms;
+        spdlog::log(
+            lease > heartbeat_ms ? spdlog::level::info : spdlog::level::warn,
+            "reads with consistency=lease: each heartbeat, one in {} ms, gives a lease of {} ms, if the "
+            "clocks of all nodes run right within {} ppm",
+            heartbeat_ms, lease, config_.clock_drift_ppm);
     }
 
     // The node knows no directory, and says nothing when there is room again.

@@ -76,8 +76,9 @@ void Node::disk_completed(const wal::DiskCompletion& completion) {
     if (*ticket > engine::PersistTicket{}) step(engine::PersistCompleted{*ticket});
 }
 
-void Node::turn_ended() {
+void Node::turn_ended(std::uint64_t clock_ms) {
     if (has_failed_) return;
+    clock_ms_ = std::max(clock_ms_, clock_ms);
     go_on_with_members();
     propose_queued();
     request_queued_reads();
@@ -120,6 +121,8 @@ void Node::step(const engine::Event& event, Payloads payloads) {
     engine::Output output = std::exchange(output_, {});
     output.clear();
     raft_.step(event, output);
+    if (const engine::Leader* leader = raft_.as_leader())
+        lease_.note_round(raft_.current_term(), leader->round, clock_ms_);
     for (const engine::Note& note : output.notes) report(note);
     environment_.engine_stepped(output);
     for (const engine::Action& action : output.actions) {
@@ -260,6 +263,7 @@ void Node::propose_queued() {
 }
 
 void Node::request_queued_reads() {
+    take_reads_under_lease();
     if (queued_reads_.empty()) return;
     const engine::RequestId request(next_request_++);
     unconfirmed_reads_[request] = std::exchange(queued_reads_, {});

@@ -24,6 +24,7 @@
 #include "server/history_window.h"
 #include "server/http_api.h"
 #include "server/http_message.h"
+#include "server/lease.h"
 #include "server/members_json.h"
 #include "server/operations.h"
 #include "server/peer_codec.h"
@@ -68,6 +69,9 @@ struct NodeConfig {
     /// Names of all other members, with commas between: they are lost for good, and this node goes on alone
     /// (forced_members.h). Empty: nobody is.
     std::string gives_up;
+    /// By so many millionths at most the clocks of all nodes run too fast or too slow, this one's too; less
+    /// than a million. 0: nobody says so, and no read is answered on the strength of a clock.
+    std::uint32_t clock_drift_ppm = 0;
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =
@@ -111,8 +115,9 @@ class Node {
     void peer_lost(engine::ServerId peer);
     void disk_completed(const wal::DiskCompletion& completion);
     /// Everything that arrived since the last call is proposed, written and applied together. Call it at the
-    /// end of every loop turn.
-    void turn_ended();
+    /// end of every loop turn. `clock_ms` is read for this call, behind all that arrived, from a clock that
+    /// never goes back and counts the time in which the process or its machine stood still.
+    void turn_ended(std::uint64_t clock_ms);
 
     /// Hands leadership over and refuses new requests. is_quiet() turns true when every accepted one is
     /// answered and the log is idle.
@@ -141,6 +146,8 @@ class Node {
     /// It has forgotten promises, and neither votes nor serves until it has them again.
     [[nodiscard]] bool is_recovering() const { return lost_.what != wal::Lost::Nothing; }
     [[nodiscard]] wal::Lost lost() const { return lost_.what; }
+    /// Whether it may answer a read at this moment of turn_ended()'s clock without asking anybody.
+    [[nodiscard]] bool holds_lease(std::uint64_t clock_ms) const;
     /// Confirmed reads whose index is not applied yet.
     [[nodiscard]] std::size_t reads_waiting() const { return unapplied_reads_.size(); }
 
@@ -151,6 +158,7 @@ class Node {
         HttpExchange exchange = 0;
         ApiCall call;
         engine::ServerId forwarded_to{};  ///< of a write that another node leads to its end
+        bool is_under_lease = false;      ///< of a read: nobody was asked for it
     };
     struct PeerWrite {
         engine::ServerId from;
@@ -264,6 +272,7 @@ class Node {
     void end_transfer(OperationId id, engine::TransferOutcome outcome);
     void start_nodes_query(HttpExchange exchange);
     void finish_nodes_query(OperationId id);
+    void take_reads_under_lease();
     void serve_read(const ClientCall& read);
     void start_snapshot(HttpExchange exchange);
     void decide_write(OperationId id, const WriteOutcome& outcome);
@@ -387,6 +396,8 @@ class Node {
     std::uint64_t previous_tick_ms_ = 0;
     std::uint64_t pause_ms_ = 0;      ///< the last time that ticks stayed out: how long,
     std::uint64_t pause_end_ms_ = 0;  ///< and until when
+    std::uint64_t clock_ms_ = 0;      ///< of turn_ended(): all that happens now is later
+    Lease lease_;
     LostPromises lost_;
     SnapshotKeeper snapshots_;
     wal::Disk& disk_;

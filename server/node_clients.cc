@@ -167,6 +167,8 @@ void Node::start_read(HttpExchange exchange, ApiCall&& call) {
             return environment_.respond(exchange, store_loading());
         return serve_read({exchange, std::move(call)});
     }
+    if (call.consistency == Consistency::Lease && config_.clock_drift_ppm == 0)
+        return environment_.respond(exchange, lease_not_configured());
     if (auto refusal = admission_refusal()) return environment_.respond(exchange, std::move(*refusal));
     if (raft_.role() != RoleName::Leader && !call.forward)
         return environment_.respond(exchange, not_leader(leader_view()));
@@ -182,6 +184,28 @@ void Node::start_snapshot(HttpExchange exchange) {
     snapshot_wait_until_ms_ = 0;  // who asks may have made room
     if (snapshot_calls_.size() >= kSnapshotCallsMax) return environment_.respond(exchange, overloaded());
     snapshot_calls_.emplace(applied_index_, exchange);
+}
+
+bool Node::holds_lease(std::uint64_t clock_ms) const {
+    return !is_stopping_ && !is_recovering() &&
+           lease_.lasts(raft_.current_term(), raft_.lease_round(), clock_ms);
+}
+
+// All of them began before the clock was read, and what was committed by then is what they must see. The
+// others ask a majority, as linearizable reads do: that is always right.
+void Node::take_reads_under_lease() {
+    const bool holds = holds_lease(clock_ms_);
+    std::erase_if(queued_reads_, [&](OperationId id) {
+        Pending* operation = operations_.find(id);
+        if (operation == nullptr) return false;  // its time is over
+        auto& read = std::get<ClientCall>(*operation);
+        if (read.call.consistency != Consistency::Lease) return false;
+        environment_.met(holds ? Situation::LeaseReadTaken : Situation::LeaseNotHeld);
+        if (!holds) return false;
+        read.is_under_lease = true;
+        unapplied_reads_.emplace(raft_.commit_index(), id);
+        return true;
+    });
 }
 
 void Node::serve_read(const ClientCall& read) {
@@ -217,6 +241,8 @@ void Node::serve_read(const ClientCall& read) {
         response.headers.push_back(
             {"Quorate-Staleness-Ms", current_ms_ ? std::to_string(now_ms_ - *current_ms_) : "unknown"});
     }
+    if (read.call.consistency == Consistency::Lease)
+        response.headers.push_back({"Quorate-Lease", read.is_under_lease ? "held" : "not-held"});
     environment_.respond(read.exchange, std::move(response));
 }
 

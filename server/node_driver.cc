@@ -49,9 +49,9 @@ void NodeDriver::disk_completed(const wal::DiskCompletion& completion) {
 }
 
 // What this turn has brought leaves the process: an incident of the next turn finds it in the file.
-void NodeDriver::turn_ended() {
-    if (recorder_ != nullptr) recorder_->turn_ended();
-    node_->turn_ended();
+void NodeDriver::turn_ended(std::uint64_t clock_ms) {
+    if (recorder_ != nullptr) recorder_->turn_ended(clock_ms);
+    node_->turn_ended(clock_ms);
     done();
     if (recorder_ != nullptr) recorder_->flush();
 }

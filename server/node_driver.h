@@ -31,7 +31,7 @@ class NodeDriver {
     void frame_received(engine::ServerId from, PeerFrame&& frame);
     void peer_lost(engine::ServerId peer);
     void disk_completed(const wal::DiskCompletion& completion);
-    void turn_ended();
+    void turn_ended(std::uint64_t clock_ms);
     void begin_stop();
     /// The node's life is over: closes its recording.
     void finish();

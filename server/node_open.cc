@@ -94,6 +94,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     }
 
     engine::InitialState initial;
+    initial.may_have_heard_leader = !is_empty || is_lost;
     initial.hard_state = recovered.hard_state;
     KnownMembers known;
     if (recovered.base.index == LogIndex{}) {
@@ -175,6 +176,7 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
       raft_(config.raft, initial),
       cache_(raft_.log().last_index().next()),
       known_members_(std::move(known_members)),
+      lease_(config.clock_drift_ppm == 0 ? 0 : lease_ms(config.raft, config.tick_ms, config.clock_drift_ppm)),
       lost_{.what = opened.recovered.lost,
             .damaged = std::move(opened.recovered.damaged),
             .own_term = raft_.current_term()},

@@ -52,6 +52,7 @@ enum Index : std::uint8_t {
     HeartbeatMs,
     ElectionMinMs,
     ElectionMaxMs,
+    ClockDriftPpm,
     KeyBytesMax,
     ValueBytesMax,
     HistoryChangesMax,
@@ -97,6 +98,10 @@ Settings defaults() {
          "500"},
         {"--election-max-ms", "ELECTION_MAX_MS", "MS",
          "... and this stands for election (at least 10 more than --election-min-ms)", "1000"},
+        {"--clock-drift-ppm", "CLOCK_DRIFT_PPM", "PPM",
+         "Allow reads with consistency=lease: no node's clock runs faster or slower by more than so many "
+         "millionths, and --election-min-ms is the same on all",
+         ""},
         {"--key-bytes-max", "KEY_BYTES_MAX", "BYTES", "Longest key", "4096"},
         {"--value-bytes-max", "VALUE_BYTES_MAX", "BYTES", "Longest value", "4194304"},
         {"--history-changes", "HISTORY_CHANGES", "COUNT", "Past values that ?revision= can read: so many,",
@@ -273,8 +278,13 @@ std::expected<void, OptionsExit> read_timing(const Settings& settings, Options& 
                                 std::uint64_t{2} * options.heartbeat_ms, 600'000, options.election_min_ms);
         !read)
         return read;
-    return read_beyond(settings[ElectionMaxMs], election_min, "at least 10 more than",
-                       options.election_min_ms + 10, 1'200'000, options.election_max_ms);
+    if (auto read = read_beyond(settings[ElectionMaxMs], election_min, "at least 10 more than",
+                                options.election_min_ms + 10, 1'200'000, options.election_max_ms);
+        !read)
+        return read;
+    const Setting& drift = settings[ClockDriftPpm];
+    return drift.is_set ? read_number(drift, 1, 100'000, options.clock_drift_ppm)
+                        : std::expected<void, OptionsExit>{};
 }
 
 std::expected<void, OptionsExit> read_address(const Settings& settings, Options& options,

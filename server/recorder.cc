@@ -66,8 +66,8 @@ void Recorder::disk_completed(const wal::DiskCompletion& completion) {
     add([&](RecordEncoder& to) { to.disk_completed(completion); });
 }
 
-void Recorder::turn_ended() {
-    add([](RecordEncoder& to) { to.turn_ended(); });
+void Recorder::turn_ended(std::uint64_t clock_ms) {
+    add([&](RecordEncoder& to) { to.turn_ended(clock_ms); });
 }
 
 void Recorder::stop_begun() {

@@ -34,7 +34,7 @@ class Recorder final : public Environment, public wal::Disk {
     void frame_received(engine::ServerId from, const PeerFrame& frame);
     void peer_lost(engine::ServerId peer);
     void disk_completed(const wal::DiskCompletion& completion);
-    void turn_ended();
+    void turn_ended(std::uint64_t clock_ms);
     void stop_begun();
     void opened(const Node& node);
     void refused(const wal::Refusal& refusal);

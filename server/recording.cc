@@ -122,7 +122,7 @@ RecordedItem decode_any(RecordKind kind, ByteReader& reader) {
         case RecordKind::Frame: return Input(decode_frame_input(reader));
         case RecordKind::PeerLost: return Input(PeerLostInput{engine::ServerId(reader.u64())});
         case RecordKind::DiskCompleted: return Input(decode_completion(reader));
-        case RecordKind::TurnEnded: return Input(TurnEndedInput{});
+        case RecordKind::TurnEnded: return Input(TurnEndedInput{reader.u64()});
         case RecordKind::StopBegun: return Input(StopBegunInput{});
         case RecordKind::SetPeers:
         case RecordKind::SendFrame:
@@ -211,7 +211,7 @@ void RecordEncoder::disk_completed(const wal::DiskCompletion& completion) {
     result(completion.result);
 }
 
-void RecordEncoder::turn_ended() { kind(RecordKind::TurnEnded); }
+void RecordEncoder::turn_ended(std::uint64_t clock_ms) { kind(RecordKind::TurnEnded).u64(clock_ms); }
 
 void RecordEncoder::stop_begun() { kind(RecordKind::StopBegun); }
 

@@ -5,7 +5,7 @@
 //
 //   offset  size
 //        0     8  magic "QRTREC\r\n"
-//        8     4  format version = 2
+//        8     4  format version = 3
 //       12     4  header bytes N
 //       16     4  CRC32C over bytes 0..15 and the header
 //       20     N  header, see recording_header.h
@@ -24,7 +24,8 @@
 //   Frame           u64 from | text frame (frame.h), whole
 //   PeerLost        u64 peer
 //   DiskCompleted   u64 job | result
-//   TurnEnded, StopBegun   nothing
+//   TurnEnded       u64 clock in ms
+//   StopBegun       nothing
 //   a call of a port       u32 hash of its arguments | what it answered: see PortCall
 //   Digest          u64 term | u64 commit index | u64 applied index | u64 revision | u64 chain | u8 has
 //                   engine | u64 | u8 has store | u64
@@ -54,7 +55,7 @@
 namespace quorate::server {
 
 inline constexpr std::string_view kRecordingMagic = "QRTREC\r\n";
-inline constexpr std::uint32_t kRecordingVersion = 2;
+inline constexpr std::uint32_t kRecordingVersion = 3;
 inline constexpr std::size_t kRecordingPreambleBytes = 20;
 inline constexpr std::size_t kBlockHeadBytes = 16;
 /// Recovery reads a segment at once, and what it read is one record.
@@ -111,7 +112,9 @@ struct PeerLostInput {
 struct DiskCompletedInput {
     wal::DiskCompletion completion;
 };
-struct TurnEndedInput {};
+struct TurnEndedInput {
+    std::uint64_t clock_ms = 0;
+};
 struct StopBegunInput {};
 
 using Input = std::variant<TickInput, RequestInput, FrameInput, PeerLostInput, DiskCompletedInput,
@@ -158,7 +161,7 @@ class RecordEncoder {
     void frame(engine::ServerId from, const PeerFrame& frame);
     void peer_lost(engine::ServerId peer);
     void disk_completed(const wal::DiskCompletion& completion);
-    void turn_ended();
+    void turn_ended(std::uint64_t clock_ms);
     void stop_begun();
 
     void call(RecordKind which, std::uint32_t arguments);

@@ -17,8 +17,8 @@ template <class Config, class Visit>
 void visit_numbers(Config& config, Visit visit) {
     auto& [cluster_id, self, members, raft, tick_ms, operation_timeout_ms, health_timeout_ms, limits, history,
            answers, snapshots, backup_held_bytes_max, segment_bytes, incarnation, log_salt,
-           recovers_from_peers, takes_tail_for_torn, has_joined, gives_up, operations_max, cache_bytes_max,
-           apply_bytes_max] = config;
+           recovers_from_peers, takes_tail_for_torn, has_joined, gives_up, clock_drift_ppm, operations_max,
+           cache_bytes_max, apply_bytes_max] = config;
     auto& [raft_self, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
            append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
            uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max] = raft;
@@ -40,7 +40,7 @@ void visit_numbers(Config& config, Visit visit) {
     each(answers_count_max, answers_age_ms_max);
     each(snapshot_entries_max, snapshot_bytes_max, snapshot_chunk_bytes);
     each(backup_held_bytes_max, segment_bytes, incarnation, log_salt, recovers_from_peers,
-         takes_tail_for_torn, has_joined, operations_max, cache_bytes_max, apply_bytes_max);
+         takes_tail_for_torn, has_joined, clock_drift_ppm, operations_max, cache_bytes_max, apply_bytes_max);
 }
 
 template <class Config>
@@ -53,8 +53,8 @@ std::uint32_t count_numbers(Config& config) {
 // What the node itself relies on.
 bool is_usable(const NodeConfig& config) {
     return config.raft.is_valid() && config.raft.self == config.self.id && config.tick_ms > 0 &&
-           config.incarnation > 0 && config.segment_bytes >= wal::kSegmentBytesMin &&
-           config.segment_bytes <= wal::kSegmentBytesMax;
+           config.clock_drift_ppm < 1'000'000 && config.incarnation > 0 &&
+           config.segment_bytes >= wal::kSegmentBytesMin && config.segment_bytes <= wal::kSegmentBytesMax;
 }
 
 }  // namespace

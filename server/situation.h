@@ -25,6 +25,8 @@ namespace quorate::server {
     X(AnswersForgotten)                                                   \
     /* reads */                                                           \
     X(StaleReadServed)                                                    \
+    X(LeaseReadTaken) /* nobody was asked */                              \
+    X(LeaseNotHeld)   /* a majority was */                                \
     X(PastRead)                                                           \
     X(PastForgotten)                                                      \
     X(HistoryForgotten)                                                   \

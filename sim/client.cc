@@ -131,10 +131,12 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
         case RequestKind::Get:
         case RequestKind::StaleGet:
         case RequestKind::PastGet:
+        case RequestKind::LeaseGet:
             request.method = "GET";
             attempt.reads.push_back(key);
             attempt.is_stale_read = line.kind == RequestKind::StaleGet;
             if (attempt.is_stale_read) request.target += "?consistency=stale";
+            if (line.kind == RequestKind::LeaseGet) request.target += "?consistency=lease";
             if (line.kind == RequestKind::PastGet) request.target += "?" + past();
             break;
         case RequestKind::Transfer:

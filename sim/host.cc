@@ -53,6 +53,7 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     config_.answers = {s.answers_max, s.answers_age_ms_max};
     config_.snapshots = {s.snapshot_entries_max, s.snapshot_bytes_max, s.snapshot_chunk_bytes};
     config_.apply_bytes_max = s.apply_bytes_max;
+    config_.clock_drift_ppm = static_cast<std::uint32_t>(s.clock_drift_ppm);
 }
 
 void Host::lose_disk() {

@@ -286,7 +286,7 @@ class Replay {
                 "recorded the end of disk job {}, which the replay has not begun", input.completion.id));
         node_->disk_completed(input.completion);
     }
-    void tell(const server::TurnEndedInput&) { node_->turn_ended(); }
+    void tell(const server::TurnEndedInput& input) { node_->turn_ended(input.clock_ms); }
     void tell(const server::StopBegunInput&) { node_->begin_stop(); }
 
     void compare(const server::NodeDigest& recorded) {

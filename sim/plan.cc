@@ -122,6 +122,15 @@ bool Plan::changes_members() const {
            });
 }
 
+bool Plan::keeps_clock_bound() const {
+    constexpr std::uint64_t kMillion = 1'000'000;
+    const std::uint64_t ppm = shape.clock_drift_ppm;
+    return std::ranges::none_of(faults, [&](const FaultLine& line) {
+        return line.kind == FaultKind::ClockDrift &&
+               (line.amount < kMillion - ppm || line.amount > kMillion + ppm);
+    });
+}
+
 std::string_view to_string(RequestKind kind) {
     switch (kind) {
         case RequestKind::Put: return "Put";
@@ -137,6 +146,7 @@ std::string_view to_string(RequestKind kind) {
         case RequestKind::DeleteIf: return "DeleteIf";
         case RequestKind::Snapshot: return "Snapshot";
         case RequestKind::Backup: return "Backup";
+        case RequestKind::LeaseGet: return "LeaseGet";
         case RequestKind::Join: return "Join";
         case RequestKind::Leave: return "Leave";
         case RequestKind::Replace: return "Replace";

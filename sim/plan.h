@@ -82,9 +82,10 @@ enum class RequestKind : std::uint8_t {
     DeleteIf,
     Snapshot,  ///< of the node that is asked
     Backup,
-    Join,     ///< the node of number `bytes` becomes a member
-    Leave,    ///< the node of number `bytes` does not belong any more
-    Replace,  ///< the learner of number `bytes` takes the place of the member of number `limit`
+    LeaseGet,  ///< where clock_drift_ppm is set
+    Join,      ///< the node of number `bytes` becomes a member
+    Leave,     ///< the node of number `bytes` does not belong any more
+    Replace,   ///< the learner of number `bytes` takes the place of the member of number `limit`
 };
 inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Replace) + 1;
 
@@ -162,6 +163,7 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(snapshot_entries_max, 1000000, 1, kBoundless)                                                        \
     X(snapshot_bytes_max, 268435456, 1, kBoundless)                                                        \
     X(snapshot_chunk_bytes, 262144, 1, 4'194'304)                                                          \
+    X(clock_drift_ppm, 0, 0, 900'000) /* the nodes are told that no clock drifts further; 0: nothing */    \
     X(recovers, 0, 0, 1) /* 1: who lost what it promised is started again to recover it from the others */ \
     X(latency_us_min, 200, 0, 10'000'000) /* of a frame, one way */                                        \
     X(latency_us_max, 1000, 0, 10'000'000)                                                                 \
@@ -186,6 +188,8 @@ struct Plan {
     [[nodiscard]] std::uint64_t first_members() const { return shape.first != 0 ? shape.first : shape.nodes; }
     /// Not all nodes are members all the time.
     [[nodiscard]] bool changes_members() const;
+    /// No clock drifts further than the nodes are told.
+    [[nodiscard]] bool keeps_clock_bound() const;
 
     bool operator==(const Plan&) const = default;
 };

@@ -180,6 +180,8 @@ std::optional<std::string> out_of_bounds(const Plan& plan) {
                     Bound{"once", line.once, 0, static_cast<std::uint64_t>(Sending::InSession)},
                     Bound{"pause_us", line.pause_us, 0, kHourUs}}))
             return wrong;
+        if (line.kind == RequestKind::LeaseGet && s.clock_drift_ppm == 0)
+            return fmt::format("{}: clock_drift_ppm 0: from 1, for nodes refuse it else", where);
         const bool is_batch = line.kind == RequestKind::Batch && line.last_key > line.key;
         const std::uint64_t values = is_batch ? line.last_key - line.key + 1 : 1;
         constexpr std::uint64_t kBatchBytesMax = server::ApiLimits{}.batch_bytes_max;

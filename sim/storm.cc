@@ -17,6 +17,8 @@ constexpr std::uint64_t kOrdersChance = 300'000;
 /// Plans whose members change: millionths.
 constexpr std::uint64_t kChangesChance = 400'000;
 constexpr std::uint64_t kOnceChance = 500'000;
+/// Plans with reads that rely on clocks: millionths.
+constexpr std::uint64_t kLeasesChance = 400'000;
 constexpr std::uint64_t kLargeValuesChance = 30'000;
 constexpr std::uint64_t kLargeValueBytesMin = 64U << 10;
 constexpr std::uint64_t kLargeValueBytesMax = 1U << 20;
@@ -40,10 +42,10 @@ class Planner {
             if (dice_.chance(500'000)) add_faults(static_cast<FaultKind>(kind));
         }
         if (is_hunt_ && plan_.shape.nodes > 1) add_hunt();
+        draw_operations();
         std::ranges::sort(plan_.faults, {}, [](const FaultLine& line) {
             return std::tuple(line.at_us, line.kind, line.node, line.peer, line.duration_us, line.amount);
         });
-        draw_operations();
         return std::move(plan_);
     }
 
@@ -282,7 +284,7 @@ class Planner {
 
     void draw_operations() {
         const Shape& s = plan_.shape;
-        std::array<std::uint32_t, static_cast<std::size_t>(RequestKind::Join)> weights{};
+        std::array<std::uint32_t, static_cast<std::size_t>(RequestKind::LeaseGet)> weights{};
         for (std::uint32_t& weight : weights) weight = static_cast<std::uint32_t>(dice_.skewed(0, 15));
         weights[static_cast<std::size_t>(RequestKind::Transfer)] /= 4;
         weights[static_cast<std::size_t>(RequestKind::Put)] += 5;
@@ -312,6 +314,7 @@ class Planner {
         if (dice_.chance(kOrdersChance)) add_orders();
         if (s.nodes > 1 && dice_.chance(kChangesChance)) add_changes();
         if (dice_.chance(kOnceChance)) add_keys();
+        if (dice_.chance(kLeasesChance)) add_leases();
     }
 
     // Writes that happen once. Without a session that holds for as long as answers are known at least, as the
@@ -329,6 +332,29 @@ class Planner {
             const bool is_in_session = all_in_sessions || dice_.flip();
             if (dice_.chance(chance))
                 line.once = static_cast<std::uint64_t>(is_in_session ? Sending::InSession : Sending::Once);
+        }
+    }
+
+    // Some clients rely on clocks, and so no clock drifts further than the nodes are told; most run as wrong
+    // as they may all the time, so that a lease which is a little too long shows.
+    void add_leases() {
+        Shape& s = plan_.shape;
+        static constexpr std::array<std::uint64_t, 4> kDriftPpm{200, 20'000, 150'000, 400'000};
+        const std::uint64_t ppm = s.clock_drift_ppm = kDriftPpm[dice_.pick(kDriftPpm.size())];
+        for (FaultLine& line : plan_.faults) {
+            if (line.kind == FaultKind::ClockDrift)
+                line.amount = dice_.between(1'000'000 - ppm, 1'000'000 + ppm);
+        }
+        const bool is_hunt = s.nodes > 1 && dice_.chance(600'000);
+        for (std::uint64_t node = 0; node < s.nodes; ++node) {
+            if (!is_hunt && dice_.chance(300'000)) continue;
+            const std::uint64_t rate = !is_hunt && dice_.flip() ? 1'000'000 - ppm : 1'000'000 + ppm;
+            plan_.faults.push_back({0, FaultKind::ClockDrift, node, 0, s.storm_us, rate});
+        }
+        if (is_hunt) add_lease_hunt();
+        for (OperationLine& line : plan_.operations) {
+            const bool is_get = line.kind == RequestKind::Get || line.kind == RequestKind::StaleGet;
+            if (is_get && dice_.chance(600'000)) line.kind = RequestKind::LeaseGet;
         }
     }
 
@@ -350,6 +376,33 @@ class Planner {
                                                  dice_.weighted(kKinds));
             line.bytes = dice_.pick(s.nodes);
             line.limit = dice_.pick(s.nodes);
+        }
+    }
+
+    // Whoever leads gets a slow clock, and is cut off or stopped a little later, while the others' clocks run
+    // fast. Before that some other has not heard it for long and would lead, and who hears both may forget
+    // it.
+    void add_lease_hunt() {
+        static constexpr std::array<FaultKind, 3> kKinds{FaultKind::Partition, FaultKind::Partition,
+                                                         FaultKind::Pause};
+        const Shape& s = plan_.shape;
+        std::uint64_t at_us = dice_.between(s.election_max_ms, 2 * s.election_max_ms) * kMs;
+        while (at_us < s.storm_us) {
+            const std::uint64_t election_us = s.election_max_ms * kMs;
+            const std::uint64_t lasts_us = dice_.between(election_us, 3 * election_us);
+            const std::uint64_t lead_us = dice_.between(0, 2 * election_us);
+            plan_.faults.push_back({at_us, FaultKind::ClockDrift, kTheLeader, 0, lead_us + lasts_us,
+                                    1'000'000 - s.clock_drift_ppm});
+            if (dice_.flip())
+                plan_.faults.push_back(
+                    {at_us, FaultKind::OneWay, kTheLeader, any_node(), lead_us + lasts_us, 0});
+            at_us += lead_us;
+            plan_.faults.push_back({at_us, kKinds[dice_.pick(kKinds.size())], kTheLeader, 0, lasts_us, 0});
+            if (dice_.flip()) {
+                const FaultKind ends = dice_.flip() ? FaultKind::Kill : FaultKind::PowerCut;
+                plan_.faults.push_back({at_us + ms(0, 100), ends, any_node(), 0, ms(0, 100), 0});
+            }
+            at_us += lasts_us + dice_.between(election_us / 2, 2 * election_us);
         }
     }
 

@@ -135,7 +135,10 @@ void World::stepped(std::size_t node, const engine::Output& output) {
         referee_.violate(breach->property, breach->text);
     for (const engine::Note& note : output.notes) {
         reached(mark_of(note.kind));
-        if (note.kind == engine::NoteKind::ElectionWon) ++result_.leaders;
+        if (note.kind == engine::NoteKind::ElectionWon) {
+            ++result_.leaders;
+            check_leases();
+        }
         if (phase_ == Phase::Quiet && is_member(node) &&
             (note.kind == engine::NoteKind::ElectionTimeoutElapsed ||
              note.kind == engine::NoteKind::ElectionTimedOut)) {
@@ -143,6 +146,24 @@ void World::stepped(std::size_t node, const engine::Output& output) {
                              fmt::format("node {} stands for election, and all is well", node + 1));
         }
         hash(static_cast<std::uint64_t>(note.kind) ^ (note.index.value << 16U) ^ (note.term.value << 40U));
+    }
+}
+
+// Who holds a lease takes nobody for the leader of a later term, and nobody is.
+void World::check_leases() {
+    if (!leases_hold_) return;
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+        const Host& holder = *hosts_[i];
+        if (!holder.is_up() || !holder.node().holds_lease(holder.local_ms(now_us_))) continue;
+        const engine::Term term = holder.node().raft().current_term();
+        for (std::size_t other = 0; other < hosts_.size(); ++other) {
+            if (!hosts_[other]->is_up()) continue;
+            const engine::Raft& raft = hosts_[other]->node().raft();
+            if (raft.role() == engine::RoleName::Leader && raft.current_term() > term)
+                referee_.violate("Lease",
+                                 fmt::format("node {} holds the lease of term {}, and node {} leads term {}",
+                                             i + 1, term.value, other + 1, raft.current_term().value));
+        }
     }
 }
 

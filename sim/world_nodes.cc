@@ -38,10 +38,11 @@ void World::handle_tick(std::size_t node, std::uint64_t life) {
 void World::handle_turn_end(std::size_t node) {
     Host& host = asked(node);
     host.turn_is_due = false;
-    host.driver().turn_ended();
+    host.driver().turn_ended(host.local_ms(now_us_));
     if (host.failure()) return process_failed(node);
     referee_.look_at(node, host.node().raft());
     referee_.look_at(node, host.node().cached());
+    if (host.node().raft().role() == engine::RoleName::Leader) check_leases();
     if (members_change_ && host.node().members().membership() != host.node().raft().membership())
         return referee_.violate("Membership",
                                 fmt::format("node {} and its engine know other members", node + 1));

@@ -169,6 +169,7 @@ class World final : public Surroundings {
     [[nodiscard]] bool choose_core_of_members();
     [[nodiscard]] bool can_decide(const engine::Membership& membership) const;
     void isolate(std::uint64_t mask);
+    void check_leases();
     [[nodiscard]] Outsiders outsiders() const { return static_cast<Outsiders>(plan_.shape.outsiders); }
     void begin_core();
     void begin_recovery();
@@ -187,6 +188,7 @@ class World final : public Surroundings {
 
     const Plan& plan_;
     const std::uint64_t patience_us_ = patience_us(plan_);
+    const bool leases_hold_ = plan_.shape.clock_drift_ppm > 0 && plan_.keeps_clock_bound();
     const bool members_change_ = plan_.changes_members();
     const RunOptions& options_;
     Moment own_moment_;

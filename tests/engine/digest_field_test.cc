@@ -218,6 +218,43 @@ TEST(RaftDigestField, IndexThatReadsWillBeGiven) {
     expect_told_apart(a, b);
 }
 
+// S1 has ordered S2 to take over, which takes no notice; or S2 lacks an entry all the time.
+TEST(RaftDigestField, ThatAnOrderToTakeOverHasLeft) {
+    LoneServer a = settled_leader();
+    LoneServer b = a;
+    const auto transfer = [](LoneServer& leader) { leader.step(TransferRequested{RequestId(1), kS2}); };
+    const auto commit_one = [](LoneServer& leader) {
+        propose(leader, 1);
+        leader.persist();
+        accept(leader, 3);
+    };
+    commit_one(a);
+    transfer(a);
+    propose(b, 1);
+    transfer(b);
+    for (LoneServer* leader : {&a, &b}) ticks(*leader, 10);
+    ASSERT_FALSE(a.raft().as_leader()->transfer || b.raft().as_leader()->transfer);
+    b.persist();
+    accept(b, 3);
+    for (LoneServer* leader : {&a, &b}) answer_round(*leader, 3, 3);
+    expect_told_apart(a, b);
+}
+
+TEST(RaftDigestField, ThatAnEarlierLifeMayHaveHeardALeader) {
+    const std::vector<EntryShape> log{{Term(1), EntryKind::Membership, 0}};
+    const std::vector<MembershipAt> memberships{{LogIndex(1), voters(3)}};
+    InitialState initial{.hard_state = {Term(1), kNobody},
+                         .snapshot = {},
+                         .snapshot_membership = {},
+                         .entries = log,
+                         .memberships = memberships};
+    const Raft first(short_timeouts(), initial);
+    initial.may_have_heard_leader = true;
+    const Raft later(short_timeouts(), initial);
+    EXPECT_NE(first, later);
+    EXPECT_NE(first.digest(), later.digest());
+}
+
 // The no-op stood at index 2 or 3, and the log has forgotten it.
 TEST(RaftDigestField, WhereATermBegan) {
     LoneServer a = new_leader({1, 1});

@@ -28,6 +28,7 @@ TEST(Flags, BadOnesAreNamedWithWhatIsAllowed) {
         {{"--heartbeat-ms", "500", "--election-min-ms", "400"}, "--election-min-ms", "400"},
         {{"--election-min-ms", "900", "--election-max-ms", "800"}, "--election-m", "800"},
         {{"--election-max-ms", "1e3"}, "--election-max-ms", "1e3"},
+        {{"--clock-drift-ppm", "0"}, "--clock-drift-ppm", "0"},
         {{"--node-id", ""}, "--node-id", ""},
         {{"--node-id", "a b"}, "--node-id", "a b"},
         {{"--node-id", std::string(65, 'n')}, "--node-id", std::string(65, 'n')},

@@ -158,6 +158,7 @@ void RaftWorld::restart(ServerState& server) {
         memberships.push_back({LogIndex(1), shape_.membership});
     initial.entries = entries;
     initial.memberships = memberships;
+    initial.may_have_heard_leader = server.lives > 1;
     server.raft.emplace(config, initial);
 
     // Whoever was sending a snapshot to its last life sees the connection break.

@@ -243,7 +243,7 @@ TEST_F(Changes, TheNextLeaderEndsWhatTheLastOneBegan) {
     // The joint entry gets to all, and its commitment is known to the leader alone.
     const auto exchange =
         cluster_.send(leader_, "POST", "/cluster/members", members_change_json({.promote = {"4"}}));
-    cluster_.node(leader_).turn_ended();
+    cluster_.node(leader_).turn_ended(cluster_.now_ms());
     const int old = leader_;
     for (int round = 0; round < 20 && cluster_.node(old).raft().commit_index() <
                                           cluster_.node(old).raft().membership_index();
@@ -270,7 +270,7 @@ TEST_F(Changes, AnotherOneAtTheSameIndexIsTaken) {
     const int old = leader_;
     cluster_.isolate(old);
     (void)cluster_.send(old, "PUT", "/kv/lost", "value");
-    cluster_.node(old).turn_ended();
+    cluster_.node(old).turn_ended(cluster_.now_ms());
     (void)cluster_.send(old, "POST", "/cluster/members", members_change_json(adding(9, true)));
     cluster_.run_for(3000);
     leader_ = cluster_.leader();

@@ -259,7 +259,7 @@ TEST_F(NodeInDoubt, WhoRecoversWithTheLongestLogLeads) {
     for (int i = 0; i < 200 && !is_filled(); ++i) cluster_.run_for(10);
     ASSERT_TRUE(is_filled());
     (void)cluster_.send(leader_, "PUT", "/kv/b", "v");
-    cluster_.node(leader_).turn_ended();
+    cluster_.node(leader_).turn_ended(cluster_.now_ms());
     const ServerId from = cluster_.node(leader_).raft().config().self;
     const auto frames = std::exchange(cluster_.host(leader_).outbox, {});
     cluster_.host(leader_).crash();

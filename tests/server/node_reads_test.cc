@@ -64,7 +64,7 @@ TEST(NodeReads, AReadThatIsRetriedDoesNotEndALaterOne) {
     cluster.run_for(4000);
     const auto later = cluster.send(follower, "GET", "/kv/a");
     cluster.node(follower).peer_lost(leader_id);
-    cluster.node(follower).turn_ended();
+    cluster.node(follower).turn_ended(cluster.now_ms());
     auto question = std::exchange(host.outbox, {});
     ASSERT_EQ(question.size(), 1U);
     cluster.run_for(2000);
@@ -159,14 +159,14 @@ TEST(NodeReads, StalenessIsUnknownUntilTheStoreHasCaughtUp) {
     cluster.run_for(300);
     cluster.host(follower).crash();
     cluster.host(follower).start();
-    cluster.node(follower).turn_ended();  // it has loaded the snapshot
+    cluster.node(follower).turn_ended(cluster.now_ms());  // it has loaded the snapshot
     // Only the leader's first heartbeat arrives.
     cluster.node(follower).frame_received(
         cluster.node(leader).raft().config().self,
         server::RaftFrame{engine::Heartbeat{cluster.node(leader).raft().current_term(), engine::Round(99),
                                             cluster.node(leader).raft().commit_index()},
                           {}});
-    cluster.node(follower).turn_ended();
+    cluster.node(follower).turn_ended(cluster.now_ms());
     const auto early = cluster.send(follower, "GET", "/kv/b?consistency=stale");
     ASSERT_NE(cluster.answer(follower, early), nullptr);
     EXPECT_EQ(cluster.answer(follower, early)->status, 404);

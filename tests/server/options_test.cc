@@ -82,6 +82,14 @@ TEST(Options, ASwitchIsOnByItsFlagAlone) {
     EXPECT_TRUE(parse({"--accept-torn-tail"})->takes_tail_for_torn);
 }
 
+TEST(Options, NobodySaysHowRightClocksAreUnlessAsked) {
+    EXPECT_EQ(parse({})->clock_drift_ppm, 0U);
+    EXPECT_EQ(parse({"--clock-drift-ppm", "500"})->clock_drift_ppm, 500U);
+    EXPECT_EQ(parse({}, {{"CLOCK_DRIFT_PPM", "1"}})->clock_drift_ppm, 1U);
+    for (const char* bad : {"0", "100001", "", "1e3"})
+        expect_mistake(parse({"--clock-drift-ppm", bad}), {"--clock-drift-ppm", "a number from 1 to 100000"});
+}
+
 TEST(Options, ARecordingHasAFileAndABound) {
     const auto options = parse({"--record", "/r/n1.rec", "--record-max-mb", "3"});
     ASSERT_TRUE(options) << options.error().text;

@@ -66,7 +66,7 @@ class RecordedNode {
  private:
     void settle() {
         for (bool busy = true; busy;) {
-            driver_->turn_ended();
+            driver_->turn_ended(0);
             busy = false;
             for (const auto lane : {wal::DiskLane::Log, wal::DiskLane::Background}) {
                 while (const auto completion = world_.disk->complete_next(lane)) {

@@ -104,7 +104,7 @@ TEST(Recording, EveryInputComesBack) {
         [](RecordEncoder& to) { to.peer_lost(engine::ServerId(4)); },
         [](RecordEncoder& to) { to.disk_completed({5, {}}); },
         [&](RecordEncoder& to) { to.disk_completed({6, std::unexpected(failure)}); },
-        [](RecordEncoder& to) { to.turn_ended(); },
+        [](RecordEncoder& to) { to.turn_ended(9); },
         [](RecordEncoder& to) { to.stop_begun(); },
     });
     const ReadBack back = read_back(bytes);
@@ -193,7 +193,7 @@ TEST(Recording, ATornTailIsTold) {
     ends.push_back(bytes.size());
     for (std::uint64_t i = 0; i < 4; ++i) {
         writer.add([&](RecordEncoder& to) { to.tick(i); });
-        writer.add([&](RecordEncoder& to) { to.turn_ended(); });
+        writer.add([&](RecordEncoder& to) { to.turn_ended(9); });
         writer.flush();
         ends.push_back(bytes.size());
     }
@@ -266,7 +266,7 @@ TEST(Recording, TheWriterWritesNothingBehindTheEnd) {
     ASSERT_TRUE(writer.begin(some_header()));
     writer.end(EndReason::Stopped);
     const std::string ended = bytes;
-    writer.add([](RecordEncoder& to) { to.turn_ended(); });
+    writer.add([](RecordEncoder& to) { to.turn_ended(9); });
     writer.end(EndReason::Stopped);
     writer.flush();
     EXPECT_EQ(bytes, ended);
@@ -307,9 +307,9 @@ TEST(Recording, WhatIsNoRecordingOrOfALaterVersionIsRefused) {
     EXPECT_EQ(problem("{\"seed\": 4711, \"shape\": {}}").kind, Kind::NotARecording);
     const std::string bytes = written({});
     std::string later = bytes;
-    later[8] = 3;
+    later[8] = 4;
     EXPECT_EQ(problem(later).kind, Kind::OtherVersion);
-    EXPECT_THAT(problem(later).line, HasSubstr("format 3, and this program reads format 2"));
+    EXPECT_THAT(problem(later).line, HasSubstr("format 4, and this program reads format 3"));
     EXPECT_EQ(problem(std::string_view(bytes).substr(0, 15)).kind, Kind::Damaged);
     EXPECT_EQ(problem(std::string_view(bytes).substr(0, bytes.size() - 1)).kind, Kind::Damaged);
 }
@@ -340,7 +340,7 @@ TEST(Recording, EndsWithAMarkBeforeItPassesItsSize) {
             if (added % 3 == 0) writer.flush();
         }
         EXPECT_FALSE(writer.stop()->is_failure);
-        writer.add([](RecordEncoder& to) { to.turn_ended(); });
+        writer.add([](RecordEncoder& to) { to.turn_ended(9); });
         writer.flush();
         EXPECT_LE(bytes.size(), bytes_max);
         const ReadBack back = read_back(bytes);
@@ -388,7 +388,7 @@ TEST(Recording, ASinkThatFailsEndsIt) {
         kBytesMax);
     ASSERT_TRUE(writer.begin(some_header()));
     for (int i = 0; i < 5; ++i) {
-        writer.add([](RecordEncoder& to) { to.turn_ended(); });
+        writer.add([](RecordEncoder& to) { to.turn_ended(9); });
         writer.flush();
     }
     EXPECT_EQ(calls, 3) << "it is not tried again";

@@ -147,7 +147,7 @@ std::string changed(const std::string& bytes, Change change) {
                                 [&](const server::FrameInput& i) { to.frame(i.from, i.frame); },
                                 [&](const server::PeerLostInput& i) { to.peer_lost(i.peer); },
                                 [&](const server::DiskCompletedInput& i) { to.disk_completed(i.completion); },
-                                [&](const server::TurnEndedInput&) { to.turn_ended(); },
+                                [&](const server::TurnEndedInput& turn) { to.turn_ended(turn.clock_ms); },
                                 [&](const server::StopBegunInput&) { to.stop_begun(); },
                             },
                             input);

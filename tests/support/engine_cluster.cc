@@ -91,7 +91,7 @@ void EngineCluster::reset(ServerId id, HardState hard_state, std::vector<StoredE
     start(server);
 }
 
-void EngineCluster::start(Server& server) {
+void EngineCluster::start(Server& server, bool may_have_heard_leader) {
     Config config = config_;
     config.self = server.id;
     config.seed = config_.seed * 1'000'003 + server.id.value * 1'009 + server.lives++;
@@ -107,6 +107,7 @@ void EngineCluster::start(Server& server) {
                          .memberships = shapes.memberships};
     if (initial.snapshot.index > LogIndex{}) initial.snapshot_membership = server.base_membership;
     initial.missing = server.missing;
+    initial.may_have_heard_leader = may_have_heard_leader;
     server.raft.emplace(config, initial);
 }
 
@@ -156,7 +157,7 @@ void EngineCluster::crash(ServerId id) {
     at(id).writes.clear();
 }
 
-void EngineCluster::restart(ServerId id) { start(at(id)); }
+void EngineCluster::restart(ServerId id) { start(at(id), true); }
 
 void EngineCluster::persist(ServerId id, std::size_t writes_max) {
     Server& server = at(id);

@@ -152,7 +152,7 @@ class EngineCluster {
 
  private:
     Server& at(engine::ServerId id) { return servers_.at(id); }
-    void start(Server& server);
+    void start(Server& server, bool may_have_heard_leader = false);
     void run(Server& server, const engine::Event& event, const std::vector<StoredEntry>& offered);
     void perform(Server& server, const engine::Action& action, engine::LogIndex offered_first,
                  const std::vector<StoredEntry>& offered);

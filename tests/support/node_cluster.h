@@ -230,7 +230,7 @@ class NodeCluster {
     };
     [[nodiscard]] Late send_late(int number, std::string method, std::string target, std::string body = {}) {
         const auto exchange = send(number, std::move(method), std::move(target), std::move(body));
-        node(number).turn_ended();
+        node(number).turn_ended(now_ms_);
         Late late{exchange, std::exchange(host(number).outbox, {})};
         EXPECT_EQ(late.frames.size(), 1U);
         return late;
@@ -284,7 +284,7 @@ class NodeCluster {
         bool moved = false;
         for (bool busy = true; busy;) {
             from.turn_requested = false;
-            from.node().turn_ended();
+            from.node().turn_ended(now_ms_);
             busy = from.turn_requested;
             for (const auto lane : {wal::DiskLane::Log, wal::DiskLane::Background}) {
                 while (auto completion = from.disk->complete_next(lane)) {

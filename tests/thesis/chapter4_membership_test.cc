@@ -140,6 +140,38 @@ TEST(Thesis, Section4_2_3_ALeaderIsNotDeposedByAServerThatWasCutOff) {
     EXPECT_EQ(leader.raft().current_term(), Term(2));
 }
 
+// A server that starts may have heard a leader just before it ended.
+TEST(Thesis, Section4_2_3_ARestartedServerLeavesAloneWhomItMayHaveHeard) {
+    EngineStory story(voters(3));
+    story.elect(kS1);
+    story.cluster().crash(kS2);
+    story.cluster().restart(kS2);
+    const RequestVote request{Term(3), CampaignKind::Election, {LogIndex(2), Term(2)}};
+    story.tick(kS2, 9);
+    story.cluster().step(kS2, MessageReceived{kS3, request});
+    EXPECT_EQ(story.raft(kS2).current_term(), Term(2));
+    story.tick(kS2);
+    story.cluster().step(kS2, MessageReceived{kS3, request});
+    EXPECT_EQ(story.raft(kS2).hard_state(), (HardState{Term(3), kS3}));
+}
+
+// In a later term it would hear no leader, and could vote at once.
+TEST(Thesis, Section4_2_3_NoLateAnswerRaisesTheTermOfWhoHearsItsLeader) {
+    for (const Message& answer :
+         {Message(VoteRefused{Term(9), CampaignKind::PreVote, Term(1)}), Message(StaleTerm{Term(9)}),
+          Message(ReadIndexRefused{Term(9), RequestId(1)})}) {
+        LoneServer follower{short_timeouts()};
+        follower.hear(kS2, Heartbeat{Term(1), Round(1)});
+        const Raft before = follower.raft();
+        follower.hear(kS3, answer);
+        EXPECT_TRUE(follower.noted(NoteKind::TermIgnoredLeaderIsAlive));
+        EXPECT_EQ(follower.raft(), before);
+        for (int i = 0; i < 10; ++i) follower.step(TickElapsed{});
+        follower.hear(kS3, answer);
+        EXPECT_EQ(follower.raft().current_term(), Term(9)) << "nobody is heard any more";
+    }
+}
+
 // The exception: a transfer has the leader's own permission.
 TEST(Thesis, Section4_2_3_ATransferIsNotHeldUpByTheLease) {
     LoneServer follower{short_timeouts()};

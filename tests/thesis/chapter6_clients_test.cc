@@ -171,6 +171,44 @@ TEST(Thesis, Section6_4_ADeposedLeaderAnswersNoRead) {
               (std::vector<RefuseRead>{{RequestId(7), RefusalReason::NotLeader, kNobody}}));
 }
 
+// The leader may take the time from that round's beginning for its lease.
+TEST(Thesis, Section6_4_1_ALeaseRestsOnTheNewestRoundThatAMajorityHasAnswered) {
+    EngineStory story(voters(3));
+    story.elect(kS1);
+    story.tick(kS1, 3);
+    const Round first = story.raft(kS1).as_leader()->round;
+    EXPECT_LT(story.raft(kS1).lease_round(), first);
+    story.settle();
+    EXPECT_EQ(story.raft(kS1).lease_round(), first);
+    story.isolate(kS2);
+    story.tick(kS1, 3);
+    story.settle();
+    EXPECT_EQ(story.raft(kS1).lease_round(), first.next());
+    story.isolate(kS3);
+    story.tick(kS1, 3);
+    story.settle();
+    EXPECT_EQ(story.raft(kS1).lease_round(), first.next());
+}
+
+// Its target does not wait for an election timeout, and nobody refuses it.
+TEST(Thesis, Section6_4_1_AnOrderToTakeOverEndsTheLeaseForTheTerm) {
+    EngineStory story(voters(3));
+    story.elect(kS1);
+    story.tick(kS1, 3);
+    story.settle();
+    ASSERT_GT(story.raft(kS1).lease_round(), Round(0));
+    story.cluster().step(kS1, TransferRequested{RequestId(1), kS2});
+    EXPECT_EQ(story.raft(kS1).lease_round(), Round(0));
+    story.lose(kS1, kS2);
+    story.isolate(kS2);
+    for (int i = 0; i < 12; ++i) {
+        story.tick(kS1);
+        story.settle();
+    }
+    ASSERT_FALSE(story.raft(kS1).as_leader()->transfer);
+    EXPECT_EQ(story.raft(kS1).lease_round(), Round(0));
+}
+
 TEST(Thesis, Section6_4_AServerWithoutALeaderRefusesReads) {
     LoneServer server{short_timeouts()};
     server.step(ReadRequested{RequestId(7)});
