@@ -42,6 +42,7 @@ void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& ou
     const bool reaches_floor = vote_floor_ && at_least_as_up_to_date(request.last_entry, *vote_floor_);
     if (missing_ == Missing::Entries || (missing_ == Missing::LastBatch && !is_pre_vote && !reaches_floor))
         return refuse(NoteKind::VoteRefusedRecovering);
+    if (!has_ever_belonged()) return refuse(NoteKind::VoteRefusedNeverAMember);
     if (is_pre_vote && request.term <= hard_state_.current_term) return refuse(NoteKind::VoteRefusedTermOver);
     if (is_pre_vote && leader_other_than_is_alive(from)) return refuse(NoteKind::VoteRefusedLeaderIsAlive);
     if (!is_pre_vote && hard_state_.voted_for != from) {
@@ -66,6 +67,14 @@ void Raft::on_request_vote(ServerId from, const RequestVote& request, Output& ou
     if (auto* follower = std::get_if<Follower>(&role_))
         follower->election_ticks_left = draw_election_timeout();
     send_when_durable(from, VoteGranted{request.term, request.kind}, output);
+}
+
+// A server becomes a voter when it has the log, and so the entry that made it a learner. In whose log there
+// is no configuration with itself, that log is not the one which it was promoted for: another data directory
+// has been started under its name, and may have acknowledged what this one has never seen.
+bool Raft::has_ever_belonged() const {
+    return std::ranges::any_of(
+        memberships_, [this](const MembershipAt& known) { return known.membership.contains(config_.self); });
 }
 
 void Raft::on_vote_floor_learned(EntryId floor, Output& output) {

@@ -34,6 +34,7 @@ namespace quorate::engine {
     X(VoteRefusedAlreadyVoted)                    \
     X(VoteRefusedLogBehind)                       \
     X(VoteRefusedRecovering)                      \
+    X(VoteRefusedNeverAMember)                    \
     X(VoteCounted)                                \
     X(VoteIgnoredOtherCampaign)                   \
     X(CampaignRefusedNotVoter)                    \

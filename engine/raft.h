@@ -231,6 +231,7 @@ class Raft {
     void on_own_vote_durable(Output& output);
     void become_leader(Output& output);
     [[nodiscard]] bool leader_other_than_is_alive(ServerId asking) const;
+    [[nodiscard]] bool has_ever_belonged() const;
     [[nodiscard]] bool leaves_leader_alone(const MessageReceived& received) const;
     [[nodiscard]] std::uint32_t draw_election_timeout();
 

@@ -37,12 +37,19 @@ std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const 
             "'{}' is no member of its cluster any more: use the directory of one that is", config.self.name));
     if (lost == wal::Lost::Entries || lost == wal::Lost::TermAndEntries)
         return refuse("this directory has lost entries that it had acknowledged: use another survivor's");
+    const std::set<std::string> named = split(config.gives_up);
+    if (std::ranges::all_of(
+            named, [&](const std::string& name) { return newest.has_removed(server_id_of(name)); })) {
+        if (newest.members.size() == 1) return std::nullopt;
+        return refuse(fmt::format(
+            "{} is no member any more, and others have joined since: leave the flag out", config.gives_up));
+    }
     std::set<std::string> others;
     for (const Member& member : newest.members) {
         if (member.id != config.self.id) others.insert(member.name);
     }
-    if (others.empty()) return std::nullopt;
-    if (split(config.gives_up) != others) {
+    if (others.empty()) return refuse("this node is its cluster's only member already: leave the flag out");
+    if (named != others) {
         return refuse(fmt::format(
             "nothing was changed. The log ends with entry {} of term {}: among survivors, use the one with "
             "the "
@@ -50,8 +57,11 @@ std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const 
             "only they have acknowledged included, name them: --force-new-cluster {}",
             last.index.value, last.term.value, fmt::join(others, ",")));
     }
-    ClusterMembers forced{
-        .members = {*newest.find(config.self.id)}, .origin = newest.origin, .removed = newest.removed};
+    // Drawn at random for each life, and so are lineages: two survivors make two clusters.
+    ClusterMembers forced{.members = {*newest.find(config.self.id)},
+                          .origin = newest.origin,
+                          .removed = newest.removed,
+                          .lineage = config.incarnation};
     forced.members.front().role = MemberRole::Voter;
     for (const Member& member : newest.members) {
         if (member.id != config.self.id) forced.removed.push_back(member.id);

@@ -116,11 +116,13 @@ HttpResponse session_expired() {
 }
 
 HttpResponse idempotency_keys_full() {
-    return retryable_problem(429, "idempotency_keys_full",
-                             "as many answers to writes with an Idempotency-Key are known as may be "
-                             "(--idempotency-keys); nothing happened. Try again later, or use sessions "
-                             "(POST /sessions), whose answers make room for others",
-                             kRetryAfterS);
+    return retryable_problem(
+        429, "idempotency_keys_full",
+        "as many answers to writes with an Idempotency-Key are known as may be "
+        "(--idempotency-keys): this attempt wrote nothing, and one before it may have. Try "
+        "again with the same key later, or use sessions "
+        "(POST /sessions), whose answers make room for others",
+        kRetryAfterS);
 }
 
 HttpResponse session_begun(std::uint64_t session, const AnswersLimits& limits, std::uint64_t revision) {

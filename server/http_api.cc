@@ -1,7 +1,6 @@
 #include "server/http_api.h"
 
 #include <algorithm>
-#include <charconv>
 #include <initializer_list>
 #include <optional>
 #include <string_view>
@@ -11,6 +10,7 @@
 
 #include "engine/check.h"
 #include "server/batch.h"
+#include "server/decimal.h"
 #include "server/members_json.h"
 #include "server/percent.h"
 #include "server/precondition.h"
@@ -95,11 +95,8 @@ CallOrRefusal with_options(ApiCall call, const Query& query) {
 }
 
 std::optional<std::uint64_t> parse_number(const std::string& text, std::uint64_t min, std::uint64_t max) {
-    std::uint64_t number = 0;
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, number);
-    if (error != std::errc() || stop != end || number < min || number > max) return std::nullopt;
-    return number;
+    const auto number = parse_decimal(text);
+    return number && *number >= min && *number <= max ? number : std::nullopt;
 }
 
 // Of the past at which a read looks, if any.

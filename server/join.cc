@@ -44,8 +44,8 @@ Joined check(JoinAnswer answer, const Member& self) {
 
 class Join {
  public:
-    Join(std::string_view cluster_id, const Member& self, const AskOther& ask)
-        : cluster_id_(cluster_id), self_(&self), ask_(&ask) {}
+    Join(std::string_view cluster_id, const Member& self, bool has_backup, const AskOther& ask)
+        : cluster_id_(cluster_id), self_(&self), has_backup_(has_backup), ask_(&ask) {}
 
     Joined at(const std::string& contact) {
         const auto known = look(contact);
@@ -55,6 +55,11 @@ class Join {
                 fmt::format("--join: that is cluster '{}', and this node is to belong to '{}'; check "
                             "--cluster-id",
                             known->cluster_id, cluster_id_));
+        }
+        if (known->first.origin != 0 && !has_backup_) {
+            return finally(
+                "--join: this cluster began with a backup, which a new node needs as well: add --restore "
+                "FILE with the same backup");
         }
         std::string leader = contact;
         for (int tries = 0; tries < 2; ++tries) {
@@ -93,6 +98,7 @@ class Join {
 
     std::string_view cluster_id_;
     const Member* self_;
+    bool has_backup_;
     const AskOther* ask_;
 };
 
@@ -100,10 +106,11 @@ class Join {
 
 std::expected<JoinAnswer, JoinFailure> join_cluster(const std::vector<std::string>& contacts,
                                                     std::string_view cluster_id, const Member& self,
-                                                    const AskOther& ask) {
-    JoinFailure last{"nobody to ask"};
+                                                    bool has_backup, const AskOther& ask) {
+    JoinFailure last{"--join names this node's own address alone: name one of a node that runs", true};
     for (const std::string& contact : contacts) {
-        auto joined = Join(cluster_id, self, ask).at(contact);
+        if (contact == self.address) continue;
+        auto joined = Join(cluster_id, self, has_backup, ask).at(contact);
         if (joined || joined.error().is_final) return joined;
         last = std::move(joined.error());
     }

@@ -23,10 +23,12 @@ struct JoinFailure {
     bool is_final = false;  ///< asking again is of no use
 };
 
-/// The cluster that `self` belongs to now: as a learner that becomes a voter when it has caught up. Tries
-/// each of `contacts` once, and who leads.
+/// The cluster that `self` belongs to now: as a learner that becomes a voter when it has caught up, or as
+/// what it was made a member. Tries each of `contacts` but its own address once, and who leads. `has_backup`:
+/// it begins with one, as a cluster that began so needs.
 [[nodiscard]] std::expected<JoinAnswer, JoinFailure> join_cluster(const std::vector<std::string>& contacts,
                                                                   std::string_view cluster_id,
-                                                                  const Member& self, const AskOther& ask);
+                                                                  const Member& self, bool has_backup,
+                                                                  const AskOther& ask);
 
 }  // namespace quorate::server

@@ -106,6 +106,7 @@ void append_members(std::string& out, const ClusterMembers& members) {
     }
     out += ']';
     if (members.origin != 0) out += fmt::format(R"(,"origin":"{:016x}")", members.origin);
+    if (members.lineage != 0) out += fmt::format(R"(,"lineage":"{:016x}")", members.lineage);
 }
 
 }  // namespace

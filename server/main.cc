@@ -271,13 +271,9 @@ class Process final : public Environment, public io::HttpHandler {
             return std::move(*answer);
         };
         for (;;) {
-            auto joined = join_cluster(options_.join, options_.cluster_id, options_.self, ask);
+            auto joined = join_cluster(options_.join, options_.cluster_id, options_.self,
+                                       !options_.restore.empty(), ask);
             if (joined) {
-                if (joined->first.origin != 0 && options_.restore.empty()) {
-                    return refuse(static_cast<int>(wal::RefusalCode::Configuration),
-                                  "--join: this cluster began with a backup, which a new node needs as well: "
-                                  "add --restore FILE with the same backup");
-                }
                 config_.members = std::move(joined->first);
                 config_.members.origin = 0;  // which --restore makes of the backup
                 spdlog::info("joining: {} has a place in the cluster of {} members, and gets the log now",

@@ -1,11 +1,11 @@
 #include "server/members.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "engine/check.h"
 #include "server/bytes.h"
+#include "server/decimal.h"
 #include "server/hash.h"
 
 namespace quorate::server {
@@ -17,6 +17,7 @@ namespace {
 constexpr std::uint8_t kVersion = 1;
 constexpr std::uint8_t kVersionWithOrigin = 2;
 constexpr std::uint8_t kVersionWithRemoved = 3;
+constexpr std::uint8_t kVersionWithLineage = 4;
 constexpr std::size_t kMemberBytesMin = 8 + 1 + 4 + 1 + 4 + 1;
 /// Above every number that names itself.
 constexpr std::uint64_t kHashedIdBit = std::uint64_t{1} << 63U;
@@ -30,16 +31,13 @@ bool is_ipv6_character(char c) {
 
 // A decimal number without leading zeros, so that no two texts mean the same.
 std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t max) {
-    if (text.empty() || text.front() == '0') return std::nullopt;
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc() || end != text.data() + text.size() || number > max) return std::nullopt;
-    return number;
+    const auto number = text.starts_with('0') ? std::nullopt : parse_decimal(text);
+    return number && *number <= max ? number : std::nullopt;
 }
 
 // What the decoder and the digest rely on.
 bool is_well_formed(const ClusterMembers& cluster) {
-    const auto& [members, origin, removed] = cluster;
+    const auto& [members, origin, removed, lineage] = cluster;
     const auto descends = [](const Member& a, const Member& b) { return a.id >= b.id; };
     if (std::ranges::adjacent_find(members, descends) != members.end()) return false;
     if (removed.size() > kRemovedMax ||
@@ -111,7 +109,9 @@ std::string encode_members(const ClusterMembers& members) {
     ENGINE_CHECK(is_well_formed(members));
     std::string bytes;
     ByteWriter writer(bytes);
-    if (!members.removed.empty()) {
+    if (members.lineage != 0) {
+        writer.u8(kVersionWithLineage).u64(members.origin).u64(members.lineage);
+    } else if (!members.removed.empty()) {
         writer.u8(kVersionWithRemoved).u64(members.origin);
     } else if (members.origin == 0) {
         writer.u8(kVersion);
@@ -125,7 +125,7 @@ std::string encode_members(const ClusterMembers& members) {
             .text(member.name)
             .text(member.address);
     }
-    if (members.removed.empty()) return bytes;
+    if (members.removed.empty() && members.lineage == 0) return bytes;
     writer.u32(static_cast<std::uint32_t>(members.removed.size()));
     for (const ServerId id : members.removed) writer.u64(id.value);
     return bytes;
@@ -135,18 +135,18 @@ std::optional<ClusterMembers> decode_members(std::string_view bytes) {
     ByteReader reader(bytes);
     ClusterMembers members;
     const std::uint8_t version = reader.u8();
-    const bool has_removed = version == kVersionWithRemoved;
-    if (version == kVersionWithOrigin || has_removed) members.origin = reader.u64();
-    const bool is_known =
-        version == kVersion || has_removed || (version == kVersionWithOrigin && members.origin != 0);
+    if (version < kVersion || version > kVersionWithLineage) return std::nullopt;
+    if (version >= kVersionWithOrigin) members.origin = reader.u64();
+    if (version >= kVersionWithLineage) members.lineage = reader.u64();
     const std::uint32_t count = reader.count(kMemberBytesMin);
-    if (!is_known || count > engine::kMembersMax) return std::nullopt;
+    if (count > engine::kMembersMax) return std::nullopt;
     for (std::uint32_t i = 0; i < count && !reader.failed(); ++i)
         members.members.push_back(read_member(reader));
-    const std::uint32_t removed = has_removed ? reader.count(sizeof(std::uint64_t)) : 0;
+    const std::uint32_t removed = version >= kVersionWithRemoved ? reader.count(sizeof(std::uint64_t)) : 0;
     for (std::uint32_t i = 0; i < removed && !reader.failed(); ++i)
         members.removed.emplace_back(reader.u64());
-    if (!reader.finished() || has_removed != !members.removed.empty() || !is_well_formed(members))
+    // There is one encoding of each.
+    if (!reader.finished() || !is_well_formed(members) || encode_members(members) != bytes)
         return std::nullopt;
     return members;
 }

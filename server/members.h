@@ -3,9 +3,9 @@
 // Who the servers are: names, addresses and ids, from --peers (peers.h) and in the log's Membership entries.
 //
 // Encoding of a Membership entry, little-endian:
-//   u8 version = 1, or u8 2 | u64 origin, which is not 0, or u8 3 | u64 origin | u32 count of members | each:
-//   u64 id | u8 role | u32 name bytes | name | u32 address bytes | address; version 3 alone: | u32 count of
-//   removed, which is not 0 | each: u64 id
+//   u8 version = 1, or u8 2 | u64 origin, which is not 0, or u8 3 | u64 origin, or u8 4 | u64 origin | u64
+//   lineage, which is not 0 | u32 count of members | each: u64 id | u8 role | u32 name bytes | name | u32
+//   address bytes | address; from version 3 on: | u32 count of removed, in version 3 not 0 | each: u64 id
 // with the members, and the removed, ascending by id.
 
 #include <cstdint>
@@ -57,6 +57,9 @@ struct ClusterMembers {
     std::uint64_t origin = 0;
     /// Ascending; none of them is a member, or becomes one again: a name stands for one log and its votes.
     std::vector<engine::ServerId> removed{};
+    /// Drawn when a survivor went on alone (forced_members.h), and kept by all that come after: who has
+    /// another one belongs to a cluster that went its own way from the same beginning. 0: nobody ever did.
+    std::uint64_t lineage = 0;
 
     bool operator==(const ClusterMembers&) const = default;
 

@@ -34,18 +34,32 @@ void forget(ClusterMembers& members, ServerId id) {
     if (place == members.removed.end() || *place != id) members.removed.insert(place, id);
 }
 
+Refused change_role(Member& known, std::optional<bool> stays_learner) {
+    if (!stays_learner) return std::nullopt;
+    if (known.role != MemberRole::Voter) {
+        known.role = *stays_learner ? MemberRole::Learner : MemberRole::JoiningLearner;
+        return std::nullopt;
+    }
+    if (!*stays_learner) return std::nullopt;
+    return ChangeRefusal{409, "already_a_member",
+                         fmt::format("'{}' votes, and no voter becomes a learner: remove it, and let another "
+                                     "node join as one",
+                                     known.name)};
+}
+
 Refused add(ClusterMembers& members, const MembersChange::Addition& addition) {
     const auto& [name, address, stays_learner] = addition;
-    if (!is_name(name) || !is_address(address)) {
+    if ((!is_name(name) && !is_address(name)) || !is_address(address)) {
         return ChangeRefusal{
             400, "invalid_member",
-            fmt::format("a member has a nodeId of 1 to {} of A-Z a-z 0-9 . _ - and an addr "
+            fmt::format("a member has a nodeId, 1 to {} of A-Z a-z 0-9 . _ - or HOST:PORT, and an addr "
                         "HOST:PORT; seen '{}' at '{}'",
                         kNameBytesMax, percent_encode_shortened(name), percent_encode_shortened(address))};
     }
     const ServerId id = server_id_of(name);
-    if (const Member* known = members.find(id)) {
-        if (known->name == name && known->address == address) return std::nullopt;
+    const auto known = std::ranges::find(members.members, id, &Member::id);
+    if (known != members.members.end()) {
+        if (known->name == name && known->address == address) return change_role(*known, stays_learner);
         return ChangeRefusal{409, "already_a_member",
                              fmt::format("'{}' is a member at {}; to move it there, ask for \"move\"",
                                          known->name, known->address)};
@@ -62,7 +76,7 @@ Refused add(ClusterMembers& members, const MembersChange::Addition& addition) {
     }
     const auto place = std::ranges::lower_bound(members.members, id, {}, &Member::id);
     members.members.insert(
-        place, {id, name, address, stays_learner ? MemberRole::Learner : MemberRole::JoiningLearner});
+        place, {id, name, address, stays_learner == true ? MemberRole::Learner : MemberRole::JoiningLearner});
     return std::nullopt;
 }
 
@@ -100,6 +114,24 @@ Refused move(ClusterMembers& members, const MembersChange::Move& move) {
     return std::nullopt;
 }
 
+// Together they would mean whatever is done last.
+Refused none_twice(const MembersChange& change) {
+    std::vector<std::string_view> names(change.promote.begin(), change.promote.end());
+    names.insert(names.end(), change.remove.begin(), change.remove.end());
+    const auto add_names = [&](const auto& items) {
+        std::ranges::transform(items, std::back_inserter(names),
+                               [](const auto& item) -> std::string_view { return item.name; });
+    };
+    add_names(change.add);
+    add_names(change.move);
+    std::ranges::sort(names);
+    const auto twice = std::ranges::adjacent_find(names);
+    if (twice == names.end()) return std::nullopt;
+    return ChangeRefusal{400, "invalid_member",
+                         fmt::format("'{}' is named twice: a change says one thing of each member",
+                                     percent_encode_shortened(*twice))};
+}
+
 // The first refusal among all that is asked for.
 template <class Item>
 Refused each(ClusterMembers& members, const std::vector<Item>& items,
@@ -116,7 +148,8 @@ std::expected<ClusterMembers, ChangeRefusal> changed(const ClusterMembers& curre
                                                      const MembersChange& change) {
     ENGINE_CHECK(!current.membership().is_joint());
     ClusterMembers target = current;
-    Refused refused = each(target, change.add, add);
+    Refused refused = none_twice(change);
+    if (!refused) refused = each(target, change.add, add);
     if (!refused) refused = each(target, change.promote, promote);
     if (!refused) refused = each(target, change.remove, remove);
     if (!refused) refused = each(target, change.move, move);

@@ -3,6 +3,7 @@
 // What a change of the members makes of a configuration, without side effects: thesis §4.3.
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,9 @@ struct MembersChange {
     struct Addition {
         std::string name;
         std::string address;
-        bool stays_learner = false;  ///< false: it becomes a voter as soon as it has caught up
+        /// False: it becomes a voter as soon as it has caught up. Nothing: so does a new one, and who is a
+        /// member stays what it is.
+        std::optional<bool> stays_learner{};
 
         bool operator==(const Addition&) const = default;
     };

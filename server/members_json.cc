@@ -56,9 +56,12 @@ bool take_additions(const Json& json, MembersChange& change) {
         auto strings = strings_of(item, "role");
         if (!strings) return false;
         const auto role = strings->find("role");
-        const bool is_learner = role != strings->end() && role->second == "learner";
-        if (role != strings->end() && !is_learner && role->second != "voter") return false;
-        change.add.push_back({(*strings)["nodeId"], (*strings)["addr"], is_learner});
+        std::optional<bool> stays_learner;
+        if (role != strings->end()) {
+            stays_learner = role->second == "learner";
+            if (!*stays_learner && role->second != "voter") return false;
+        }
+        change.add.push_back({(*strings)["nodeId"], (*strings)["addr"], stays_learner});
     }
     return true;
 }
@@ -156,8 +159,9 @@ std::expected<MembersChange, std::string> parse_members_change(std::string_view 
 std::string members_change_json(const MembersChange& change) {
     OrderedJson json = OrderedJson::object();
     for (const auto& [name, address, stays_learner] : change.add) {
-        json["add"].push_back(
-            {{"nodeId", name}, {"addr", address}, {"role", stays_learner ? "learner" : "voter"}});
+        OrderedJson one{{"nodeId", name}, {"addr", address}};
+        if (stays_learner) one["role"] = *stays_learner ? "learner" : "voter";
+        json["add"].push_back(std::move(one));
     }
     if (!change.promote.empty()) json["promote"] = change.promote;
     if (!change.remove.empty()) json["remove"] = change.remove;

@@ -343,11 +343,15 @@ class Node {
     [[nodiscard]] const engine::Progress* progress_of(engine::ServerId id) const;
     [[nodiscard]] bool is_leaving(engine::ServerId id) const;
     bool introduce_to(engine::ServerId to);
+    void add_contact(engine::ServerId speaker, const ClusterMembers& known_to_it);
+    [[nodiscard]] ClusterMembers first_members() const;
+    [[nodiscard]] std::uint64_t silence_ms() const;
     [[nodiscard]] bool wants_introduction(const engine::SendMessage& action) const;
     void on_frame(engine::ServerId from, Introduction&& frame);
     [[nodiscard]] bool has_removed(engine::ServerId id) const;
     [[nodiscard]] MembersView members_view() const;
     [[nodiscard]] bool is_heard(engine::ServerId id) const;
+    [[nodiscard]] bool moves_voters(const ClusterMembers& target) const;
     [[nodiscard]] bool has_caught_up(engine::ServerId id) const;
     [[nodiscard]] bool can_change_members() const;
     [[nodiscard]] std::optional<ChangeRefusal> danger_of(const ClusterMembers& target) const;

@@ -67,15 +67,29 @@ bool Node::is_leaving(ServerId id) const {
     return progress != nullptr && progress->is_leaving;
 }
 
-void Node::on_frame(ServerId, Introduction&& frame) {
+void Node::on_frame(ServerId from, Introduction&& frame) {
     if (frame.index > LogIndex(engine::kReachMax)) return;  // nobody's
     hear_of_membership(frame.members.membership());
-    if (frame.index <= members_index_ || frame.index < contacts_index_) return;
+    const bool is_newer = frame.index > members_index_ && frame.index >= contacts_index_;
+    if (!is_newer) return add_contact(from, frame.members);
     contacts_told_ms_ = now_ms_;
     if (frame.index == contacts_index_) return;
     environment_.met(Situation::Introduced);
     contacts_index_ = frame.index;
     contacts_ = std::move(frame.members.members);
+    set_peers();
+}
+
+// A configuration that is not committed may never be, whatever its index: ours, or that of our contacts. Who
+// is in an older one, and in none of these, may have to lead, and our vote must reach it.
+void Node::add_contact(ServerId speaker, const ClusterMembers& known_to_it) {
+    const Member* found = known_to_it.find(speaker);
+    if (found == nullptr || speaker == config_.self.id || member(speaker) != nullptr) return;
+    if (members_index_ <= raft_.commit_index() && contacts_.empty()) return;
+    if (contacts_.size() >= 2 * kMembersLimit) return;  // forget_contacts() makes room
+    environment_.met(Situation::IntroducedByOlder);
+    contacts_told_ms_ = now_ms_;
+    contacts_.push_back(*found);
     set_peers();
 }
 
@@ -105,7 +119,7 @@ MembersView Node::members_view() const {
                      .index = members_index_,
                      .is_committed = members_index_ <= raft_.commit_index(),
                      .members = members_,
-                     .first = known_members_.first,
+                     .first = first_members(),
                      .leader_name = leader_view().leader_id,
                      .source = config_.self.name};
     const auto* leader = raft_.as_leader();
@@ -138,7 +152,7 @@ bool Node::can_change_members() const {
 std::optional<ChangeRefusal> Node::danger_of(const ClusterMembers& target) const {
     const engine::Membership now = members_.membership();
     const engine::Membership then = target.membership();
-    if (now.voters == then.voters) return std::nullopt;
+    if (now.voters == then.voters && !moves_voters(target)) return std::nullopt;
     for (const ServerId id : then.voters) {
         if (now.is_voter(id) || has_caught_up(id)) continue;
         return ChangeRefusal{409, "not_caught_up",
@@ -146,10 +160,23 @@ std::optional<ChangeRefusal> Node::danger_of(const ClusterMembers& target) const
                                          "/cluster/members on the leader shows it hardly behind, or force it",
                                          target.find(id)->name)};
     }
-    if (engine::has_quorum(then, [this](ServerId id) { return is_heard(id); })) return std::nullopt;
+    // Whether a member is at its new address nobody knows yet.
+    const auto stays_heard = [&](ServerId id) {
+        const Member* before = members_.find(id);
+        return is_heard(id) && (before == nullptr || before->address == target.find(id)->address);
+    };
+    if (engine::has_quorum(then, stays_heard)) return std::nullopt;
     return ChangeRefusal{409, "no_live_quorum",
-                         "too few of the voters that would be left are heard now: the cluster could decide "
-                         "nothing any more, not even the change. Start them first, or force it"};
+                         "too few of the voters that would be left are heard now at the addresses that they "
+                         "would have: the cluster could decide nothing any more, not even the change. Start "
+                         "them first, move one at a time, or force it"};
+}
+
+bool Node::moves_voters(const ClusterMembers& target) const {
+    return std::ranges::any_of(target.members, [&](const Member& then) {
+        const Member* now = members_.find(then.id);
+        return then.role == MemberRole::Voter && now != nullptr && now->address != then.address;
+    });
 }
 
 void Node::start_members_change(HttpExchange exchange, ApiCall&& call) {

@@ -49,8 +49,9 @@ std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::T
 std::optional<std::string_view> end_of_doubt(const NodeConfig& config, wal::Lost lost,
                                              const ClusterMembers& members) {
     const bool is_told = config.takes_tail_for_torn != 0;
-    if (lost == wal::Lost::LastBatch && members.membership().voters.size() == 1 &&
-        !members.membership().is_joint())
+    const engine::Membership membership = members.membership();
+    if (lost == wal::Lost::LastBatch && membership.voters == std::vector{config.self.id} &&
+        !membership.is_joint())
         return "the last write was cut off, and may have been acknowledged: no other node can tell, so this "
                "one "
                "goes on without it";
@@ -70,7 +71,8 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     const wal::LogOptions options{{config.cluster_id, config.self.name},
                                   config.segment_bytes,
                                   config.log_salt,
-                                  config.recovers_from_peers != 0};
+                                  config.recovers_from_peers != 0,
+                                  !config.gives_up.empty()};
     auto opened = wal::Log::open(disk, options);
     if (!opened) return std::unexpected(opened.error());
     wal::Recovered& recovered = opened->recovered;
@@ -150,7 +152,7 @@ std::expected<void, wal::Refusal> Node::force(const NodeConfig& config, wal::Ope
     if (!forced) return std::unexpected(forced.error());
     const std::optional<ClusterMembers>& alone = *forced;
     if (!alone) return {};
-    // A term in which nobody can have led.
+    // Others may have led in it: their entries never meet this one, for the lineages differ.
     initial.hard_state = {std::max(initial.hard_state.current_term, last.term).next(), engine::kNobody};
     const wal::LogEntry entry{initial.hard_state.current_term, engine::EntryKind::Membership,
                               encode_members(*alone)};

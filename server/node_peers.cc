@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "engine/overloaded.h"
+#include "server/decimal.h"
 #include "server/http_answers.h"
 #include "server/members_change.h"
 #include "server/node.h"
@@ -22,6 +23,7 @@ constexpr std::string_view kClusterHeader = "Quorate-Cluster";
 constexpr std::string_view kFromHeader = "Quorate-From";
 constexpr std::string_view kToHeader = "Quorate-To";
 constexpr std::string_view kFirstMembersHeader = "Quorate-First-Members";
+constexpr std::string_view kElectionMinHeader = "Quorate-Election-Min-Ms";
 
 std::string_view value_or_empty(const HttpRequest& request, std::string_view name) {
     const std::string* value = request.header(name);
@@ -151,7 +153,20 @@ std::vector<HttpHeader> Node::greeting_to(std::string_view to) const {
     return {{std::string(kClusterHeader), config_.cluster_id},
             {std::string(kFromHeader), config_.self.name},
             {std::string(kToHeader), std::string(to)},
-            {std::string(kFirstMembersHeader), fmt::format("{:016x}", known_members_.first.digest())}};
+            {std::string(kFirstMembersHeader), fmt::format("{:016x}", first_members().digest())},
+            {std::string(kElectionMinHeader), std::to_string(silence_ms())}};
+}
+
+// As whoever joins today is told them.
+ClusterMembers Node::first_members() const {
+    ClusterMembers first = known_members_.first;
+    first.lineage = members_.lineage;
+    return first;
+}
+
+// How long it leaves a leader alone that it hears.
+std::uint64_t Node::silence_ms() const {
+    return std::uint64_t{config_.raft.election_timeout_ticks_min} * config_.tick_ms;
 }
 
 std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest& request) const {
@@ -168,24 +183,33 @@ std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest&
     if (to != config_.self.name) {
         return refuse("wrong_node", fmt::format("this node is '{}'; check --peers", config_.self.name));
     }
-    // Before membership: who was first started with another list is often in none of ours, and would look for
-    // the mistake in its name.
-    if (value_or_empty(request, kFirstMembersHeader) !=
-        fmt::format("{:016x}", known_members_.first.digest())) {
-        return refuse("other_first_members", fmt::format("'{}' and '{}' were first started with different "
-                                                         "--peers, or with different backups: they cannot "
-                                                         "form one cluster",
-                                                         config_.self.name, percent_encode_shortened(from)));
-    }
     const ServerId id = server_id_of(from);
     if (has_removed(id)) {
         return refuse("removed_member", fmt::format("'{}' was removed from the cluster: stop it. {}",
                                                     percent_encode_shortened(from), kToAddAgain));
     }
+    // Before membership: who was first started with another list is often in none of ours, and would look for
+    // the mistake in its name.
+    if (value_or_empty(request, kFirstMembersHeader) != fmt::format("{:016x}", first_members().digest())) {
+        return refuse("other_first_members",
+                      fmt::format("'{}' and '{}' were first started with different --peers or different "
+                                  "backups, or one of them has gone on alone with --force-new-cluster: they "
+                                  "cannot form one cluster",
+                                  config_.self.name, percent_encode_shortened(from)));
+    }
     // In no configuration that we know it may be in a newer one.
     if ((!is_name(from) && !is_address(from)) || id == config_.self.id) {
         return refuse("not_a_member", fmt::format("'{}' is no other member than '{}'; check --node-id",
                                                   percent_encode_shortened(from), config_.self.name));
+    }
+    // Its silence would not last as long as a lease that counts on it.
+    const std::optional<std::uint64_t> silence = parse_decimal(value_or_empty(request, kElectionMinHeader));
+    if (config_.clock_drift_ppm != 0 && (!silence || *silence < silence_ms())) {
+        return refuse("other_timing",
+                      fmt::format("'{}' runs with --clock-drift-ppm, and '{}' with a shorter "
+                                  "--election-min-ms, or with a version that has no leases: they must be the "
+                                  "same",
+                                  config_.self.name, percent_encode_shortened(from)));
     }
     return id;
 }

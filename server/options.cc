@@ -386,6 +386,9 @@ std::expected<void, OptionsExit> read_cluster(const Settings& settings, const st
         options.join = absl::StrSplit(join.text, ',');
         if (!std::ranges::all_of(options.join, is_address))
             return refuse(join, "HOST:PORT,... of nodes of a running cluster");
+        if (settings[ForceNewCluster].is_set)
+            return refuse(join,
+                          "without --force-new-cluster: that is for a directory which has been a member's");
     }
     options.self = std::move(peers->self);
     options.members = std::move(peers->members);

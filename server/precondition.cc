@@ -1,12 +1,13 @@
 #include "server/precondition.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "server/decimal.h"
 
 namespace quorate::server {
 
@@ -40,10 +41,7 @@ std::optional<EntityTag> take_tag(std::string_view& text) {
 
 // As etag_of() writes it and in no other way.
 std::optional<std::uint64_t> revision_of(std::string_view opaque) {
-    std::uint64_t revision = 0;
-    const auto [end, error] = std::from_chars(opaque.data(), opaque.data() + opaque.size(), revision);
-    const bool is_number = error == std::errc() && end == opaque.data() + opaque.size();
-    return is_number && !opaque.starts_with('0') ? std::optional(revision) : std::nullopt;
+    return opaque.starts_with('0') ? std::nullopt : parse_decimal(opaque);
 }
 
 // RFC 9110 section 5.6.1: tags between commas; empty elements do not count.

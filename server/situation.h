@@ -59,7 +59,8 @@ namespace quorate::server {
     X(VoteFloorLearned)                                                   \
     X(RecoveredFromPeers)                                                 \
     /* members */                                                         \
-    X(Introduced) /* by who knows a newer configuration */                \
+    X(Introduced)        /* by who knows a newer configuration */         \
+    X(IntroducedByOlder) /* who has to be answered all the same */        \
     X(LearnerPromoted)                                                    \
     X(JointConfigurationLeft)                                             \
     X(RemovedFromCluster)                                                 \

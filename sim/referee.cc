@@ -1,13 +1,13 @@
 #include "sim/referee.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "server/backup.h"
+#include "server/decimal.h"
 #include "server/hash.h"
 
 namespace quorate::sim {
@@ -19,12 +19,7 @@ namespace {
 
 std::optional<std::uint64_t> number_in(const server::HttpResponse& response, std::string_view header) {
     const std::string* text = response.header(header);
-    if (text == nullptr) return std::nullopt;
-    std::uint64_t value = 0;
-    const char* text_end = text->data() + text->size();
-    const auto [end, error] = std::from_chars(text->data(), text_end, value);
-    if (error != std::errc() || end != text_end) return std::nullopt;
-    return value;
+    return text != nullptr ? server::parse_decimal(*text) : std::nullopt;
 }
 
 std::string code_of(const server::HttpResponse& response) {

@@ -17,6 +17,7 @@ constexpr std::size_t kUnreachable[] = {
     mark_of(engine::NoteKind::MessageOfStrangerIgnored),      // the node drops what a removed one says
     mark_of(engine::NoteKind::MembershipProposalRefused),     // the node refuses its client before
     mark_of(engine::NoteKind::TransferOrderIgnored),          // only an order that is very late
+    mark_of(engine::NoteKind::VoteRefusedNeverAMember),       // nobody starts two directories by one name
 };
 
 /// Each kind of fault and of answer shows at least once in so many runs, on average.

@@ -35,6 +35,8 @@ struct LogOptions {
     /// A directory that is damaged, new, or has lost its vote, is begun anew: Recovered::lost tells what its
     /// node has to learn from the others. What was there stays, as damaged-NAME, until forget_damaged().
     bool recovers_from_peers = false;
+    /// A directory without a log is refused, and nothing is put into it: somebody has mistyped its name.
+    bool expects_log = false;
     /// A backup is being restored into the directory (kRestoringName), which nobody else may open, and is
     /// locked already.
     bool is_restoring = false;

@@ -109,6 +109,11 @@ std::expected<RecoveredLog, Refusal> Recovery::read_or_create() {
     const auto is_ours = check_identity();
     if (!is_ours) return std::unexpected(is_ours.error());
     if (!*is_ours) {
+        if (options_.expects_log) {
+            return std::unexpected(Refusal{RefusalCode::Configuration,
+                                           "--force-new-cluster: this data directory holds no log: name the "
+                                           "directory of a survivor"});
+        }
         if (auto checked = check_not_foreign(); !checked) return std::unexpected(checked.error());
         if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
         disk_.met(files_.empty() ? Situation::DirectoryCreated : Situation::CreationRepeated);

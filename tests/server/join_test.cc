@@ -34,7 +34,7 @@ class Join : public testing::Test {
                                    .index = LogIndex(1),
                                    .is_committed = true,
                                    .members = members_,
-                                   .first = cluster({member("a")}),
+                                   .first = first_,
                                    .leader_name = leads_,
                                    .source = std::string(address.substr(0, 1))};
             return HttpResponse{200, {}, members_json(view)};
@@ -44,12 +44,14 @@ class Join : public testing::Test {
         if (members_.find(server_id_of("n")) != nullptr) return HttpResponse{200, {}, "{}"};
         const auto change = parse_members_change(request.body);
         EXPECT_TRUE(change);
-        for (const auto& [name, at, stays_learner] : change->add)
+        for (const auto& [name, at, stays_learner] : change->add) {
+            EXPECT_FALSE(stays_learner) << "whoever is a learner is to stay one";
             members_ = cluster({member("a"), member("b"), member(name, MemberRole::JoiningLearner)});
+        }
         return HttpResponse{200, {}, "{}"};
     }
     std::expected<JoinAnswer, JoinFailure> join(const std::vector<std::string>& contacts = {"a:1"}) {
-        return join_cluster(contacts, "c", member("n"),
+        return join_cluster(contacts, "c", member("n"), has_backup_,
                             [this](std::string_view address, const HttpRequest& request) {
                                 return answer(address, request);
                             });
@@ -63,6 +65,8 @@ class Join : public testing::Test {
 
     ClusterMembers members_ = cluster({member("a"), member("b")});
     std::string leads_ = "b";
+    ClusterMembers first_ = cluster({member("a")});
+    bool has_backup_ = false;
     std::map<std::string, bool> down_;
     std::optional<HttpResponse> refusal_;
     std::vector<std::string> asked_;
@@ -80,6 +84,23 @@ TEST_F(Join, WhoIsALearnerAlreadyStaysOne) {
     members_ = cluster({member("a"), member("b"), member("n", MemberRole::JoiningLearner)});
     EXPECT_TRUE(join());
     EXPECT_EQ(members_.members.size(), 3U);
+}
+
+TEST_F(Join, OfAClusterThatBeganWithABackupNobodyIsMadeAMemberWithoutIt) {
+    first_.origin = 7;
+    expect_final("add --restore FILE");
+    EXPECT_EQ(asked_, (std::vector<std::string>{"GET a:1"}));
+    has_backup_ = true;
+    EXPECT_TRUE(join());
+}
+
+TEST_F(Join, ItsOwnAddressIsNotAsked) {
+    EXPECT_TRUE(join({"n:1", "a:1"}));
+    EXPECT_EQ(asked_.front(), "GET a:1");
+    const auto alone = join({"n:1"});
+    ASSERT_FALSE(alone);
+    EXPECT_TRUE(alone.error().is_final);
+    EXPECT_THAT(alone.error().text, HasSubstr("own address"));
 }
 
 TEST_F(Join, TheNextContactIsAskedWhenOneIsDown) {
@@ -116,7 +137,7 @@ TEST_F(Join, WhatCannotPassIsFinal) {
     members_ = cluster({member("a"), member("b"), member("n")});
     expect_final("'n' votes in this cluster already, and the data directory is empty");
     const auto other = join_cluster(
-        {"a:1"}, "another", member("n"),
+        {"a:1"}, "another", member("n"), false,
         [this](std::string_view address, const HttpRequest& request) { return answer(address, request); });
     ASSERT_FALSE(other);
     EXPECT_THAT(other.error().text, HasSubstr("check --cluster-id"));

@@ -283,6 +283,31 @@ TEST_F(Changes, AnotherOneAtTheSameIndexIsTaken) {
     EXPECT_EQ(cluster_.node(old).members().membership(), cluster_.node(old).raft().membership());
 }
 
+// It has a configuration of its own, which nobody else has and which stands at a later place of its log than
+// the one that all others have. By that it does not know whom the others have taken in.
+TEST_F(Changes, ADeposedLeaderAnswersWhomItsOwnChangeDoesNotKnow) {
+    const int old = leader_;
+    cluster_.isolate(old);
+    for (int i = 0; i < 9; ++i) (void)cluster_.send(old, "PUT", "/kv/lost", "value");
+    cluster_.node(old).turn_ended(cluster_.now_ms());
+    (void)cluster_.send(old, "POST", "/cluster/members", members_change_json(adding(9, true)));
+    cluster_.run_for(3000);
+    leader_ = cluster_.leader();
+    ASSERT_NE(leader_, old);
+    const int third = 6 - old - leader_;
+    const int four = join();
+    ASSERT_EQ(change({.remove = {std::to_string(third)}}).status, 200);
+    ASSERT_LT(cluster_.node(four).raft().membership_index(), cluster_.node(old).raft().membership_index());
+    ASSERT_EQ(cluster_.request(leader_, "POST", "/cluster/transfer?to=4").status, 200);
+    cluster_.host(leader_).crash();
+    cluster_.host(third).crash();
+    cluster_.heal();
+    leader_ = cluster_.await_leader();
+    ASSERT_EQ(leader_, four);
+    EXPECT_EQ(put("after"), 200);
+    EXPECT_EQ(roles(old), roles(four));
+}
+
 TEST_F(Changes, ALastVoterWaitsForTheLeaderThatLeaves) {
     const int gone = leader_ == 1 ? 2 : 1;
     ASSERT_EQ(change({.remove = {std::to_string(gone)}}).status, 200);
@@ -304,6 +329,24 @@ TEST_F(ChangesOfOne, ASoleVoterInDoubtGoesOnWithALearnerToo) {
     host.start();
     cluster_.run_for(2000);
     EXPECT_EQ(cluster_.node(1).raft().role(), engine::RoleName::Leader);
+}
+
+// It may have been promoted meanwhile, and what it has lost have been committed with it: its log cannot tell.
+TEST_F(ChangesOfOne, ALearnerInDoubtWaitsForTheOneVoterThatItKnows) {
+    const int two = cluster_.add_host();
+    ASSERT_EQ(change(adding(two, true)).status, 200);
+    cluster_.run_for(500);
+    ASSERT_EQ(put("last"), 200);
+    auto& host = cluster_.host(two);
+    host.crash();
+    const std::string log = "log-0000000000000001";
+    ASSERT_TRUE(host.disk->rot(log, wal::used_bytes(host.disk->written().at(log)) - 1, 0));
+    host.start();
+    ASSERT_FALSE(host.refusal) << host.refusal->message;
+    EXPECT_EQ(host.node().lost(), wal::Lost::LastBatch);
+    cluster_.run_for(2000);
+    EXPECT_EQ(host.node().lost(), wal::Lost::Nothing);
+    EXPECT_EQ(cluster_.request(two, "GET", "/kv/last?consistency=stale").status, 200);
 }
 
 // It would begin a cluster of its own.
@@ -364,6 +407,48 @@ TEST_F(Changes, ANodeThatSleptThroughThemFindsItsWayBack) {
     cluster_.run_for(2000);
     EXPECT_EQ(roles(sleeper), roles(leader_));
     EXPECT_EQ(cluster_.node(sleeper).raft().commit_index(), cluster_.node(five).raft().commit_index());
+}
+
+TEST_F(Changes, AMoveThatMayLeaveNoMajorityNeedsForce) {
+    const int other = leader_ == 1 ? 2 : 1;
+    const MembersChange both{
+        .move = {{std::to_string(other), "10.1.1.1:99"}, {std::to_string(leader_), "10.1.1.1:98"}}};
+    EXPECT_EQ(code_of(change(both)), "no_live_quorum");
+    cluster_.host(6 - leader_ - other).crash();
+    cluster_.run_for(1000);
+    MembersChange one{.move = {{std::to_string(other), "10.1.1.1:99"}}};
+    EXPECT_EQ(code_of(change(one)), "no_live_quorum");
+    one.is_forced = true;
+    EXPECT_EQ(change(one).status, 200);
+}
+
+TEST_F(Changes, AMemberIsNamedOnceInAChange) {
+    for (const MembersChange& twice :
+         {MembersChange{.add = {{"4", "127.0.0.1:7074"}}, .remove = {"4"}},
+          MembersChange{.promote = {"1", "1"}}, MembersChange{.move = {{"1", "h:1"}, {"1", "h:2"}}}}) {
+        const auto answer = change(twice);
+        EXPECT_EQ(answer.status, 400);
+        EXPECT_THAT(answer.body, HasSubstr("is named twice"));
+    }
+}
+
+TEST_F(Changes, ALearnerBecomesWhatItIsAddedAs) {
+    const int four = cluster_.add_host();
+    ASSERT_EQ(change(adding(four, true)).status, 200);
+    cluster_.run_for(1000);
+    // As who starts with --join asks: it stays what it is.
+    ASSERT_EQ(change({.add = {{"4", "127.0.0.1:7074"}}}).status, 200);
+    cluster_.run_for(1000);
+    EXPECT_THAT(roles(leader_), HasSubstr("4 learner"));
+    ASSERT_EQ(change(adding(four, false)).status, 200);
+    cluster_.run_for(1000);
+    EXPECT_THAT(roles(leader_), HasSubstr("4 voter"));
+    EXPECT_EQ(code_of(change(adding(four, true))), "already_a_member");
+}
+
+TEST_F(Changes, AnAddressMayBeAName) {
+    ASSERT_EQ(change({.add = {{"127.0.0.1:7099", "127.0.0.1:7099", true}}}).status, 200);
+    EXPECT_EQ(cluster_.request(leader_, "DELETE", "/cluster/members/127.0.0.1:7099").status, 200);
 }
 
 TEST_F(Changes, AnAddressIsMoved) {

@@ -99,11 +99,65 @@ TEST_F(Forced, WhoWasGivenUpIsKeptOut) {
     EXPECT_THAT(greeting.body, HasSubstr("removed_before"));
 }
 
+// They are a majority of the old cluster, and the survivor does not know yet what is committed.
+TEST_F(Forced, WhoWasGivenUpDoesNotTakeOverARestartedSurvivor) {
+    lose_the_others();
+    start_with(given_up_);
+    ASSERT_EQ(cluster_.await_leader(), survivor_);
+    ASSERT_EQ(cluster_.request(survivor_, "PUT", "/kv/k", "2").status, 200);
+    cluster_.host(survivor_).crash();
+    for (int i = 1; i <= 3; ++i) {
+        if (i != survivor_) cluster_.host(i).start();
+    }
+    const int old = cluster_.await_leader();
+    ASSERT_NE(old, 0);
+    for (int i = 0; i < 5; ++i) ASSERT_EQ(cluster_.request(old, "PUT", "/kv/k", "old").status, 200);
+    cluster_.host(survivor_).start();
+    cluster_.run_for(3000);
+    EXPECT_EQ(cluster_.node(survivor_).raft().role(), engine::RoleName::Leader);
+    EXPECT_EQ(cluster_.request(survivor_, "GET", "/kv/k").body, "2");
+}
+
+// Each has a lineage of its own, though the flag and what it makes of the log are the same.
+TEST_F(Forced, TwoSurvivorsAreTwoClusters) {
+    lose_the_others();
+    for (int i = 1; i <= 3; ++i) {
+        if (i == leader_) continue;
+        std::string others;
+        for (int j = 1; j <= 3; ++j) {
+            if (j != i) others += (others.empty() ? "" : ",") + std::to_string(j);
+        }
+        cluster_.host(i).adjust([&](server::NodeConfig& config) { config.gives_up = others; });
+        cluster_.host(i).start();
+    }
+    cluster_.run_for(2000);
+    const int third = 6 - leader_ - survivor_;
+    EXPECT_NE(cluster_.node(survivor_).members().lineage, cluster_.node(third).members().lineage);
+    EXPECT_EQ(cluster_.node(survivor_).raft().role(), engine::RoleName::Leader);
+    EXPECT_EQ(cluster_.node(third).raft().role(), engine::RoleName::Leader);
+}
+
+TEST_F(Forced, WithNobodyLeftTheFlagIsRefused) {
+    lose_the_others();
+    start_with(given_up_);
+    ASSERT_EQ(cluster_.await_leader(), survivor_);
+    cluster_.host(survivor_).crash();
+    for (const std::string& names : {std::string("?"), std::string("9")}) {
+        start_with(names);
+        EXPECT_THAT(refusal(), HasSubstr("leave the flag out"));
+        cluster_.host(survivor_).crash();
+    }
+}
+
 TEST_F(Forced, NewMembersJoinTheSurvivor) {
     lose_the_others();
     start_with(given_up_);
     ASSERT_EQ(cluster_.await_leader(), survivor_);
-    const int four = cluster_.add_host();
+    const auto answer =
+        server::parse_members_json(cluster_.request(survivor_, "GET", "/cluster/members").body);
+    ASSERT_TRUE(answer);
+    EXPECT_NE(answer->first.lineage, 0U);
+    const int four = cluster_.add_host([&](server::NodeConfig& config) { config.members = answer->first; });
     ASSERT_EQ(cluster_
                   .request(survivor_, "POST", "/cluster/members",
                            server::members_change_json({.add = {{"4", "127.0.0.1:7074", false}}}))
@@ -112,12 +166,22 @@ TEST_F(Forced, NewMembersJoinTheSurvivor) {
     cluster_.run_for(2000);
     EXPECT_EQ(cluster_.request(four, "GET", "/kv/k").body, "1");
     EXPECT_EQ(cluster_.node(four).raft().membership().voters.size(), 2U);
+    // Both may be restarted, and a flag that was left in gives up nobody else.
+    cluster_.host(survivor_).crash();
+    start_with(given_up_);
+    EXPECT_THAT(refusal(), HasSubstr("leave the flag out"));
+    cluster_.host(survivor_).crash();
+    start_with("");
+    cluster_.host(four).crash();
+    cluster_.host(four).start();
+    EXPECT_NE(cluster_.await_leader(), 0) << refusal();
 }
 
 TEST(ForcedEmpty, ADirectoryWithoutALogIsNoSurvivor) {
     NodeCluster cluster(1, [](server::NodeConfig& config) { config.gives_up = "2"; });
     ASSERT_TRUE(cluster.host(1).refusal);
-    EXPECT_THAT(cluster.host(1).refusal->message, HasSubstr("the log is empty"));
+    EXPECT_THAT(cluster.host(1).refusal->message, HasSubstr("holds no log"));
+    EXPECT_TRUE(cluster.host(1).disk->written().empty()) << "nor does it begin to be one";
 }
 
 }  // namespace

@@ -118,8 +118,9 @@ TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
     NodeCluster cluster(3);
     auto headers = cluster.node(2).greeting_to("1");
     EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
-    const std::vector<std::string> codes{"wrong_cluster", "not_a_member", "wrong_node",
-                                         "other_first_members"};
+    // The timing matters to who relies on clocks alone.
+    const std::vector<std::string> codes{"wrong_cluster", "not_a_member", "wrong_node", "other_first_members",
+                                         "welcome"};
     ASSERT_EQ(headers.size(), codes.size());
     for (std::size_t i = 0; i < headers.size(); ++i) {
         auto wrong = headers;
@@ -128,6 +129,24 @@ TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
     }
     EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(1).greeting_to("1")), "not_a_member")
         << "a node that greets itself";
+}
+
+// A lease counts on a silence as long as its own: of a peer that promises less, or nothing, nobody is heard.
+TEST(NodeMembers, WhoReliesOnClocksGreetsNobodyWithAShorterSilence) {
+    int started = 0;
+    NodeCluster cluster(4, [&](server::NodeConfig& config) {
+        ++started;
+        if (started == 1) config.clock_drift_ppm = 1000;
+        if (started == 2) --config.raft.election_timeout_ticks_min;
+        if (started == 3) ++config.raft.election_timeout_ticks_min;
+    });
+    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(2).greeting_to("1")), "other_timing");
+    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(3).greeting_to("1")), "welcome");
+    auto headers = cluster.node(4).greeting_to("1");
+    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
+    headers.pop_back();
+    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "other_timing");
+    EXPECT_EQ(greeting_refusal(cluster.node(2), cluster.node(1).greeting_to("2")), "welcome");
 }
 
 // It may be in a configuration that this node does not have yet.

@@ -59,6 +59,8 @@ class NodeHost : public server::Environment {
         disk = std::make_unique<VirtualDisk>(image);
     }
 
+    /// Another number after each start.
+    [[nodiscard]] std::uint64_t life() const { return config_.incarnation; }
     [[nodiscard]] bool is_up() const { return node_ != nullptr && !failure; }
     [[nodiscard]] server::Node& node() { return *node_; }
 
@@ -301,6 +303,7 @@ class NodeCluster {
             // A member may not have been started yet.
             if (to.value > hosts_.size() || !host(static_cast<int>(to.value)).is_up()) continue;
             NodeHost& receiver = host(static_cast<int>(to.value));
+            if (!is_linked(from, receiver, std::to_string(to.value))) continue;
             server::FrameReader reader;
             reader.feed(bytes);
             auto frame = server::next_peer_frame(reader);
@@ -309,6 +312,17 @@ class NodeCluster {
         return moved;
     }
 
+    // A link is greeted once, and lasts as long as both lives.
+    bool is_linked(NodeHost& from, NodeHost& to, std::string_view name) {
+        const std::pair lives{from.life(), to.life()};
+        if (links_.contains(lives)) return true;
+        const auto greeted =
+            to.node().check_greeting({"GET", "/raft/peer", from.node().greeting_to(name), {}});
+        if (greeted) links_.insert(lives);
+        return greeted.has_value();
+    }
+
+    std::set<std::pair<std::uint64_t, std::uint64_t>> links_;
     server::ClusterMembers first_;
     std::vector<std::unique_ptr<NodeHost>> hosts_;
     std::uint64_t now_ms_ = 0;
