@@ -240,9 +240,12 @@ HttpResponse transfer_timed_out() {
 }
 
 HttpResponse not_leader(const LeaderView& view) {
-    const auto leader = view.leader_addr.empty() ? std::nullopt : std::optional(view.leader_addr);
-    return problem(409, "not_leader", "this node does not lead, and was not to ask the one that does",
-                   {{"error", "not_leader"}, {"leader", leader}});
+    const bool is_known = !view.leader_addr.empty();
+    return problem(
+        409, "not_leader",
+        is_known ? "this node does not lead: ask the one that does, at " + view.leader_addr
+                 : "this node does not lead, and knows nobody who does: ask another node, or later",
+        {{"error", "not_leader"}, {"leader", is_known ? std::optional(view.leader_addr) : std::nullopt}});
 }
 
 HttpResponse no_leader() {

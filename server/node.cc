@@ -46,6 +46,7 @@ void Node::tick(std::uint64_t now_ms) {
     note_replay();
     care_for_snapshots();
     forget_contacts();
+    tell_of_silence();
     promote_joiners();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
     // taken for a torn write.

@@ -343,6 +343,7 @@ class Node {
     [[nodiscard]] const engine::Progress* progress_of(engine::ServerId id) const;
     [[nodiscard]] bool is_leaving(engine::ServerId id) const;
     bool introduce_to(engine::ServerId to);
+    void tell_of_silence();
     void add_contact(engine::ServerId speaker, const ClusterMembers& known_to_it);
     [[nodiscard]] ClusterMembers first_members() const;
     [[nodiscard]] std::uint64_t silence_ms() const;
@@ -395,6 +396,7 @@ class Node {
     engine::LogIndex caught_up_index_;   ///< what a learner must have to be promoted,
     engine::LogIndex committed_before_;  ///< and will have to, a heartbeat later
     std::uint64_t caught_up_told_ms_ = 0;
+    std::uint64_t led_ms_ = 0;  ///< when a leader was last known here, or need not be
 
     std::uint64_t now_ms_ = 0;
     std::uint64_t previous_tick_ms_ = 0;

@@ -53,27 +53,30 @@ void Node::request_received(HttpExchange exchange, const HttpRequest& request) {
     if (has_failed_) return;
     auto call = parse_call(request, config_.limits);
     if (!call) return environment_.respond(exchange, std::move(call.error()));
-    std::visit(
-        engine::Overloaded{
-            [&](const WhoisCall&) { environment_.respond(exchange, whois(health())); },
-            [&](const HealthCall&) { environment_.respond(exchange, render_health(health())); },
-            [&](const ClusterLeaderCall&) { environment_.respond(exchange, cluster_leader(leader_view())); },
-            [&](const ClusterNodesCall&) { start_nodes_query(exchange); },
-            [&](const MembersCall&) { environment_.respond(exchange, cluster_members(members_view())); },
-            [&](const MembersChangeCall&) { start_members_change(exchange, std::move(*call)); },
-            [&](const TransferCall&) { start_transfer(exchange, std::move(*call)); },
-            [&](const SnapshotCall&) { start_snapshot(exchange); },
-            [&](const BackupCall&) {
-                // It would be old by the time that it begins.
-                loading_ ? environment_.respond(exchange, store_loading())
-                         : start_read(exchange, std::move(*call));
-            },
-            [&](const GetCall&) { start_read(exchange, std::move(*call)); },
-            [&](const RangeCall&) { start_read(exchange, std::move(*call)); },
-            [&](const SessionCall&) { start_read(exchange, std::move(*call)); },
-            [&](const auto&) { start_write(exchange, std::move(*call)); },
-        },
-        call->call);
+    // Of the cluster a removed node knows what was, and nobody tells it more.
+    const auto respond_as_member = [&](HttpResponse answer) {
+        environment_.respond(exchange, is_removed() ? node_removed() : std::move(answer));
+    };
+    std::visit(engine::Overloaded{
+                   [&](const WhoisCall&) { environment_.respond(exchange, whois(health())); },
+                   [&](const HealthCall&) { environment_.respond(exchange, render_health(health())); },
+                   [&](const ClusterLeaderCall&) { respond_as_member(cluster_leader(leader_view())); },
+                   [&](const ClusterNodesCall&) { start_nodes_query(exchange); },
+                   [&](const MembersCall&) { respond_as_member(cluster_members(members_view())); },
+                   [&](const MembersChangeCall&) { start_members_change(exchange, std::move(*call)); },
+                   [&](const TransferCall&) { start_transfer(exchange, std::move(*call)); },
+                   [&](const SnapshotCall&) { start_snapshot(exchange); },
+                   [&](const BackupCall&) {
+                       // It would be old by the time that it begins.
+                       loading_ ? environment_.respond(exchange, store_loading())
+                                : start_read(exchange, std::move(*call));
+                   },
+                   [&](const GetCall&) { start_read(exchange, std::move(*call)); },
+                   [&](const RangeCall&) { start_read(exchange, std::move(*call)); },
+                   [&](const SessionCall&) { start_read(exchange, std::move(*call)); },
+                   [&](const auto&) { start_write(exchange, std::move(*call)); },
+               },
+               call->call);
 }
 
 bool Node::is_overloaded() const {
@@ -347,6 +350,7 @@ void Node::end_transfer(OperationId id, engine::TransferOutcome outcome) {
 }
 
 void Node::start_nodes_query(HttpExchange exchange) {
+    if (is_removed()) return environment_.respond(exchange, node_removed());
     if (nodes_queries_.size() >= kNodesQueriesMax) return environment_.respond(exchange, overloaded());
     NodesQuery query{exchange, {}, 0};
     for (const Member& m : members_.members) {

@@ -254,6 +254,19 @@ void Node::forget_contacts() {
     set_peers();
 }
 
+// A learner does not stand for election, and so nothing else shows that no leader reaches it. Each tick.
+void Node::tell_of_silence() {
+    constexpr std::uint64_t kPatienceMs = 10'000;
+    const bool may_lead = raft_.membership().is_voter(config_.self.id);
+    if (raft_.leader() != engine::kNobody || may_lead || is_removed() || led_ms_ == 0) led_ms_ = now_ms_;
+    if (now_ms_ - led_ms_ < kPatienceMs) return;
+    led_ms_ = now_ms_;
+    environment_.log(LogLevel::Warning,
+                     fmt::format("no leader has spoken to this node for {} s: it must be a member, and the "
+                                 "others must reach it at {}, its --advertise-addr",
+                                 kPatienceMs / 1000, config_.self.address));
+}
+
 // Learners that join become voters as soon as they have the log. Each tick of a leader.
 void Node::promote_joiners() {
     if (raft_.role() != engine::RoleName::Leader) {

@@ -84,6 +84,14 @@ TEST_F(Changes, AJoiningLearnerGetsTheLogAndThenVotes) {
     EXPECT_EQ(put("with-it"), 200);
 }
 
+TEST_F(Changes, WhoNoLeaderReachesSaysSo) {
+    const int four = cluster_.add_host();
+    cluster_.run_for(11'000);
+    EXPECT_THAT(cluster_.host(four).lines, Contains(HasSubstr("reach it at 127.0.0.1:7074")));
+    for (int number = 1; number <= 3; ++number)
+        EXPECT_THAT(cluster_.host(number).lines, testing::Not(Contains(HasSubstr("no leader has spoken"))));
+}
+
 TEST_F(Changes, ALearnerThatIsToStayOneDoes) {
     const int four = cluster_.add_host();
     ASSERT_EQ(change(adding(four, true)).status, 200);
@@ -113,6 +121,8 @@ TEST_F(Changes, AllVotersAreReplacedInOneStep) {
         EXPECT_EQ(code_of(cluster_.request(number, "GET", "/kv/before")), "node_removed");
         EXPECT_EQ(code_of(cluster_.request(number, "GET", "/kv/before?consistency=stale")), "node_removed");
         EXPECT_THAT(cluster_.request(number, "GET", "/raft/health").body, HasSubstr(R"("state":"removed")"));
+        for (const char* about : {"/cluster/members", "/cluster/nodes", "/cluster/leader"})
+            EXPECT_EQ(code_of(cluster_.request(number, "GET", about)), "node_removed") << about;
     }
     EXPECT_EQ(put("after"), 200);
 }
