@@ -18,6 +18,7 @@
 #include "io/disk_worker.h"
 #include "io/file_pieces.h"
 #include "io/loop.h"
+#include "io/standard_descriptors.h"
 #include "server/members.h"
 #include "server/peers.h"
 #include "server/restore.h"
@@ -30,8 +31,8 @@ bool print(std::string_view text) { return std::fwrite(text.data(), 1, text.size
 
 // Behind what is printed, where both go to one place.
 void remark(std::string_view line) {
-    static_cast<void>(std::fflush(stdout));  // written() asks what became of it
-    fmt::print(stderr, "quorate-wal: {}\n", line);
+    static_cast<void>(std::fflush(stdout));                              // written() asks what became of it
+    std::fputs(fmt::format("quorate-wal: {}\n", line).c_str(), stderr);  // who cannot read it misses it
 }
 
 constexpr const char* kExitCodes =
@@ -208,4 +209,7 @@ WalToolExit start(int argc, char** argv) {
 
 // What may escape is a lack of memory: nothing to do but end.
 // NOLINTNEXTLINE(bugprone-exception-escape)
-int main(int argc, char** argv) { return static_cast<int>(quorate::server::start(argc, argv)); }
+int main(int argc, char** argv) {
+    quorate::io::hold_standard_descriptors();
+    return static_cast<int>(quorate::server::start(argc, argv));
+}

@@ -257,11 +257,14 @@ TEST_F(StoppedNode, OutputThatNobodyTakes) {
     const std::string data = data_.string();
     std::vector<std::vector<std::string>> table{{"--help"}, {"dump", "--help"}};
     for (const char* command : kCommands) table.push_back({command, data});
-    for (std::vector<std::string> arguments : table) {
-        arguments.insert(arguments.begin(), {"-c", R"(exec "$0" "$@" > /dev/full)", QUORATE_WAL_PATH});
-        const Outcome outcome = run_program("/bin/sh", arguments);
-        EXPECT_EQ(outcome.ending, (Ending{kUnreadable, 0})) << testing::PrintToString(arguments);
-        EXPECT_THAT(outcome.output, HasSubstr("quorate-wal: the output cannot be written"));
+    for (const char* script : {R"(exec "$0" "$@" > /dev/full)", R"(exec "$0" "$@" >&-)"}) {
+        for (std::vector<std::string> arguments : table) {
+            arguments.insert(arguments.begin(), {"-c", script, QUORATE_WAL_PATH});
+            const Outcome outcome = run_program("/bin/sh", arguments);
+            EXPECT_EQ(outcome.ending, (Ending{kUnreadable, 0}))
+                << script << testing::PrintToString(arguments);
+            EXPECT_THAT(outcome.output, HasSubstr("quorate-wal: the output cannot be written"));
+        }
     }
 }
 
