@@ -127,21 +127,18 @@ Settings defaults() {
          "Record all that happens to this node, for quorate-sim replay-node; nothing unless given", ""},
         {"--record-max-mb", "RECORD_MAX_MB", "MIB", "The recording ends when it has this size", "1024"},
         {"--recover-from-peers", "RECOVER_FROM_PEERS", kYesOrNo,
-         "A data directory that is damaged or lost is begun anew, and filled by the other nodes before this "
-         "one "
-         "votes again",
+         "A data directory that is damaged or lost is begun anew, and filled by the other nodes before "
+         "this one votes again",
          "no"},
         {"--accept-torn-tail", "ACCEPT_TORN_TAIL", kYesOrNo,
          "Declare that a write which was cut off at the log's end was torn by a crash, and not damaged by "
-         "the disk, "
-         "which can lose acknowledged writes: this node votes without asking the others. For one start",
+         "the disk, which can lose acknowledged writes: this node votes without asking the others. For one "
+         "start",
          "no"},
         {"--force-new-cluster", "FORCE_NEW_CLUSTER", kNames,
          "When the majority is lost for good: this node, the survivor with the longest log, goes on alone. "
-         "What "
-         "the others have acknowledged and it lacks is LOST; they must never come back. NAMES of all the "
-         "other "
-         "members, as NAME,...; without them it is only said what there is. For one start",
+         "What the others have acknowledged and it lacks is LOST; they must never come back. NAMES of all "
+         "the other members, as NAME,...; without them it is only said what there is. For one start",
          ""},
         {"--join", "JOIN", "LIST",
          "A running cluster to join, by the address of one of its nodes or more: HOST:PORT,...; this node "

@@ -108,6 +108,7 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
         attempt.past_revision = attempt.floor_revision - std::min(attempt.floor_revision, line.bytes);
         return fmt::format("revision={}", *attempt.past_revision);
     };
+    request.method = "GET";
     request.target = "/kv/" + key;
     switch (line.kind) {
         case RequestKind::Put:
@@ -132,7 +133,6 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
         case RequestKind::StaleGet:
         case RequestKind::PastGet:
         case RequestKind::LeaseGet:
-            request.method = "GET";
             attempt.reads.push_back(key);
             attempt.is_stale_read = line.kind == RequestKind::StaleGet;
             if (attempt.is_stale_read) request.target += "?consistency=stale";
@@ -148,13 +148,11 @@ PreparedAttempt prepare(const OperationLine& line, std::uint64_t number, const R
             attempt.is_order = true;
             break;
         case RequestKind::Backup:
-            request.method = "GET";
             request.target = "/admin/backup";
             attempt.is_backup = true;
             break;
         case RequestKind::Range:
         case RequestKind::PastRange:
-            request.method = "GET";
             request.target = prepare_range(line, after, attempt);
             if (line.kind == RequestKind::PastRange) request.target += "&" + past();
             break;
