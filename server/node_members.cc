@@ -135,10 +135,12 @@ bool Node::is_heard(ServerId id) const {
     return progress != nullptr && progress->ticks_since_heard < config_.raft.election_timeout_ticks_min;
 }
 
-// It has what was committed a heartbeat or two ago: promoted, it holds nothing up.
+// It has what was committed a heartbeat or two ago: promoted, it holds nothing up. And it has the entry by
+// which it belongs, without which it would give no vote (Raft::has_ever_belonged()).
 bool Node::has_caught_up(ServerId id) const {
     const auto* progress = progress_of(id);
-    return progress != nullptr && is_heard(id) && progress->match_index >= caught_up_index_ &&
+    return progress != nullptr && is_heard(id) &&
+           progress->match_index >= std::max(caught_up_index_, members_index_) &&
            caught_up_index_ >= raft_.as_leader()->term_start;
 }
 
