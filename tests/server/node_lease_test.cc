@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -91,6 +92,42 @@ TEST(NodeLease, IsCountedFromTheRoundsBeginningAndNotFromItsAnswers) {
     cluster.settle();
     EXPECT_TRUE(cluster.node(leader).holds_lease(began_ms + 478));
     EXPECT_FALSE(cluster.node(leader).holds_lease(began_ms + 479));
+}
+
+/// A node's turn, its disk, and what it says to one other node.
+void turn(NodeCluster& cluster, int number, int to) {
+    NodeHost& host = cluster.host(number);
+    host.node().turn_ended(cluster.now_ms());
+    while (const auto completion = host.disk->complete_next(wal::DiskLane::Log))
+        host.node().disk_completed(*completion);
+    const auto self = host.node().raft().config().self;
+    for (const auto& [receiver, bytes] : std::exchange(host.outbox, {})) {
+        if (receiver != cluster.node(to).raft().config().self) continue;
+        server::FrameReader reader;
+        reader.feed(bytes);
+        cluster.node(to).frame_received(self, std::move(server::next_peer_frame(reader)->value()));
+    }
+}
+
+// An entry a turn: the last one is committed, and another leader may have acknowledged it.
+TEST(NodeLease, AReadSeesWhatIsCommittedThoughItIsNotAppliedYet) {
+    NodeCluster cluster(3, [](server::NodeConfig& config) {
+        rely_on_clocks(config);
+        config.apply_bytes_max = 1;
+    });
+    const int leader = cluster.await_leader();
+    cluster.run_for(500);
+    for (int i = 1; i <= 5; ++i) (void)cluster.send(leader, "PUT", "/kv/a", std::to_string(i));
+    turn(cluster, leader, other_than(leader));
+    turn(cluster, other_than(leader), leader);
+    ASSERT_EQ(cluster.node(leader).raft().commit_index(), cluster.node(leader).raft().log().last_index());
+    const auto read = cluster.send(leader, "GET", kRead);
+    cluster.node(leader).turn_ended(cluster.now_ms());
+    EXPECT_EQ(cluster.answer(leader, read), nullptr);
+    cluster.settle();
+    ASSERT_NE(cluster.answer(leader, read), nullptr);
+    EXPECT_EQ(cluster.answer(leader, read)->body, "5");
+    EXPECT_EQ(header(*cluster.answer(leader, read), "Quorate-Lease"), "held");
 }
 
 TEST(NodeLease, AFollowerAsksTheLeader) {
