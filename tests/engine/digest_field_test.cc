@@ -14,8 +14,6 @@ namespace quorate::engine::test {
 
 namespace {
 
-constexpr EntryId kBootstrap{LogIndex(1), Term(1)};
-
 void expect_told_apart(const LoneServer& a, const LoneServer& b) {
     EXPECT_NE(a.raft(), b.raft());
     EXPECT_NE(a.raft().digest(), b.raft().digest());

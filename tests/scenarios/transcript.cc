@@ -28,11 +28,6 @@ std::string known_leader(ServerId leader) {
     return leader == kNobody ? "" : " leader " + std::to_string(leader.value);
 }
 
-template <class Tag>
-std::string number(Ordinal<Tag> ordinal) {
-    return std::to_string(ordinal.value);
-}
-
 std::string describe(const PersistLog& persist, const StoredLog& log) {
     std::string text = "PersistLog #" + number(persist.ticket);
     if (persist.hard_state) text += " " + to_text(*persist.hard_state);

@@ -23,11 +23,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
-template <class Tag>
-std::string number(Ordinal<Tag> ordinal) {
-    return std::to_string(ordinal.value);
-}
-
 std::string ids(const std::vector<ServerId>& servers) {
     std::string text;
     for (const ServerId id : servers) text += " " + number(id);

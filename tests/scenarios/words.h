@@ -37,6 +37,10 @@ class Words {
     std::size_t taken_ = 0;
 };
 
+template <class Tag>
+[[nodiscard]] std::string number(engine::Ordinal<Tag> ordinal) {
+    return std::to_string(ordinal.value);
+}
 [[nodiscard]] bool is_number(std::string_view text);
 [[nodiscard]] std::uint64_t parse_number(std::string_view text, std::string_view what);
 [[nodiscard]] engine::EntryId parse_entry_id(std::string_view text, std::string_view what);

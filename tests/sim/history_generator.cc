@@ -8,7 +8,7 @@
 
 #include "engine/random.h"
 
-namespace quorate::sim::test {
+namespace quorate::sim {
 
 namespace {
 
@@ -128,4 +128,4 @@ std::vector<Operation> linearizable_history(const HistoryShape& shape, std::uint
     return Generator(shape, seed).run();
 }
 
-}  // namespace quorate::sim::test
+}  // namespace quorate::sim

@@ -9,7 +9,7 @@
 
 #include "sim/history.h"
 
-namespace quorate::sim::test {
+namespace quorate::sim {
 
 struct HistoryShape {
     std::size_t operations = 0;
@@ -28,4 +28,4 @@ struct HistoryShape {
 /// In the order of their effects. Equal shapes and seeds give equal histories.
 [[nodiscard]] std::vector<Operation> linearizable_history(const HistoryShape& shape, std::uint64_t seed);
 
-}  // namespace quorate::sim::test
+}  // namespace quorate::sim

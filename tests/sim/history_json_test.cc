@@ -12,7 +12,7 @@
 #include "sim/linearizability.h"
 #include "tests/sim/history_generator.h"
 
-namespace quorate::sim::test {
+namespace quorate::sim {
 namespace {
 
 using testing::HasSubstr;
@@ -235,4 +235,4 @@ RC_GTEST_PROP(HistoryJson, NeverDoesAnythingElse, ()) {
 }
 
 }  // namespace
-}  // namespace quorate::sim::test
+}  // namespace quorate::sim

@@ -17,7 +17,7 @@
 #include "sim/register_search.h"
 #include "tests/sim/history_generator.h"
 
-namespace quorate::sim::test {
+namespace quorate::sim {
 namespace {
 
 // Tries every order of every choice of the open operations, knowing nothing of the checker's parts.
@@ -426,4 +426,4 @@ TEST(LongHistory, BeyondTheLimitIsUnknownAndNamesTheKey) {
 }
 
 }  // namespace
-}  // namespace quorate::sim::test
+}  // namespace quorate::sim

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace quorate::sim::test {
+namespace quorate::sim {
 namespace {
 
 using testing::HasSubstr;
@@ -289,4 +289,4 @@ No place behind it for:
 }
 
 }  // namespace
-}  // namespace quorate::sim::test
+}  // namespace quorate::sim

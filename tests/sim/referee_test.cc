@@ -19,7 +19,6 @@ using engine::EntryKind;
 using engine::LogIndex;
 using engine::ServerId;
 using engine::Term;
-using server::Operation;
 
 // One of three servers, whose disk held this.
 engine::Raft server_with(const engine::HardState& hard_state, std::size_t entries) {
@@ -57,7 +56,8 @@ engine::Raft leader_of_term_2(std::uint64_t id, std::size_t entries = 1) {
 }
 
 wal::LogEntry put(const std::string& key, const std::string& value) {
-    return {Term(2), EntryKind::Command, server::encode_command({{{Operation::Kind::Put, key, value}}, {}})};
+    return {Term(2), EntryKind::Command,
+            server::encode_command({{{server::Operation::Kind::Put, key, value}}, {}})};
 }
 
 server::StateMachine store_of(const std::vector<std::string>& values) {
@@ -157,7 +157,7 @@ TEST_F(RefereeTest, AWriteHappensOnce) {
 
 // As the log carries it; its session is the first one.
 wal::LogEntry once(const std::string& key, const std::string& value) {
-    const server::Command command{.operations = {{Operation::Kind::Put, "k", value}},
+    const server::Command command{.operations = {{server::Operation::Kind::Put, "k", value}},
                                   .once = server::Once{key, 0}};
     return {Term(2), EntryKind::Command, server::encode_command(command)};
 }
@@ -187,7 +187,7 @@ TEST_F(RefereeTest, ANodeThatAppliesAWriteWithAKeyTwiceIsAnotherOne) {
 
 TEST_F(RefereeTest, ASessionOfWhichNothingIsForgottenHasNotExpired) {
     Attempt attempt;
-    attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
+    attempt.writes = {{server::Operation::Kind::Put, "k", "a3.x"}};
     attempt.once = "x";
     attempt.session = 0;
     EXPECT_EQ(referee_.judge(attempt, {410, {}, R"({"code":"session_expired"})"}), Fate::Refused);
@@ -196,7 +196,7 @@ TEST_F(RefereeTest, ASessionOfWhichNothingIsForgottenHasNotExpired) {
 
 TEST_F(RefereeTest, WhatWasRefusedMustNotHappen) {
     Attempt attempt;
-    attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
+    attempt.writes = {{server::Operation::Kind::Put, "k", "a3.x"}};
     EXPECT_EQ(referee_.judge(attempt, {503, {}, R"({"code":"no_leader"})"}), Fate::Refused);
     EXPECT_FALSE(referee_.violation());
     apply(0, LogIndex(3), put("k", "a3.x"));
@@ -205,7 +205,7 @@ TEST_F(RefereeTest, WhatWasRefusedMustNotHappen) {
 
 TEST_F(RefereeTest, OfAnUnknownOutcomeEitherMayCome) {
     Attempt attempt;
-    attempt.writes = {{Operation::Kind::Put, "k", "a3.x"}};
+    attempt.writes = {{server::Operation::Kind::Put, "k", "a3.x"}};
     EXPECT_EQ(referee_.judge(attempt, {503, {}, R"({"code":"outcome_unknown"})"}), Fate::Unknown);
     apply(0, LogIndex(3), put("k", "a3.x"));
     EXPECT_FALSE(referee_.violation());
@@ -216,7 +216,7 @@ class DeletionTest : public RefereeTest {
  protected:
     DeletionTest() {
         const server::Command command{
-            {{Operation::Kind::Delete, "k", {}}, {Operation::Kind::Delete, "l", {}}}, {}};
+            {{server::Operation::Kind::Delete, "k", {}}, {server::Operation::Kind::Delete, "l", {}}}, {}};
         attempt_.floor_revision = referee_.highest_answered();
         attempt_.writes = command.operations;
         apply(0, LogIndex(3), {Term(2), EntryKind::Command, server::encode_command(command)});

@@ -14,6 +14,9 @@
 
 namespace quorate::engine::test {
 
+/// The only entry of a server that a test says nothing about: the configuration.
+inline constexpr EntryId kBootstrap{LogIndex(1), Term(1)};
+
 inline constexpr ServerId kS1{1};
 inline constexpr ServerId kS2{2};
 inline constexpr ServerId kS3{3};

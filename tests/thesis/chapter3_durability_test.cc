@@ -9,8 +9,6 @@ namespace quorate::engine::test {
 
 namespace {
 
-constexpr EntryId kBootstrap{LogIndex(1), Term(1)};
-
 TEST(Thesis, Section3_8_AVoteIsDurableBeforeItIsAnswered) {
     LoneServer voter{short_timeouts()};
     voter.hear(kS2, RequestVote{Term(2), CampaignKind::Election, kBootstrap});

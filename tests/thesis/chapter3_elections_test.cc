@@ -10,9 +10,6 @@ namespace quorate::engine::test {
 
 namespace {
 
-constexpr EntryId kBootstrap{LogIndex(1),
-                             Term(1)};  // the only entry of a server that a test says nothing about
-
 // "If one server's current term is smaller than the other's, then it updates its current term to the larger
 // value."
 TEST(Thesis, Section3_3_AHigherTermIsAdopted) {

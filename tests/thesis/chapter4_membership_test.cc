@@ -8,7 +8,6 @@ namespace quorate::engine::test {
 
 namespace {
 
-constexpr EntryId kBootstrap{LogIndex(1), Term(1)};
 const Membership kOneVoterTwoLearners{{kS1}, {}, {kS2, kS3}};
 const Membership kJoint{{kS1, kS2, kS3}, {kS1, kS4, kS5}, {}};
 

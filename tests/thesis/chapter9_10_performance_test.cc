@@ -8,8 +8,6 @@ namespace quorate::engine::test {
 
 namespace {
 
-constexpr EntryId kBootstrap{LogIndex(1), Term(1)};
-
 // A candidate would only increment its term if it first learns from a majority that they would be willing to
 // vote.
 TEST(Thesis, Section9_6_ACandidateAsksBeforeItRaisesItsTerm) {

@@ -38,4 +38,11 @@ Subject make_subject(bool goes_idle) {
     return subject;
 }
 
+std::string text_of(const wal::Survey& survey) {
+    std::string text;
+    for (const wal::Finding& finding : survey.findings)
+        text += finding.file + ":" + std::to_string(finding.offset) + ": " + finding.what + "\n";
+    return text;
+}
+
 }  // namespace quorate::test

@@ -3,9 +3,11 @@
 // A small log with everything in it that a log has, to be damaged.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "tests/wal/log_user.h"
+#include "wal/survey.h"
 
 namespace quorate::test {
 
@@ -24,5 +26,11 @@ struct Subject {
 
 // Two segments, several batches, votes, a replacement that reaches back into the first segment.
 [[nodiscard]] Subject make_subject(bool goes_idle);
+
+/// Any payload of an entry is as it should be.
+inline const wal::PayloadCheck kAnything = [](engine::EntryKind, std::string_view) { return true; };
+
+/// What a survey found, a line each.
+[[nodiscard]] std::string text_of(const wal::Survey& survey);
 
 }  // namespace quorate::test

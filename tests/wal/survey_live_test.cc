@@ -13,15 +13,6 @@ namespace {
 
 using wal::FindingKind;
 
-const wal::PayloadCheck kAnything = [](engine::EntryKind, std::string_view) { return true; };
-
-std::string text_of(const wal::Survey& survey) {
-    std::string text;
-    for (const wal::Finding& finding : survey.findings)
-        text += finding.file + ":" + std::to_string(finding.offset) + ": " + finding.what + "\n";
-    return text;
-}
-
 void expect_no_damage(wal::DiskReader& disk, const std::string& where) {
     const auto survey = wal::survey(disk, kAnything);
     // Before the first file there is nothing to look at.

@@ -25,8 +25,6 @@ using wal::Finding;
 using wal::FindingKind;
 using wal::Survey;
 
-const wal::PayloadCheck kAnything = [](engine::EntryKind, std::string_view) { return true; };
-
 Survey survey_of(const Image& image) {
     VirtualDisk disk(image);
     auto survey = wal::survey(disk, kAnything);
@@ -37,13 +35,6 @@ Survey survey_of(const Image& image) {
 
 bool names(const Survey& survey, std::string_view file) {
     return std::ranges::any_of(survey.findings, [&](const Finding& f) { return f.file == file; });
-}
-
-std::string text_of(const Survey& survey) {
-    std::string text;
-    for (const Finding& finding : survey.findings)
-        text += finding.file + ":" + std::to_string(finding.offset) + ": " + finding.what + "\n";
-    return text;
 }
 
 auto is_damage_at(std::string_view file, std::uint64_t offset) {

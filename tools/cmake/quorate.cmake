@@ -7,18 +7,18 @@ function(quorate_room name)
   target_link_libraries(quorate_${name} PUBLIC ${ARG_USES} PRIVATE quorate_warnings)
 endfunction()
 
-# quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL] [TOGETHER]): a GoogleTest program, one ctest
-# entry for each of its tests; under sanitizers one for all of them, since there a program's start takes longer than most tests,
-# unless LABELS names them as tests of processes, whose own program is as it always is. TOGETHER: four sources at a time are compiled as one, for most of a test's compilation is its headers;
-# not in the fuzz preset, from which clang-tidy knows each source.
+# quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL]): a GoogleTest program, one ctest entry for
+# each of its tests; under sanitizers one for all of them, since there a program's start takes longer than most tests, unless LABELS
+# names them as tests of processes, whose own program is as it always is. Four sources at a time are compiled as one, for most of a
+# test's compilation is its headers; not in the fuzz preset, from which clang-tidy knows each source.
 function(quorate_test name)
-  cmake_parse_arguments(ARG "RUN_SERIAL;TOGETHER" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "RUN_SERIAL" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gtest GTest::gmock GTest::gtest_main quorate_warnings)
-  if(ARG_TOGETHER AND NOT QUORATE_FUZZ)
+  if(NOT QUORATE_FUZZ)
     set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
   endif()
   if(QUORATE_SANITIZE AND NOT ARG_LABELS)
