@@ -16,6 +16,8 @@ constexpr std::uint64_t kMs = 1000;
 constexpr std::uint64_t kOrdersChance = 300'000;
 /// Plans whose members change: millionths.
 constexpr std::uint64_t kChangesChance = 400'000;
+/// Of those that some node may join, the ones where who does stays a learner.
+constexpr std::uint64_t kLearnersChance = 300'000;
 constexpr std::uint64_t kOnceChance = 500'000;
 /// Plans with reads that rely on clocks: millionths.
 constexpr std::uint64_t kLeasesChance = 400'000;
@@ -315,6 +317,7 @@ class Planner {
         if (s.nodes > 1 && dice_.chance(kChangesChance)) add_changes();
         if (dice_.chance(kOnceChance)) add_keys();
         if (dice_.chance(kLeasesChance)) add_leases();
+        if (plan_.first_members() < s.nodes && dice_.chance(kLearnersChance)) add_learners();
     }
 
     // Writes that happen once. Without a session that holds for as long as answers are known at least, as the
@@ -376,6 +379,29 @@ class Planner {
                                                  dice_.weighted(kKinds));
             line.bytes = dice_.pick(s.nodes);
             line.limit = dice_.pick(s.nodes);
+        }
+    }
+
+    // Who joins stays a learner, and is now and then alone with the leader, for longer than the others need
+    // to elect another: what learners answer must not confirm anything.
+    void add_learners() {
+        const Shape& s = plan_.shape;
+        for (OperationLine& line : plan_.operations) {
+            if (line.kind == RequestKind::Join) line.limit = 0;
+        }
+        for (std::uint64_t node = s.first; node < std::min<std::uint64_t>(s.nodes, s.first + 3); ++node) {
+            OperationLine& line = plan_.operations[node - s.first];
+            line.kind = RequestKind::Join;
+            line.bytes = node;
+            line.limit = 0;
+        }
+        const std::uint64_t election_ms = s.election_max_ms;
+        std::uint64_t at_us = dice_.between(2 * election_ms, 6 * election_ms) * kMs;
+        while (at_us < s.storm_us) {
+            const std::uint64_t lasts_us = dice_.between(2 * election_ms, 8 * election_ms) * kMs;
+            const std::uint64_t others = dice_.between(1, s.nodes - s.first);
+            plan_.faults.push_back({at_us, FaultKind::Partition, kTheLeader, 0, lasts_us, others});
+            at_us += lasts_us + dice_.between(election_ms, 6 * election_ms) * kMs;
         }
     }
 
