@@ -1,7 +1,6 @@
 #include "server/ctl_options.h"
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 #include <optional>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "server/decimal.h"
 #include "server/members.h"
 
 namespace quorate::server {
@@ -224,12 +224,9 @@ std::expected<std::vector<std::string>, OptionsExit> read_endpoints(const std::s
 }
 
 std::expected<std::uint64_t, OptionsExit> read_timeout(const std::string* text) {
-    std::uint64_t seconds = CtlOptions{}.timeout_s;
-    if (text == nullptr) return seconds;
-    const auto [stop, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
-    if (error == std::errc() && stop == text->data() + text->size() && seconds >= 1 &&
-        seconds <= kTimeoutSMax)
-        return seconds;
+    if (text == nullptr) return CtlOptions{}.timeout_s;
+    const auto seconds = parse_decimal(*text);
+    if (seconds && *seconds >= 1 && *seconds <= kTimeoutSMax) return *seconds;
     return mistake(
         fmt::format("--timeout-s: '{}' is not allowed: a number from 1 to {}", *text, kTimeoutSMax));
 }

@@ -1,11 +1,11 @@
 #include "server/ctl_requests.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "server/decimal.h"
 #include "server/members.h"
 #include "server/members_json.h"
 #include "server/percent.h"
@@ -39,9 +39,8 @@ std::expected<std::string, std::string> key_target(const CtlLine& line) {
 std::expected<std::uint64_t, std::string> number_of(const CtlLine& line, std::string_view name,
                                                     std::uint64_t min) {
     const std::string& text = line.text(name);
-    std::uint64_t number = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc() && stop == text.data() + text.size() && number >= min) return number;
+    const auto number = parse_decimal(text);
+    if (number && *number >= min) return *number;
     return std::unexpected(fmt::format("{}: '{}' is not allowed: a number from {}", name, text, min));
 }
 

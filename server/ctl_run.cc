@@ -4,12 +4,12 @@
 #include <optional>
 #include <utility>
 
-#include <absl/strings/numbers.h>
 #include <fmt/format.h>
 
 #include "server/backup_check.h"
 #include "server/ctl_requests.h"
 #include "server/ctl_show.h"
+#include "server/decimal.h"
 #include "server/json_text.h"
 #include "server/members.h"
 #include "server/percent.h"
@@ -154,12 +154,12 @@ CtlExit Run::write(const CtlRequestOrMistake& request) {
     // that stood still, would be carried out a second time. With a session it is refused.
     const Answered begun = caller_.call(session_request());
     if (!begun) return fail(begun.error());
-    std::uint64_t session = 0;
-    if (!absl::SimpleAtoi(text_member(begun->response, "session"), &session))
+    const auto session = parse_decimal(text_member(begun->response, "session"));
+    if (!session)
         return fail({CtlExit::Unreachable,
                      fmt::format("{} names no session, and nothing was written; is it a node of Quorate?",
                                  begun->address)});
-    const Answered answered = done(caller_.call(repeatable(*request, write_key_, session)));
+    const Answered answered = done(caller_.call(repeatable(*request, write_key_, *session)));
     if (!answered) return fail(answered.error());
     return print(prints_json_ ? shown_write_json(answered->response) : shown_write(answered->response));
 }

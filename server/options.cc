@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <limits>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "server/decimal.h"
 #include "server/peers.h"
 #include "wal/format.h"
 
@@ -221,13 +221,10 @@ void read_environment(const EnvironmentLookup& lookup, Settings& settings) {
 template <class Number>
 std::expected<void, OptionsExit> read_number(const Setting& setting, std::uint64_t min, std::uint64_t max,
                                              Number& number) {
-    std::uint64_t read = 0;
-    const char* end = setting.text.data() + setting.text.size();
-    const auto [stop, error] = std::from_chars(setting.text.data(), end, read);
-    if (error != std::errc() || stop != end || read < min || read > max) {
+    const auto read = parse_decimal(setting.text);
+    if (!read || *read < min || *read > max)
         return refuse(setting, fmt::format("a number from {} to {}", min, max));
-    }
-    number = static_cast<Number>(read);
+    number = static_cast<Number>(*read);
     return {};
 }
 

@@ -2,7 +2,6 @@
 // backup.
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstdio>
 #include <memory>
@@ -19,6 +18,7 @@
 #include "io/file_pieces.h"
 #include "io/loop.h"
 #include "io/standard_descriptors.h"
+#include "server/decimal.h"
 #include "server/members.h"
 #include "server/peers.h"
 #include "server/restore.h"
@@ -43,10 +43,9 @@ constexpr const char* kExitCodes =
 const CLI::Validator& index_check() {
     static const CLI::Validator check(
         [](const std::string& text) {
-            std::uint64_t value = 0;
-            const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-            const bool is_index = error == std::errc() && end == text.data() + text.size() && value > 0;
-            return is_index ? std::string() : fmt::format("'{}' is no index: a number from 1", text);
+            return parse_decimal(text).value_or(0) > 0
+                       ? std::string()
+                       : fmt::format("'{}' is no index: a number from 1", text);
         },
         "INDEX");
     return check;
