@@ -53,7 +53,7 @@ class Recovery {
     std::expected<void, Refusal> perform();
 
     std::expected<void, Refusal> list_files();
-    std::expected<std::string, Refusal> read_file(std::uint64_t sequence);
+    std::expected<void, Refusal> read_file(std::uint64_t sequence, std::string& bytes);
     void warn(std::string warning) { result_.recovered.warnings.push_back(std::move(warning)); }
 
     Disk& disk_;
@@ -193,13 +193,13 @@ std::expected<void, Refusal> Recovery::check_nothing_promised() {
     }
     for (const std::uint64_t sequence : segments_of(files_)) {
         if (sequence > 1) return refuse(segment_name(sequence), "a part of the log");
-        const auto bytes = read_file(sequence);
-        if (!bytes) return std::unexpected(bytes.error());
+        std::string bytes;
+        if (const auto read = read_file(sequence, bytes); !read) return std::unexpected(read.error());
         // It gets its name when its header is durable.
-        const auto header = decode_header(std::string_view(*bytes).substr(0, kBlockBytes));
-        if (!header || header->identity != options_.identity || header->file_bytes != bytes->size())
+        const auto header = decode_header(std::string_view(bytes).substr(0, kBlockBytes));
+        if (!header || header->identity != options_.identity || header->file_bytes != bytes.size())
             return refuse(segment_name(sequence), "what is no new segment of this node");
-        if (used_bytes(*bytes) > kRecordsOffset) return refuse(segment_name(sequence), "log entries");
+        if (used_bytes(bytes) > kRecordsOffset) return refuse(segment_name(sequence), "log entries");
     }
     for (const FileStatus& file : files_) {
         if (parse_snapshot_name(file.name)) return refuse(file.name, "a snapshot");
@@ -299,10 +299,7 @@ std::expected<void, Refusal> Recovery::read_segments() {
                                           "expected this segment, seen no such file",
                                           text("the entries behind entry ", scan.log().last().index.value)));
         }
-        bytes = {};  // two segments at once may be more than there is memory for
-        auto read = read_file(expected);
-        if (!read) return std::unexpected(read.error());
-        bytes = std::move(*read);
+        if (auto read = read_file(expected, bytes); !read) return read;
         if (const auto added = scan.add_segment(expected, bytes); !added)
             return std::unexpected(refusal(added.error()));
     }
@@ -467,7 +464,9 @@ std::expected<void, Refusal> Recovery::perform() {
     return {};
 }
 
-std::expected<std::string, Refusal> Recovery::read_file(std::uint64_t sequence) {
+// Into the memory of the segment before: fresh pages cost more than what is read into them, and two segments
+// at once may be more than there is room for.
+std::expected<void, Refusal> Recovery::read_file(std::uint64_t sequence, std::string& bytes) {
     const std::string file = segment_name(sequence);
     const auto status = std::ranges::find(files_, file, &FileStatus::name);
     if (status->size > kSegmentFileBytesMax) {
@@ -475,10 +474,11 @@ std::expected<std::string, Refusal> Recovery::read_file(std::uint64_t sequence) 
                                       text("expected a segment, seen a file of ", status->size, " bytes"),
                                       "all entries from this segment on"));
     }
-    std::string bytes(status->size, '\0');
+    if (bytes.capacity() < status->size) bytes = {};
+    bytes.resize(status->size);
     if (const auto done = disk_.read(file, 0, bytes); !done)
         return std::unexpected(read_refusal(done.error()));
-    return bytes;
+    return {};
 }
 
 }  // namespace
