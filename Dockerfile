@@ -13,7 +13,7 @@ RUN tools/build release quorated quorate-wal quoratectl
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl libabsl20220623 libcurl4 libfmt9 libisal2 libspdlog1.10 libuv1 libxxhash0 \
+    && apt-get install -y --no-install-recommends curl libabsl20220623 libcurl4 libfmt9 libisal2 libmimalloc2.0 libspdlog1.10 libuv1 libxxhash0 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 65534 -g 65534 -m 0700 /data
 COPY --from=build /src/build/release/bin/quorated /src/build/release/bin/quorate-wal /src/build/release/bin/quoratectl /usr/local/bin/
