@@ -53,10 +53,16 @@ OpenFiles::Opened OpenFiles::to_write(std::string_view file) {
 
 OpenFiles::Opened OpenFiles::create(std::string_view file) {
     close(file);
+    Opened opened = [&] {
+        const std::scoped_lock guard(mutex_);
+        // Without a spare, a file that was read is what a later read relies on: this one can wait for room.
+        return open(file, O_RDWR | O_CREAT | O_CLOEXEC, spare_fd_ < 0 ? 1U : 0U);
+    }();
+    if (!opened) return opened;
+    // To give back the blocks of an old one takes tens of milliseconds, which nobody who reads waits for.
+    if (::ftruncate((*opened)->fd(), 0) != 0) return std::unexpected(errno);
     const std::scoped_lock guard(mutex_);
-    // Without a spare, a file that was read is what a later read relies on: this one can wait for room.
-    Opened opened = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, spare_fd_ < 0 ? 1U : 0U);
-    if (opened) keep_written(file, *opened);
+    keep_written(file, *opened);
     return opened;
 }
 
@@ -69,9 +75,15 @@ void OpenFiles::renamed(std::string_view from, std::string_view to) {
     }
 }
 
+// With the last descriptor of a removed file go its blocks: not while somebody waits.
 void OpenFiles::close(std::string_view file) {
+    for (Files* files : {&written_, &read_}) {
+        std::unique_lock guard(mutex_);
+        Held taken = take(*files, file);
+        guard.unlock();
+        taken.reset();
+    }
     const std::scoped_lock guard(mutex_);
-    for (Files* files : {&written_, &read_}) (void)take(*files, file);
     keep_spare();
 }
 
