@@ -60,7 +60,8 @@ OpenFiles::Opened OpenFiles::create(std::string_view file) {
     }();
     if (!opened) return opened;
     // To give back the blocks of an old one takes tens of milliseconds, which nobody who reads waits for.
-    if (::ftruncate((*opened)->fd(), 0) != 0) return std::unexpected(errno);
+    // What is no file has no length: the first write tells.
+    if (::ftruncate((*opened)->fd(), 0) != 0 && errno != EINVAL) return std::unexpected(errno);
     const std::scoped_lock guard(mutex_);
     keep_written(file, *opened);
     return opened;

@@ -25,6 +25,7 @@ std::set<std::string> split(const std::string& names) {
 
 std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const NodeConfig& config,
                                                                           const ClusterMembers& newest,
+                                                                          std::uint64_t lineage,
                                                                           engine::EntryId last,
                                                                           wal::Lost lost) {
     const auto refuse = [](std::string why) {
@@ -57,11 +58,14 @@ std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const 
             "only they have acknowledged included, name them: --force-new-cluster {}",
             last.index.value, last.term.value, fmt::join(others, ",")));
     }
-    // Drawn at random for each life, and so are lineages: two survivors make two clusters.
+    // Higher than all before it, and random beside that: two survivors make two clusters.
+    constexpr std::uint64_t kGenerationShift = 48;
+    const std::uint64_t generation = std::min<std::uint64_t>((lineage >> kGenerationShift) + 1, UINT16_MAX);
+    const std::uint64_t drawn = config.incarnation & ((std::uint64_t{1} << kGenerationShift) - 1);
     ClusterMembers forced{.members = {*newest.find(config.self.id)},
                           .origin = newest.origin,
                           .removed = newest.removed,
-                          .lineage = config.incarnation};
+                          .lineage = generation << kGenerationShift | drawn};
     forced.members.front().role = MemberRole::Voter;
     for (const Member& member : newest.members) {
         if (member.id != config.self.id) forced.removed.push_back(member.id);

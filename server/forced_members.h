@@ -13,9 +13,11 @@
 namespace quorate::server {
 
 /// The configuration that NodeConfig::gives_up leads to: this node alone, of a new lineage. Nothing: it asks
-/// for nothing, or that is so already. `newest` is the newest configuration in the log, `last` the log's last
-/// entry. Refused unless it names exactly the other members, and the log is whole.
+/// for nothing, or that is so already. `newest` is the newest configuration in the log, `lineage` the newest
+/// that is known, `last` the log's last entry. Refused unless it names exactly the other members, and the log
+/// is whole.
 [[nodiscard]] std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(
-    const NodeConfig& config, const ClusterMembers& newest, engine::EntryId last, wal::Lost lost);
+    const NodeConfig& config, const ClusterMembers& newest, std::uint64_t lineage, engine::EntryId last,
+    wal::Lost lost);
 
 }  // namespace quorate::server

@@ -4,11 +4,15 @@
 
 namespace quorate::server {
 
+std::uint64_t silence_ms(const engine::Config& raft, std::uint32_t tick_ms) {
+    return std::uint64_t{raft.election_timeout_ticks_min - 1} * tick_ms;
+}
+
 std::uint64_t lease_ms(const engine::Config& raft, std::uint32_t tick_ms, std::uint32_t clock_drift_ppm) {
     constexpr std::uint64_t kMillion = 1'000'000;
-    const std::uint64_t ticks_ms = std::uint64_t{raft.election_timeout_ticks_min - 1} * tick_ms;
-    const std::uint64_t silence_ms = ticks_ms - std::min(ticks_ms, kClockGrainMs);
-    return silence_ms * (kMillion - clock_drift_ppm) / (kMillion + clock_drift_ppm);
+    const std::uint64_t silence = silence_ms(raft, tick_ms);
+    return (silence - std::min(silence, kClockGrainMs)) * (kMillion - clock_drift_ppm) /
+           (kMillion + clock_drift_ppm);
 }
 
 void Lease::note_round(engine::Term term, engine::Round round, std::uint64_t began_ms) {

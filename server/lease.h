@@ -15,9 +15,12 @@ namespace quorate::server {
 /// when it last looked (CLOCK_MONOTONIC_COARSE).
 inline constexpr std::uint64_t kClockGrainMs = 10;
 
-/// Whoever hears a heartbeat leaves its leader alone for election_timeout_ticks_min ticks of its own clock,
-/// of which the first may come at once. A clock that runs `clock_drift_ppm` too fast there, and one as much
-/// too slow here, take their part of the rest.
+/// Whoever hears a heartbeat leaves its leader alone for so long, as its own clock tells it: for
+/// election_timeout_ticks_min ticks, of which the first may come at once.
+[[nodiscard]] std::uint64_t silence_ms(const engine::Config& raft, std::uint32_t tick_ms);
+
+/// Of followers whose silence is no shorter than this node's. A clock that runs `clock_drift_ppm` too fast
+/// there, and one as much too slow here, take their part of it.
 [[nodiscard]] std::uint64_t lease_ms(const engine::Config& raft, std::uint32_t tick_ms,
                                      std::uint32_t clock_drift_ppm);
 

@@ -57,8 +57,9 @@ struct ClusterMembers {
     std::uint64_t origin = 0;
     /// Ascending; none of them is a member, or becomes one again: a name stands for one log and its votes.
     std::vector<engine::ServerId> removed{};
-    /// Drawn when a survivor went on alone (forced_members.h), and kept by all that come after: who has
-    /// another one belongs to a cluster that went its own way from the same beginning. 0: nobody ever did.
+    /// Drawn when a survivor went on alone (forced_members.h), higher than those before it, and kept by all
+    /// that come after: who has another one belongs to a cluster that went its own way from the same
+    /// beginning. 0: nobody ever did.
     std::uint64_t lineage = 0;
 
     bool operator==(const ClusterMembers&) const = default;

@@ -231,6 +231,10 @@ class Node {
     struct KnownMembers {
         ClusterMembers first;
         std::map<engine::LogIndex, ClusterMembers> at;  ///< by the entries that put them in force
+
+        // Of all of them the newest, which is the highest. A newcomer is told of it before its log tells it:
+        // on the way it meets configurations of the time before.
+        [[nodiscard]] std::uint64_t lineage() const;
     };
 
     Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, wal::Opened opened,
@@ -346,7 +350,6 @@ class Node {
     void tell_of_silence();
     void add_contact(engine::ServerId speaker, const ClusterMembers& known_to_it);
     [[nodiscard]] ClusterMembers first_members() const;
-    [[nodiscard]] std::uint64_t silence_ms() const;
     [[nodiscard]] bool wants_introduction(const engine::SendMessage& action) const;
     void on_frame(engine::ServerId from, Introduction&& frame);
     [[nodiscard]] bool has_removed(engine::ServerId id) const;

@@ -29,6 +29,12 @@ void Node::adopt_members() {
     set_peers();
 }
 
+std::uint64_t Node::KnownMembers::lineage() const {
+    std::uint64_t newest = first.lineage;
+    for (const auto& [index, members] : at) newest = std::max(newest, members.lineage);
+    return newest;
+}
+
 // The members, and who has said that it is one by a newer configuration than ours.
 void Node::set_peers() {
     std::vector<PeerAddress> peers;
@@ -157,10 +163,12 @@ std::optional<ChangeRefusal> Node::danger_of(const ClusterMembers& target) const
     if (now.voters == then.voters && !moves_voters(target)) return std::nullopt;
     for (const ServerId id : then.voters) {
         if (now.is_voter(id) || has_caught_up(id)) continue;
-        return ChangeRefusal{409, "not_caught_up",
-                             fmt::format("'{}' does not have the log yet, or is not heard: wait until GET "
-                                         "/cluster/members on the leader shows it hardly behind, or force it",
-                                         target.find(id)->name)};
+        return ChangeRefusal{
+            409, "not_caught_up",
+            fmt::format("'{}' does not have the log yet, or is not heard: wait until GET "
+                        "/cluster/members on the leader shows it hardly behind, or force it, though "
+                        "it gives no vote before it has the entry by which it belongs",
+                        target.find(id)->name)};
     }
     // Whether a member is at its new address nobody knows yet.
     const auto stays_heard = [&](ServerId id) {

@@ -148,7 +148,7 @@ std::expected<void, wal::Refusal> Node::force(const NodeConfig& config, wal::Ope
     if (!recovered.snapshots.empty()) last.term = recovered.snapshots.back().last.term;
     if (!recovered.entries.empty()) last.term = recovered.entries.back().term;
     const ClusterMembers& newest = known.at.rbegin()->second;
-    const auto forced = forced_members(config, newest, last, recovered.lost);
+    const auto forced = forced_members(config, newest, known.lineage(), last, recovered.lost);
     if (!forced) return std::unexpected(forced.error());
     const std::optional<ClusterMembers>& alone = *forced;
     if (!alone) return {};
@@ -194,6 +194,8 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
       answers_window_(config.answers) {
     ENGINE_CHECK(config.incarnation > kNobodysOperation);
     if (!snapshots_.kept().empty()) loading_.emplace(disk_, snapshots_.kept().back());
+    // Who joins a cluster of a new lineage is to have it from the snapshot already.
+    if (!config.gives_up.empty()) bytes_since_snapshot_ = config.snapshots.bytes_max;
     if (!is_recovering()) snapshots_.remove(std::exchange(lost_.damaged, {}));
     adopt_members();
     for (const std::string& line : other_addresses(config_.members, members_))

@@ -23,7 +23,7 @@ constexpr std::string_view kClusterHeader = "Quorate-Cluster";
 constexpr std::string_view kFromHeader = "Quorate-From";
 constexpr std::string_view kToHeader = "Quorate-To";
 constexpr std::string_view kFirstMembersHeader = "Quorate-First-Members";
-constexpr std::string_view kElectionMinHeader = "Quorate-Election-Min-Ms";
+constexpr std::string_view kSilenceHeader = "Quorate-Silence-Ms";
 
 std::string_view value_or_empty(const HttpRequest& request, std::string_view name) {
     const std::string* value = request.header(name);
@@ -154,19 +154,14 @@ std::vector<HttpHeader> Node::greeting_to(std::string_view to) const {
             {std::string(kFromHeader), config_.self.name},
             {std::string(kToHeader), std::string(to)},
             {std::string(kFirstMembersHeader), fmt::format("{:016x}", first_members().digest())},
-            {std::string(kElectionMinHeader), std::to_string(silence_ms())}};
+            {std::string(kSilenceHeader), std::to_string(silence_ms(config_.raft, config_.tick_ms))}};
 }
 
 // As whoever joins today is told them.
 ClusterMembers Node::first_members() const {
     ClusterMembers first = known_members_.first;
-    first.lineage = members_.lineage;
+    first.lineage = known_members_.lineage();
     return first;
-}
-
-// How long it leaves a leader alone that it hears.
-std::uint64_t Node::silence_ms() const {
-    return std::uint64_t{config_.raft.election_timeout_ticks_min} * config_.tick_ms;
 }
 
 std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest& request) const {
@@ -203,12 +198,12 @@ std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest&
                                                   percent_encode_shortened(from), config_.self.name));
     }
     // Its silence would not last as long as a lease that counts on it.
-    const std::optional<std::uint64_t> silence = parse_decimal(value_or_empty(request, kElectionMinHeader));
-    if (config_.clock_drift_ppm != 0 && (!silence || *silence < silence_ms())) {
+    const std::optional<std::uint64_t> silence = parse_decimal(value_or_empty(request, kSilenceHeader));
+    if (config_.clock_drift_ppm != 0 && (!silence || *silence < silence_ms(config_.raft, config_.tick_ms))) {
         return refuse("other_timing",
                       fmt::format("'{}' runs with --clock-drift-ppm, and '{}' with a shorter "
-                                  "--election-min-ms, or with a version that has no leases: they must be the "
-                                  "same",
+                                  "--election-min-ms, a longer --heartbeat-ms, or a version that has no "
+                                  "leases: they must be the same",
                                   config_.self.name, percent_encode_shortened(from)));
     }
     return id;

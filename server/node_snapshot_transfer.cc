@@ -173,11 +173,13 @@ void Node::perform(const engine::InstallReceivedSnapshot& action, Payloads&) {
 void Node::install(ReceivedSnapshot received, engine::LogAfterInstall after) {
     const engine::EntryId last = received.meta.last;
     const SnapshotHead& head = received.decoder.head();
+    const std::uint64_t lineage = std::max(known_members_.lineage(), head.first_members.lineage);
+    known_members_.first = head.first_members;
     auto& known = known_members_.at;
     const bool keeps_suffix = after == engine::LogAfterInstall::KeepSuffix;
     known.erase(known.begin(), keeps_suffix ? known.upper_bound(last.index) : known.end());
     known[head.members_index] = head.members;
-    known_members_.first = head.first_members;
+    known_members_.first.lineage = lineage;
 
     loading_.reset();
     break_off_backups("the store was replaced by a snapshot of the leader");

@@ -92,7 +92,7 @@ SnapshotHead Node::snapshot_head() const {
             .oldest_revision = store_.oldest_revision(),
             .members_index = index,
             .members = members,
-            .first_members = known_members_.first,
+            .first_members = first_members(),
             .answers_forgotten = store_.answers().forgotten()};
 }
 

@@ -474,7 +474,7 @@ std::expected<void, Refusal> Recovery::read_file(std::uint64_t sequence, std::st
                                       text("expected a segment, seen a file of ", status->size, " bytes"),
                                       "all entries from this segment on"));
     }
-    if (bytes.capacity() < status->size) bytes = {};
+    if (bytes.capacity() < status->size) std::string().swap(bytes);
     bytes.resize(status->size);
     if (const auto done = disk_.read(file, 0, bytes); !done)
         return std::unexpected(read_refusal(done.error()));

@@ -2,6 +2,7 @@
 // ends, and that what was acknowledged is there when the disk is well again.
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <map>
@@ -466,6 +467,38 @@ TEST_F(DiskErrorsOfACluster, TheOthersGoOnWithoutALeaderWhoseSyncFails) {
     load.stop();
     ASSERT_TRUE(cluster_.wait_until_caught_up(leader));
     expect_exactly_the_attempts(cluster_, load.attempts());
+}
+
+// What a leader wrote before its own start is on its disk alone: it is read for whoever lacks it.
+TEST_F(DiskErrorsOfACluster, ALeaderThatCannotReadItsLogForAFollowerEndsAndTheOthersGoOn) {
+    const std::size_t behind = cluster_.some_follower();
+    cluster_.kill(behind);
+    HttpClient client(HttpClient::Connections::Fresh, kPatience);
+    const auto put = [&](const std::string& key) {
+        return client.put(cluster_.address(cluster_.wait_for_leader(behind)), "/kv/" + key, "v").status ==
+               200;
+    };
+    ASSERT_TRUE(eventually([&] { return put("before"); }));
+    const std::array<std::size_t, 2> others{(behind + 1) % 3, (behind + 2) % 3};
+    for (const std::size_t node : others) cluster_.kill(node);
+    for (const std::size_t node : others) cluster_.start(node, &faults_[node]);
+    // Who acknowledges this has applied all that came before, and reads nothing for itself any more.
+    ASSERT_TRUE(eventually([&] { return put("after"); }));
+    // On a slow machine the other one may lead next, and end like it.
+    for (const std::size_t node : others) faults_[node].fail({"pread64", kSegment, EIO});
+    const auto has_said_so = [&](std::size_t node) {
+        return cluster_.log(node).find(kFirst + ": pread" + kEio + ": check the disk") != std::string::npos;
+    };
+    cluster_.start(behind);
+    ASSERT_TRUE(eventually([&] { return std::ranges::any_of(others, has_said_so); }));
+    for (const std::size_t node : others) faults_[node].clear();
+    for (const std::size_t node : others) {
+        if (!has_said_so(node)) continue;
+        EXPECT_EQ(cluster_.wait(node), (Ending{kExitIoFailed, 0}));
+        cluster_.start(node);
+    }
+    ASSERT_TRUE(cluster_.wait_until_caught_up(behind));
+    EXPECT_EQ(cluster_.everything(behind).size(), 2U);
 }
 
 // The disk of one of them has no room for another segment.

@@ -177,6 +177,52 @@ TEST_F(Forced, NewMembersJoinTheSurvivor) {
     EXPECT_NE(cluster_.await_leader(), 0) << refusal();
 }
 
+std::string greeting(server::Node& guest, server::Node& host, int number) {
+    const auto who =
+        host.check_greeting({"GET", "/raft/peer", guest.greeting_to(std::to_string(number)), {}});
+    return who ? "welcome" : std::string(who.error().code);
+}
+
+// It is told the lineage before its log tells it, and meets configurations of the time before on its way.
+TEST_F(Forced, ANewcomerIsKnownAtEveryStepOfItsWayThroughTheTimeBefore) {
+    const auto add = [&](int to, const std::string& name) {
+        const server::MembersChange change{.add = {{name, "127.0.0.1:7099", true}}};
+        return cluster_.request(to, "POST", "/cluster/members", server::members_change_json(change)).status;
+    };
+    ASSERT_EQ(add(leader_, "9"), 200);
+    cluster_.run_for(200);
+    lose_the_others();
+    // One entry after the other.
+    cluster_.host(survivor_).adjust([](server::NodeConfig& config) {
+        config.raft.append_bytes_max = 1;
+        config.raft.inflight_bytes_max = 1;
+    });
+    start_with(given_up_ + ",9");
+    ASSERT_EQ(cluster_.await_leader(), survivor_) << refusal();
+    const engine::LogIndex forced = cluster_.node(survivor_).raft().membership_index();
+    const auto health = nlohmann::json::parse(cluster_.request(survivor_, "GET", "/raft/health").body);
+    EXPECT_GE(health.at("snapshotIndex"), forced.value) << "to be told with it";
+    const auto told = server::parse_members_json(cluster_.request(survivor_, "GET", "/cluster/members").body);
+    ASSERT_TRUE(told);
+    const int four = cluster_.add_host([&](server::NodeConfig& config) { config.members = told->first; });
+    cluster_.host(four).frames_left = 0;
+    ASSERT_EQ(add(survivor_, "4"), 200);
+    bool was_in_the_time_before = false;
+    for (int i = 0; i < 500 && cluster_.node(four).raft().membership_index() <= forced; ++i) {
+        cluster_.host(four).frames_left = 2;
+        cluster_.run_for(10);
+        EXPECT_EQ(greeting(cluster_.node(four), cluster_.node(survivor_), survivor_), "welcome");
+        EXPECT_EQ(greeting(cluster_.node(survivor_), cluster_.node(four), four), "welcome");
+        if (cluster_.node(four).members().find("9") == nullptr || was_in_the_time_before) continue;
+        was_in_the_time_before = true;
+        cluster_.host(four).crash();
+        cluster_.host(four).start();
+    }
+    EXPECT_TRUE(was_in_the_time_before);
+    EXPECT_GT(cluster_.node(four).raft().membership_index(), forced);
+    EXPECT_EQ(cluster_.node(four).members().lineage, cluster_.node(survivor_).members().lineage);
+}
+
 TEST(ForcedEmpty, ADirectoryWithoutALogIsNoSurvivor) {
     NodeCluster cluster(1, [](server::NodeConfig& config) { config.gives_up = "2"; });
     ASSERT_TRUE(cluster.host(1).refusal);

@@ -134,12 +134,15 @@ TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
 // A lease counts on a silence as long as its own: of a peer that promises less, or nothing, nobody is heard.
 TEST(NodeMembers, WhoReliesOnClocksGreetsNobodyWithAShorterSilence) {
     int started = 0;
-    NodeCluster cluster(4, [&](server::NodeConfig& config) {
+    NodeCluster cluster(5, [&](server::NodeConfig& config) {
         ++started;
         if (started == 1) config.clock_drift_ppm = 1000;
         if (started == 2) --config.raft.election_timeout_ticks_min;
         if (started == 3) ++config.raft.election_timeout_ticks_min;
+        // As many milliseconds, but the first of its long ticks may come at once.
+        if (started == 5) config.tick_ms *= 2, config.raft.election_timeout_ticks_min /= 2;
     });
+    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(5).greeting_to("1")), "other_timing");
     EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(2).greeting_to("1")), "other_timing");
     EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(3).greeting_to("1")), "welcome");
     auto headers = cluster.node(4).greeting_to("1");
