@@ -206,6 +206,30 @@ TEST(NodeSnapshots, AFollowerThatLagsTooFarGetsOneWhileTheLeaderServes) {
 }
 
 // The segments that it left may still be there: they are no part of the log any more.
+TEST(NodeSnapshots, NoneIsInstalledBeforeItIsDurable) {
+    NodeCluster cluster(3, take_often);
+    const int leader = cluster.await_leader();
+    const int lagging = other_than(leader);
+    cluster.isolate(lagging);
+    write_some(cluster, leader, 200);
+    cluster.heal();
+    NodeHost& host = cluster.host(lagging);
+    const auto nothing = [] { return false; };
+    const auto has_durable_one = [&] {
+        return std::ranges::any_of(host.disk->after_crash(nothing, nothing),
+                                   [](const auto& file) { return file.first.starts_with("snapshot-0"); });
+    };
+    ASSERT_FALSE(has_durable_one());
+    bool is_installed = false;
+    for (int i = 0; i < 500 && !is_installed; ++i) {
+        host.background_jobs_left = 1;
+        cluster.run_for(10);
+        is_installed = host.node().raft().log().base().index > LogIndex{};
+        EXPECT_LE(is_installed, has_durable_one()) << i;
+    }
+    EXPECT_TRUE(is_installed);
+}
+
 TEST(NodeSnapshots, ALogThatOneHasReplacedIsRefusedWhenItIsDamaged) {
     NodeCluster cluster(3, take_often);
     const int leader = cluster.await_leader();

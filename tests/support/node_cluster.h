@@ -40,6 +40,12 @@ class NodeHost : public server::Environment {
             refusal = node.error();
         }
     }
+    [[nodiscard]] std::optional<wal::DiskCompletion> next_completion(wal::DiskLane lane) {
+        if (lane == wal::DiskLane::Log) return disk->complete_next(lane);
+        if (background_jobs_left == 0 || disk->waiting(lane).empty()) return std::nullopt;
+        --background_jobs_left;
+        return disk->complete_next(lane);
+    }
     /// From its next start on.
     void adjust(const std::function<void(server::NodeConfig&)>& change) { change(config_); }
     /// The power goes: nothing that was not synced is left.
@@ -127,8 +133,9 @@ class NodeHost : public server::Environment {
     bool is_answer_wanted = true;
     std::vector<std::size_t> asked_bytes;  ///< of answers, before they were made
     std::vector<std::string> lines;
-    std::set<engine::ServerId> cut_off;  ///< links that are down
-    std::size_t frames_left = SIZE_MAX;  ///< so many more arrive
+    std::set<engine::ServerId> cut_off;           ///< links that are down
+    std::size_t frames_left = SIZE_MAX;           ///< so many more arrive
+    std::size_t background_jobs_left = SIZE_MAX;  ///< so many more end
     std::optional<engine::ServerId> drops_appends_to;
     std::uint64_t snapshot_chunks_sent = 0;
     std::uint64_t snapshot_chunks_let_through = UINT64_MAX;         ///< the later ones are lost
@@ -292,7 +299,7 @@ class NodeCluster {
             from.node().turn_ended(now_ms_);
             busy = from.turn_requested;
             for (const auto lane : {wal::DiskLane::Log, wal::DiskLane::Background}) {
-                while (auto completion = from.disk->complete_next(lane)) {
+                while (auto completion = from.next_completion(lane)) {
                     from.node().disk_completed(*completion);
                     busy = true;
                     if (!from.is_up()) return true;
