@@ -19,6 +19,7 @@
 
 #include "io/crash_hook.h"
 #include "io/descriptor_limit.h"
+#include "io/directory_reader.h"
 #include "io/disk_worker.h"
 #include "io/file_pieces.h"
 #include "io/http_client.h"
@@ -132,6 +133,9 @@ class Process final : public Environment, public io::HttpHandler {
         auto driver = NodeDriver::open(config_, disk_, *this, recorder_.get());
         if (!driver) return refuse_directory(driver.error());
         driver_ = std::move(*driver);
+        if (is_joining_) {
+            if (const auto ended = end_joining(disk_); !ended) return refuse_directory(ended.error());
+        }
         make_links();
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
                      QUORATE_VERSION, options_.self.name, options_.cluster_id, options_.host, *port,
@@ -248,7 +252,12 @@ class Process final : public Environment, public io::HttpHandler {
     // Until somebody lets it in: who starts a node before its cluster means to wait. Not recorded: a
     // recording begins with the node.
     int join() {
-        if (options_.join.empty()) return EXIT_SUCCESS;
+        if (options_.join.empty()) {
+            const auto there = io::DirectoryReader::open(options_.data_dir);
+            const auto files = there ? (*there)->list() : std::unexpected(there.error());
+            if (!files || !is_joining(*files)) return EXIT_SUCCESS;  // opening it tells what is wrong with it
+            return refuse_directory({wal::RefusalCode::Configuration, std::string(kJoiningAdvice)});
+        }
         {
             io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
             if (const auto locked = disk.lock(); !locked)
@@ -257,7 +266,7 @@ class Process final : public Environment, public io::HttpHandler {
             if (!files) return refuse_directory(wal::read_refusal(files.error()));
             const bool restores =
                 std::ranges::find(*files, wal::kRestoringName, &wal::FileStatus::name) != files->end();
-            if (!files->empty() && !restores) {
+            if (!files->empty() && !restores && !is_joining(*files)) {
                 config_.has_joined = 1;
                 spdlog::info("--join: going on with the data directory that is there");
                 return EXIT_SUCCESS;
@@ -278,13 +287,22 @@ class Process final : public Environment, public io::HttpHandler {
                 config_.members.origin = 0;  // which --restore makes of the backup
                 spdlog::info("joining: {} has a place in the cluster of {} members, and gets the log now",
                              options_.self.name, joined->members.members.size());
-                return EXIT_SUCCESS;
+                return mark_as_joining();
             }
             if (joined.error().is_final)
                 return refuse(static_cast<int>(wal::RefusalCode::Configuration), joined.error().text);
             spdlog::warn("not joined yet: {}; trying again", joined.error().text);
             std::this_thread::sleep_for(std::chrono::milliseconds(kJoinAgainMs));
         }
+    }
+
+    // A restore has a mark of its own.
+    int mark_as_joining() {
+        if (!options_.restore.empty()) return EXIT_SUCCESS;
+        io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
+        if (const auto marked = begin_joining(disk); !marked) return refuse_directory(marked.error());
+        is_joining_ = true;
+        return EXIT_SUCCESS;
     }
 
     /// Not recorded: a recording begins with the node.
@@ -429,6 +447,7 @@ class Process final : public Environment, public io::HttpHandler {
     Seldom long_turns_{kLongTurnPeriodMs, 1};
     std::uint64_t busy_us_ = 0;  ///< at the end of the last turn
     std::uint64_t longest_turn_us_ = 0;
+    bool is_joining_ = false;  ///< this start has begun to
     bool lacks_room_ = false;
     bool is_stopping_ = false;
 };

@@ -18,7 +18,7 @@ constexpr std::string_view kDamagedPrefix = "damaged-";
 
 bool is_of_a_log(std::string_view name) {
     return parse_segment_name(name) || parse_spare_name(name) || parse_snapshot_name(name) ||
-           name == kTakenName || name == kReceivedName || name == kRestoringName ||
+           name == kTakenName || name == kReceivedName || name == kRestoringName || name == kJoiningName ||
            name.starts_with(kDamagedPrefix) || std::ranges::any_of(kCopies, [&](Copy copy) {
                return name == copy_name(kIdentityName, copy) || name == copy_name(kVoteName, copy);
            });

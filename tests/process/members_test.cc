@@ -1,5 +1,11 @@
 // Members of a real cluster that come and go, while clients write.
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -94,6 +100,28 @@ TEST_F(MembersOfProcesses, ANodeThatJoinedGoesOnAfterARestart) {
     cluster_.start(kFirst);
     EXPECT_TRUE(cluster_.wait_until_caught_up(kFirst));
     EXPECT_THAT(cluster_.log(kFirst), HasSubstr("--join: going on with the data directory that is there"));
+}
+
+// Killed before its log was there: by itself it would be a cluster of its own, under the name of a member.
+TEST_F(MembersOfProcesses, AJoinThatWasInterruptedIsBegunAnewAndNothingElseIs) {
+    (void)cluster_.wait_for_leader();
+    const std::filesystem::path& data = cluster_.data_directory(kFirst);
+    std::filesystem::create_directories(data);
+    for (const char* left : {"joining", "spare-0000000000000001"}) std::ofstream(data / left) << '\0';
+    std::vector<std::string> alone = cluster_.flags_of(kFirst);
+    const auto join = std::ranges::find(alone, "--join");
+    ASSERT_NE(join, alone.end());
+    alone.erase(join, join + 2);
+    const Outcome refused = run_quorated(alone);
+    EXPECT_EQ(refused.ending, (Ending{17, 0}));
+    EXPECT_THAT(refused.output, HasSubstr("joining: the first start with --join was interrupted"));
+    EXPECT_TRUE(std::filesystem::exists(data / "joining"));
+    cluster_.start(kFirst);
+    ASSERT_TRUE(votes(kFirst));
+    EXPECT_FALSE(std::filesystem::exists(data / "joining"));
+    cluster_.kill(kFirst);
+    cluster_.start(kFirst);
+    EXPECT_TRUE(cluster_.wait_until_caught_up(kFirst));
 }
 
 TEST_F(MembersOfProcesses, ANodeWhoseDirectoryIsLostDoesNotJoinByItsName) {
