@@ -1,6 +1,7 @@
 // Members that come and go: joint consensus (thesis §4.3) between whole nodes.
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,9 +12,11 @@
 #include <nlohmann/json.hpp>
 
 #include "server/members_json.h"
+#include "server/snapshot_codec.h"
 #include "tests/support/node_cluster.h"
 #include "wal/format.h"
 #include "wal/segment_walk.h"
+#include "wal/snapshot_file.h"
 
 namespace quorate::test {
 namespace {
@@ -400,6 +403,33 @@ TEST_F(Changes, OutliveSnapshots) {
     ASSERT_NE(leader_, 0);
     for (int number = 1; number <= 5; ++number)
         EXPECT_EQ(roles(number), "1 voter, 2 voter, 3 voter, 4 voter, 5 voter");
+}
+
+// It would let whoever begins with it decide by the new voters alone.
+TEST(ChangesInSnapshots, OneOfTheTimeBetweenTellsBothSetsOfVoters) {
+    NodeCluster cluster(1, [](server::NodeConfig& config) { config.snapshots.entries_max = 1; });
+    ASSERT_EQ(cluster.await_leader(), 1);
+    cluster.add_host();
+    const MembersChange joins{.add = {{"2", "127.0.0.1:7072", true}}};
+    ASSERT_EQ(cluster.request(1, "POST", "/cluster/members", members_change_json(joins)).status, 200);
+    cluster.run_for(1000);
+    ASSERT_EQ(cluster.request(1, "POST", "/cluster/members", members_change_json({.promote = {"2"}})).status,
+              200);
+    const engine::LogIndex end = cluster.node(1).raft().membership_index();
+    std::map<engine::LogIndex, bool> is_joint;
+    wal::Disk& disk = *cluster.host(1).disk;
+    const auto files = *disk.list();
+    for (const wal::FileStatus& file : files) {
+        if (!wal::parse_snapshot_name(file.name)) continue;
+        const auto meta = wal::read_snapshot_meta(disk, file, {"test", "1"});
+        ASSERT_TRUE(meta) << meta.error().what;
+        const auto chunk = wal::SnapshotReader(disk, *meta).next();
+        ASSERT_TRUE(chunk);
+        const auto head = server::decode_snapshot_head(*chunk);
+        ASSERT_TRUE(head);
+        is_joint[meta->last.index] = head->members.membership().is_joint();
+    }
+    EXPECT_EQ(is_joint, (std::map<engine::LogIndex, bool>{{end.previous(), true}, {end, false}}));
 }
 
 TEST_F(Changes, ANodeThatSleptThroughThemFindsItsWayBack) {
