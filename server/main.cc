@@ -252,12 +252,7 @@ class Process final : public Environment, public io::HttpHandler {
     // Until somebody lets it in: who starts a node before its cluster means to wait. Not recorded: a
     // recording begins with the node.
     int join() {
-        if (options_.join.empty()) {
-            const auto there = io::DirectoryReader::open(options_.data_dir);
-            const auto files = there ? (*there)->list() : std::unexpected(there.error());
-            if (!files || !is_joining(*files)) return EXIT_SUCCESS;  // opening it tells what is wrong with it
-            return refuse_directory({wal::RefusalCode::Configuration, std::string(kJoiningAdvice)});
-        }
+        if (options_.join.empty()) return begin_without_join();
         {
             io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
             if (const auto locked = disk.lock(); !locked)
@@ -294,6 +289,16 @@ class Process final : public Environment, public io::HttpHandler {
             spdlog::warn("not joined yet: {}; trying again", joined.error().text);
             std::this_thread::sleep_for(std::chrono::milliseconds(kJoinAgainMs));
         }
+    }
+
+    int begin_without_join() {
+        const auto there = io::DirectoryReader::open(options_.data_dir);
+        if (!there && there.error().error == wal::DiskError::NotFound) return EXIT_SUCCESS;
+        if (!there) return refuse_directory(wal::directory_refusal(there.error()));
+        const auto files = (*there)->list();
+        if (!files) return refuse_directory(wal::read_refusal(files.error()));
+        if (!is_joining(*files)) return EXIT_SUCCESS;
+        return refuse_directory({wal::RefusalCode::Configuration, std::string(kJoiningAdvice)});
     }
 
     // A restore has a mark of its own.
