@@ -1,12 +1,9 @@
 #include "server/join.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-
-#include "wal/recovery.h"
 
 namespace quorate::server {
 
@@ -118,35 +115,6 @@ std::expected<JoinAnswer, JoinFailure> join_cluster(const std::vector<std::strin
         last = std::move(joined.error());
     }
     return std::unexpected(std::move(last));
-}
-
-bool is_joining(const std::vector<wal::FileStatus>& files) {
-    return std::ranges::find(files, wal::kJoiningName, &wal::FileStatus::name) != files.end();
-}
-
-std::expected<void, wal::Refusal> begin_joining(wal::Disk& disk) {
-    if (const auto locked = disk.lock(); !locked)
-        return std::unexpected(wal::directory_refusal(locked.error()));
-    const auto files = disk.list();
-    if (!files) return std::unexpected(wal::read_refusal(files.error()));
-    std::vector<wal::DiskOperation> operations;
-    for (const wal::FileStatus& file : *files) {
-        if (file.is_file() && file.name != wal::kJoiningName)
-            operations.emplace_back(wal::RemoveFile{file.name});
-    }
-    if (!is_joining(*files)) operations.emplace_back(wal::CreateZeroed{std::string(wal::kJoiningName), 1});
-    operations.emplace_back(wal::SyncDirectory{});
-    if (const auto done = disk.run(operations); !done)
-        return std::unexpected(wal::disk_refusal(done.error()));
-    return {};
-}
-
-std::expected<void, wal::Refusal> end_joining(wal::Disk& disk) {
-    const std::vector<wal::DiskOperation> operations{wal::RemoveFile{std::string(wal::kJoiningName)},
-                                                     wal::SyncDirectory{}};
-    if (const auto done = disk.run(operations); !done)
-        return std::unexpected(wal::disk_refusal(done.error()));
-    return {};
 }
 
 }  // namespace quorate::server

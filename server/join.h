@@ -11,8 +11,6 @@
 
 #include "server/http_message.h"
 #include "server/members_json.h"
-#include "wal/disk.h"
-#include "wal/refusal.h"
 
 namespace quorate::server {
 
@@ -32,20 +30,5 @@ struct JoinFailure {
                                                                   std::string_view cluster_id,
                                                                   const Member& self, bool has_backup,
                                                                   const AskOther& ask);
-
-/// Marks an empty directory, or one that is marked and whose log was not there yet, as that of a node that
-/// has a place in a cluster: without --join no start goes on with it then, for it would be a cluster of its
-/// own. What an interrupted beginning has left goes. Locks the directory.
-[[nodiscard]] std::expected<void, wal::Refusal> begin_joining(wal::Disk& disk);
-
-/// The log is there, and with it the cluster that it is of.
-[[nodiscard]] std::expected<void, wal::Refusal> end_joining(wal::Disk& disk);
-
-/// Whether a directory with these files is marked.
-[[nodiscard]] bool is_joining(const std::vector<wal::FileStatus>& files);
-
-/// Why a start without --join does not go on with a directory that is.
-inline constexpr std::string_view kJoiningAdvice =
-    "joining: the first start with --join was interrupted before the log was there: start again with --join";
 
 }  // namespace quorate::server

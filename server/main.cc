@@ -40,6 +40,7 @@
 #include "server/refusal_text.h"
 #include "server/restore.h"
 #include "server/seldom.h"
+#include "wal/notice.h"
 
 namespace quorate::server {
 namespace {
@@ -134,7 +135,8 @@ class Process final : public Environment, public io::HttpHandler {
         if (!driver) return refuse_directory(driver.error());
         driver_ = std::move(*driver);
         if (is_joining_) {
-            if (const auto ended = end_joining(disk_); !ended) return refuse_directory(ended.error());
+            if (const auto ended = wal::remove_notice(disk_, wal::kJoiningName); !ended)
+                return refuse_directory(ended.error());
         }
         make_links();
         spdlog::info("quorated {} node={} cluster={} listening on {}:{} data_dir={} members={}",
@@ -259,9 +261,8 @@ class Process final : public Environment, public io::HttpHandler {
                 return refuse_directory(wal::directory_refusal(locked.error()));
             const auto files = disk.list();
             if (!files) return refuse_directory(wal::read_refusal(files.error()));
-            const bool restores =
-                std::ranges::find(*files, wal::kRestoringName, &wal::FileStatus::name) != files->end();
-            if (!files->empty() && !restores && !is_joining(*files)) {
+            if (!files->empty() && !wal::has_notice(*files, wal::kRestoringName) &&
+                !wal::has_notice(*files, wal::kJoiningName)) {
                 config_.has_joined = 1;
                 spdlog::info("--join: going on with the data directory that is there");
                 return EXIT_SUCCESS;
@@ -297,15 +298,21 @@ class Process final : public Environment, public io::HttpHandler {
         if (!there) return refuse_directory(wal::directory_refusal(there.error()));
         const auto files = (*there)->list();
         if (!files) return refuse_directory(wal::read_refusal(files.error()));
-        if (!is_joining(*files)) return EXIT_SUCCESS;
-        return refuse_directory({wal::RefusalCode::Configuration, std::string(kJoiningAdvice)});
+        if (!wal::has_notice(*files, wal::kJoiningName)) return EXIT_SUCCESS;
+        return refuse_directory({wal::RefusalCode::Configuration,
+                                 fmt::format("{}: the first start with --join was interrupted before the log "
+                                             "was there: start again with --join",
+                                             wal::kJoiningName)});
     }
 
     // A restore has a mark of its own.
     int mark_as_joining() {
         if (!options_.restore.empty()) return EXIT_SUCCESS;
         io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
-        if (const auto marked = begin_joining(disk); !marked) return refuse_directory(marked.error());
+        if (const auto locked = disk.lock(); !locked)
+            return refuse_directory(wal::directory_refusal(locked.error()));
+        if (const auto marked = wal::put_notice(disk, wal::kJoiningName); !marked)
+            return refuse_directory(marked.error());
         is_joining_ = true;
         return EXIT_SUCCESS;
     }

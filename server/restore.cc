@@ -1,6 +1,5 @@
 #include "server/restore.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -11,6 +10,7 @@
 #include "server/snapshot_codec.h"
 #include "server/snapshot_keeper.h"
 #include "wal/log.h"
+#include "wal/notice.h"
 #include "wal/snapshot_file.h"
 
 namespace quorate::server {
@@ -36,7 +36,6 @@ class Restore {
 
  private:
     Done read(const TakePair& take);
-    Done begin(const Files& files);
     Done fill();
     Done write_snapshot();
     Done perform(const std::vector<wal::DiskOperation>& operations);
@@ -67,9 +66,7 @@ std::expected<Restored, wal::Refusal> Restore::run() {
     if (!files) return std::unexpected(wal::read_refusal(files.error()));
     if (auto whole = read([](const BackupPair&) { return Done(); }); !whole)
         return std::unexpected(whole.error());
-    const bool is_unfinished =
-        std::ranges::find(*files, wal::kRestoringName, &wal::FileStatus::name) != files->end();
-    if (!files->empty() && !is_unfinished) {
+    if (!files->empty() && !wal::has_notice(*files, wal::kRestoringName)) {
         // Whoever starts a node again, by the same command line, means to go on.
         if (origin_of(*files) == hash_) return Restored{head_, true};
         return refuse(
@@ -79,7 +76,8 @@ std::expected<Restored, wal::Refusal> Restore::run() {
             "empty "
             "directory on each of its nodes");
     }
-    if (auto begun = begin(*files); !begun) return std::unexpected(begun.error());
+    if (auto begun = wal::put_notice(disk_, wal::kRestoringName); !begun)
+        return std::unexpected(begun.error());
     if (auto filled = fill(); !filled) return std::unexpected(filled.error());
     return Restored{head_, false};
 }
@@ -105,18 +103,6 @@ Done Restore::read(const TakePair& take) {
     return {};
 }
 
-// What an interrupted restore has left goes first: all in there is its own, since it began on nothing.
-Done Restore::begin(const Files& files) {
-    std::vector<wal::DiskOperation> operations;
-    for (const wal::FileStatus& file : files) {
-        if (file.is_file() && file.name != wal::kRestoringName)
-            operations.emplace_back(wal::RemoveFile{file.name});
-    }
-    if (files.empty()) operations.emplace_back(wal::CreateZeroed{std::string(wal::kRestoringName), 1});
-    operations.emplace_back(wal::SyncDirectory{});
-    return perform(operations);
-}
-
 Done Restore::fill() {
     wal::LogOptions options{identity(), config_.segment_bytes, config_.log_salt,
                             config_.recovers_from_peers != 0};
@@ -126,7 +112,7 @@ Done Restore::fill() {
     if (auto written = opened->log->bootstrap(kFirstHardState, first_entry(members())); !written)
         return written;
     if (auto written = write_snapshot(); !written) return written;
-    return perform({wal::RemoveFile{std::string(wal::kRestoringName)}, wal::SyncDirectory{}});
+    return wal::remove_notice(disk_, wal::kRestoringName);
 }
 
 Done Restore::write_snapshot() {

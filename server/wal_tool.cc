@@ -287,9 +287,11 @@ WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput&
         if (!output.print(encoder.next_part(store, kBackupPartBytes))) return WalToolExit::Unreadable;
     }
     remark_findings(*seen, output);
-    output.remark(fmt::format(
-        "{} keys at revision {}: the state after entry {}{}", store.size(), store.revision(), last.value,
-        last < end ? "" : ", the last of this log, which need not have been committed"));
+    std::string_view which = ", the last of this log, which need not have been committed";
+    if (seen->has(wal::FindingKind::Damage)) which = ", the last that is intact";
+    if (last < end) which = "";
+    output.remark(fmt::format("{} keys at revision {}: the state after entry {}{}", store.size(),
+                              store.revision(), last.value, which));
     return exit_for(*seen);
 }
 

@@ -7,6 +7,7 @@
 
 #include "wal/copies.h"
 #include "wal/log_scan.h"
+#include "wal/notice.h"
 #include "wal/segment_walk.h"
 #include "wal/snapshot_file.h"
 
@@ -90,8 +91,7 @@ std::expected<void, Refusal> Recovery::list_files() {
             others_.push_back(std::move(each.name));
         }
     }
-    if (std::ranges::find(files_, kRestoringName, &FileStatus::name) != files_.end() &&
-        !options_.is_restoring) {
+    if (has_notice(files_, kRestoringName) && !options_.is_restoring) {
         return std::unexpected(Refusal{
             RefusalCode::Configuration,
             text(kRestoringName,

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <expected>
-#include <string_view>
 #include <vector>
 
 #include "wal/batch.h"
@@ -15,10 +14,6 @@
 #include "wal/refusal.h"
 
 namespace quorate::wal {
-
-/// In a data directory whose node has a place in a cluster, and no log yet. Of no meaning here: a node begins
-/// beside it.
-inline constexpr std::string_view kJoiningName = "joining";
 
 struct RecoveredLog {
     Recovered recovered;

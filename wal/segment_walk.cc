@@ -77,6 +77,14 @@ std::expected<SegmentHeader, Flaw> read_header(std::uint64_t sequence, std::stri
                                 "expected a segment header, seen none that is valid", behind});
 }
 
+std::expected<void, Flaw> check_size(const SegmentHeader& header, std::uint64_t sequence,
+                                     std::uint64_t file_bytes, engine::EntryId behind) {
+    if (header.file_bytes == file_bytes) return {};
+    return std::unexpected(
+        Flaw{RefusalCode::Damage, segment_name(sequence), std::min(header.file_bytes, file_bytes),
+             text("expected a file of ", header.file_bytes, " bytes, seen ", file_bytes), behind});
+}
+
 std::expected<void, Flaw> check_header(const SegmentHeader& header, std::uint64_t sequence,
                                        std::uint64_t file_bytes, const Identity& identity,
                                        const Before& before) {
@@ -95,10 +103,9 @@ std::expected<void, Flaw> check_header(const SegmentHeader& header, std::uint64_
             file, 0,
             text("expected the header of segment ", sequence, ", seen that of segment ", header.sequence));
     }
-    if (header.file_bytes != file_bytes) {
-        return flaw(file, std::min(header.file_bytes, file_bytes),
-                    text("expected a file of ", header.file_bytes, " bytes, seen ", file_bytes));
-    }
+    if (auto sized = check_size(header, sequence, file_bytes, before.last.value_or(engine::EntryId{}));
+        !sized)
+        return sized;
     // The next segment was begun only when this one was durable to its end.
     if (before.tail) {
         const Tail& tail = *before.tail;

@@ -55,7 +55,10 @@ struct Before {
 /// The header of the segment, when it is one that this version knows.
 [[nodiscard]] std::expected<SegmentHeader, Flaw> read_header(std::uint64_t sequence, std::string_view segment,
                                                              engine::EntryId behind);
-/// Whether it is the header of this segment, of this directory, and fits what comes before.
+/// Whether a file of `file_bytes` has the size that its header says.
+[[nodiscard]] std::expected<void, Flaw> check_size(const SegmentHeader& header, std::uint64_t sequence,
+                                                   std::uint64_t file_bytes, engine::EntryId behind);
+/// Whether it is the header of this segment, of this directory, and fits its file and what comes before.
 [[nodiscard]] std::expected<void, Flaw> check_header(const SegmentHeader& header, std::uint64_t sequence,
                                                      std::uint64_t file_bytes, const Identity& identity,
                                                      const Before& before);

@@ -21,9 +21,6 @@ namespace quorate::wal {
 inline constexpr std::string_view kTakenName = "snapshot.taken";
 inline constexpr std::string_view kReceivedName = "snapshot.received";
 
-/// Stands in a directory while a backup is restored into it: no node may begin with what is there.
-inline constexpr std::string_view kRestoringName = "restoring";
-
 /// Makes a snapshot's file: as `file` first, under its own name when it is whole and durable. Each function
 /// returns operations to perform before the next ones.
 class SnapshotWriter {

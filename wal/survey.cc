@@ -6,6 +6,7 @@
 
 #include "engine/check.h"
 #include "wal/copies.h"
+#include "wal/notice.h"
 #include "wal/segment_walk.h"
 #include "wal/snapshot_file.h"
 
@@ -55,6 +56,7 @@ class Surveyor {
     void missing(std::uint64_t first, std::uint64_t last);
     void survey_segment(std::uint64_t sequence, bool is_last);
     [[nodiscard]] bool read_segment(std::uint64_t sequence);
+    void fit_to_header(std::uint64_t sequence);
     [[nodiscard]] bool read_behind(std::uint64_t end);
     void refresh_term();
     [[nodiscard]] std::expected<void, Flaw> scan(std::uint64_t sequence, bool is_last);
@@ -87,7 +89,8 @@ class Surveyor {
     bool is_intact_ = true;            ///< up to here: scan_ goes on
     std::optional<Tail> tail_;         ///< of the segment at hand, or of the one before; nothing: not known
     EntryId last_;                     ///< of the records seen
-    std::string bytes_;                ///< of the segment at hand
+    std::string bytes_;                ///< of the segment at hand, as long as its header says
+    std::optional<Flaw> wrong_size_;   ///< of its file
     std::size_t findings_before_ = 0;  ///< the segment at hand
     std::optional<std::uint64_t> stray_;  ///< not zero, behind the records of the segment before
 };
@@ -195,9 +198,11 @@ void Surveyor::find_what_is_missing() {
                text("expected a snapshot through entry ", base.value,
                     " or later, behind which the log goes on, seen none after entry ", newest.value));
     }
-    if (std::ranges::find(files_, kRestoringName, &FileStatus::name) != files_.end()) {
-        report(FindingKind::Damage, std::string(kRestoringName), 0,
-               "a restore was interrupted, or is under way: what is here is not all of it");
+    for (const auto& [notice, what] :
+         {std::pair(kRestoringName, "a restore"), std::pair(kJoiningName, "a first start with --join")}) {
+        if (!has_notice(files_, notice)) continue;
+        report(FindingKind::Damage, std::string(notice), 0,
+               text(what, " was interrupted, or is under way: what is here is not all of it"));
     }
 }
 
@@ -247,6 +252,7 @@ void Surveyor::survey_segment(std::uint64_t sequence, bool is_last) {
     } else {
         tail_ = open_behind_damage(sequence);
     }
+    if (wrong_size_) report(*wrong_size_);
     if (!tail_) return;
     if (!is_intact_) walk_behind_damage(*tail_, is_last);
     result_.segments.back().end = tail_->end;
@@ -257,15 +263,29 @@ bool Surveyor::read_segment(std::uint64_t sequence) {
     const std::string file = segment_name(sequence);
     const std::uint64_t size = result_.segments.back().file_bytes;
     bytes_.clear();
+    wrong_size_.reset();
     if (size > kSegmentFileBytesMax) {
         report(FindingKind::Damage, file, kSegmentFileBytesMax,
                text("expected a segment, seen a file of ", size, " bytes"));
         return false;
     }
     bytes_.resize(size);
-    const auto done = disk_->read(file, 0, bytes_);
-    if (!done) report(FindingKind::Unreadable, file, 0, done.error().detail);
-    return done.has_value();
+    if (const auto done = disk_->read(file, 0, bytes_); !done) {
+        report(FindingKind::Unreadable, file, 0, done.error().detail);
+        return false;
+    }
+    fit_to_header(sequence);
+    return true;
+}
+
+// What is in a file that was cut is read as far as it goes, as if the rest were zeros.
+void Surveyor::fit_to_header(std::uint64_t sequence) {
+    const auto header = decode_header(std::string_view(bytes_).substr(0, kBlockBytes));
+    if (!header || header->file_bytes > kSegmentFileBytesMax) return;
+    if (auto sized = check_size(*header, sequence, bytes_.size(), {}); !sized) {
+        wrong_size_ = std::move(sized.error());
+        bytes_.resize(header->file_bytes);
+    }
 }
 
 bool Surveyor::read_behind(std::uint64_t end) {

@@ -368,6 +368,21 @@ TEST_F(WalTool, WhatIsIntactOfADamagedLogIsShownAllTheSame) {
     EXPECT_THAT(out_, HasSubstr("log: entries 1-3"));
 }
 
+TEST_F(WalTool, WhatATruncatedSegmentHoldsIsShownAllTheSame) {
+    image_.at(kSegment).resize(find("pear"));
+    EXPECT_EQ(dump(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("\"index\":3"));
+    EXPECT_THAT(out_, testing::Not(HasSubstr("\"index\":4")));
+    EXPECT_THAT(remarks_, testing::Contains(HasSubstr("expected a file of ")));
+    EXPECT_EQ(export_to(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("apple"));
+    EXPECT_THAT(remarks_.back(), HasSubstr("the state after entry 3, the last that is intact"));
+    EXPECT_EQ(inspect(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("log: entries 1-3"));
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("intact from the beginning: entries 1-3"));
+}
+
 TEST_F(WalTool, NoDataDirectory) {
     image_.clear();
     for (const WalToolExit code : {inspect(), dump(), verify(), export_to()})

@@ -189,14 +189,16 @@ TEST_F(Compaction, WhoLooksMissesTheSnapshotThatTheLogGoesOnBehind) {
     EXPECT_EQ(findings_in(image), wal::snapshot_name(last.index) + ' ');
 }
 
-TEST_F(Compaction, WhoLooksIsToldOfARestoreThatDidNotEnd) {
-    VirtualDisk::Image image = disk_.written();
-    image["restoring"];
-    VirtualDisk disk(image);
-    const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
-    ASSERT_TRUE(survey);
-    ASSERT_EQ(survey->findings.size(), 1U);
-    EXPECT_EQ(survey->findings.front().file, "restoring");
+TEST_F(Compaction, WhoLooksIsToldOfARestoreOrAJoinThatDidNotEnd) {
+    for (const char* notice : {"restoring", "joining"}) {
+        VirtualDisk::Image image = disk_.written();
+        image[notice];
+        VirtualDisk disk(image);
+        const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
+        ASSERT_TRUE(survey);
+        ASSERT_EQ(survey->findings.size(), 1U);
+        EXPECT_EQ(survey->findings.front().file, notice);
+    }
 }
 
 // Durable is the snapshot first. What a crash leaves of the rest is done at the start.
