@@ -58,9 +58,6 @@ void Raft::resign_when_removed(Output& output) {
 }
 
 void Raft::on_removal_tick(Output& output) {
-    // Whoever was offered to lead has not taken over.
-    if (is_removed() && !leading().transfer)
-        return become_follower(hard_state_.current_term, kNobody, NoteKind::LeaderRemoved, output);
     std::erase_if(leading().progress, [&](const Progress& progress) {
         const bool is_told =
             progress.match_index >= membership_index() && progress.sent_commit >= membership_index();
@@ -70,6 +67,12 @@ void Raft::on_removal_tick(Output& output) {
              hard_state_.current_term, membership_index(), output);
         return true;
     });
+    if (!is_removed()) return;
+    // Who has been ordered to lead does not tell a server that is no member.
+    const bool has_said_all =
+        leading().has_ordered_transfer && std::ranges::none_of(leading().progress, &Progress::is_leaving);
+    if (has_said_all || !leading().transfer)
+        become_follower(hard_state_.current_term, kNobody, NoteKind::LeaderRemoved, output);
 }
 
 }  // namespace quorate::engine
