@@ -1,8 +1,10 @@
 #include "server/forced_members.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -51,12 +53,17 @@ std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const 
     }
     if (others.empty()) return refuse("this node is its cluster's only member already: leave the flag out");
     if (named != others) {
+        std::vector<std::string> strangers;
+        std::ranges::set_difference(named, others, std::back_inserter(strangers));
+        const std::string unknown =
+            strangers.empty() ? ""
+                              : fmt::format("no other member is called {}: ", fmt::join(strangers, ", "));
         return refuse(fmt::format(
-            "nothing was changed. The log ends with entry {} of term {}: among survivors, use the one with "
+            "{}nothing was changed. The log ends with entry {} of term {}: among survivors, use the one with "
             "the "
             "highest term, and of these with the highest entry. To give up all other members for good, what "
             "only they have acknowledged included, name them: --force-new-cluster {}",
-            last.index.value, last.term.value, fmt::join(others, ",")));
+            unknown, last.index.value, last.term.value, fmt::join(others, ",")));
     }
     // Higher than all before it, and random beside that: two survivors make two clusters.
     constexpr std::uint64_t kGenerationShift = 48;

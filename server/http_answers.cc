@@ -240,12 +240,10 @@ HttpResponse transfer_timed_out() {
 }
 
 HttpResponse not_leader(const LeaderView& view) {
-    const bool is_known = !view.leader_addr.empty();
-    return problem(
-        409, "not_leader",
-        is_known ? "this node does not lead: ask the one that does, at " + view.leader_addr
-                 : "this node does not lead, and knows nobody who does: ask another node, or later",
-        {{"error", "not_leader"}, {"leader", is_known ? std::optional(view.leader_addr) : std::nullopt}});
+    if (view.leader_addr.empty()) return no_leader();
+    return problem(409, "not_leader",
+                   "this node does not lead: ask the one that does, at " + view.leader_addr,
+                   {{"error", "not_leader"}, {"leader", view.leader_addr}});
 }
 
 HttpResponse no_leader() {

@@ -158,7 +158,7 @@ TEST(Answers, NameTheLeader) {
     const Json problem = Json::parse(response.body);
     EXPECT_EQ(problem.at("error"), "not_leader");
     EXPECT_EQ(problem.at("leader"), "h:2");
-    EXPECT_EQ(Json::parse(not_leader({}).body).at("leader"), Json());
+    EXPECT_EQ(not_leader({"q", 3, "", "", "n1"}), no_leader());
 }
 
 TEST(Answers, ProblemsHaveAllTheirMembers) {
@@ -177,7 +177,7 @@ TEST(Answers, ProblemsHaveAllTheirMembers) {
         {not_applied(), 503, "not_applied", true},
         {outcome_unknown(), 503, "outcome_unknown", true},
         {disk_full(), 507, "disk_full", false},
-        {not_leader({}), 409, "not_leader", false},
+        {not_leader({"q", 3, "n2", "h:2", "n1"}), 409, "not_leader", false},
         {key_not_found("k", 1), 404, "key_not_found", false},
         {condition_failed({}, Condition::Kind::Absent), 412, "condition_failed", false},
     };

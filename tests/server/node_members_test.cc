@@ -108,16 +108,10 @@ TEST(NodeMembers, AnotherAddressIsToldAndTheLogDecides) {
                                                HasSubstr("127.0.0.1:9999"), HasSubstr("the log decides"))));
 }
 
-std::string greeting_refusal(server::Node& node, std::vector<server::HttpHeader> headers) {
-    const auto who = node.check_greeting({"GET", "/raft/peer", std::move(headers), {}});
-    if (who) return "welcome";
-    return std::string(who.error().code);
-}
-
 TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
     NodeCluster cluster(3);
     auto headers = cluster.node(2).greeting_to("1");
-    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), headers), "welcome");
     // The timing matters to who relies on clocks alone.
     const std::vector<std::string> codes{"wrong_cluster", "not_a_member", "wrong_node", "other_first_members",
                                          "welcome"};
@@ -125,9 +119,9 @@ TEST(NodeMembers, GreetingIsCheckedForClusterNamesAndFirstMembers) {
     for (std::size_t i = 0; i < headers.size(); ++i) {
         auto wrong = headers;
         wrong[i].value += i == 1 ? " " : "x";  // a name of nobody that may be
-        EXPECT_EQ(greeting_refusal(cluster.node(1), wrong), codes[i]);
+        EXPECT_EQ(answer_to_greeting(cluster.node(1), wrong), codes[i]);
     }
-    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(1).greeting_to("1")), "not_a_member")
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), cluster.node(1).greeting_to("1")), "not_a_member")
         << "a node that greets itself";
 }
 
@@ -142,14 +136,14 @@ TEST(NodeMembers, WhoReliesOnClocksGreetsNobodyWithAShorterSilence) {
         // As many milliseconds, but the first of its long ticks may come at once.
         if (started == 5) config.tick_ms *= 2, config.raft.election_timeout_ticks_min /= 2;
     });
-    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(5).greeting_to("1")), "other_timing");
-    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(2).greeting_to("1")), "other_timing");
-    EXPECT_EQ(greeting_refusal(cluster.node(1), cluster.node(3).greeting_to("1")), "welcome");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), cluster.node(5).greeting_to("1")), "other_timing");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), cluster.node(2).greeting_to("1")), "other_timing");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), cluster.node(3).greeting_to("1")), "welcome");
     auto headers = cluster.node(4).greeting_to("1");
-    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), headers), "welcome");
     headers.pop_back();
-    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "other_timing");
-    EXPECT_EQ(greeting_refusal(cluster.node(2), cluster.node(1).greeting_to("2")), "welcome");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), headers), "other_timing");
+    EXPECT_EQ(answer_to_greeting(cluster.node(2), cluster.node(1).greeting_to("2")), "welcome");
 }
 
 // It may be in a configuration that this node does not have yet.
@@ -157,7 +151,7 @@ TEST(NodeMembers, AStrangerOfTheSameBeginningIsWelcome) {
     NodeCluster cluster(3);
     auto headers = cluster.node(2).greeting_to("1");
     headers[1].value = "9";
-    EXPECT_EQ(greeting_refusal(cluster.node(1), headers), "welcome");
+    EXPECT_EQ(answer_to_greeting(cluster.node(1), headers), "welcome");
 }
 
 // A stranger whose list names us is told that the lists differ, not that its name is wrong.
@@ -165,7 +159,7 @@ TEST(NodeMembers, AStrangerHearsFirstThatItsListIsAnother) {
     NodeHost lone = host_of(members_of({1}));
     lone.start();
     NodeCluster cluster(3);
-    EXPECT_EQ(greeting_refusal(lone.node(), cluster.node(2).greeting_to("1")), "other_first_members");
+    EXPECT_EQ(answer_to_greeting(lone.node(), cluster.node(2).greeting_to("1")), "other_first_members");
 }
 
 }  // namespace

@@ -349,4 +349,10 @@ inline std::string header(const server::HttpResponse& response, std::string_view
     return "absent";
 }
 
+/// What `host` says to a greeting: "welcome", or the code of its refusal.
+inline std::string answer_to_greeting(const server::Node& host, std::vector<server::HttpHeader> headers) {
+    const auto who = host.check_greeting({"GET", "/raft/peer", std::move(headers), {}});
+    return who ? "welcome" : std::string(who.error().code);
+}
+
 }  // namespace quorate::test
