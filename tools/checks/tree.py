@@ -116,6 +116,11 @@ def breaches(path):
         if source and room in ROOMS and (found := INCLUDE.match(line)):
             if breach := include_breach(path, *found.groups()):
                 yield f"{path}:{number}: {found[2]}: {breach}"
+    own_header = path.removesuffix(".cc") + ".h"
+    if path.endswith(".cc") and pathlib.Path(own_header).is_file():
+        first = next((found[2] for line in lines if (found := INCLUDE.match(line))), None)
+        if first != own_header:
+            yield f"{path}: includes {own_header} first, so that the compiler shows that it stands alone"
     if source and room in ROOMS and len(lines) > LINES_MAX and path not in LONGER_FILES:
         yield f"{path}: {len(lines)} lines, at most {LINES_MAX}: one idea a file"
     if path in LONGER_FILES and len(lines) <= LINES_MAX:

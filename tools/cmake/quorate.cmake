@@ -1,16 +1,27 @@
-# quorate_room(NAME SOURCES ... USES ...): the library target of one folder, quorate::NAME.
+# Four sources at a time are compiled as one, for most of a compilation is its headers; not in the fuzz preset, from which clang-tidy
+# knows each source.
+function(quorate_compile_together target)
+  if(NOT QUORATE_FUZZ)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  endif()
+endfunction()
+
+# quorate_room(NAME SOURCES ... USES ...): the library target of one folder, quorate::NAME. Optimised, each of its sources is compiled
+# by itself: one that changes, as in each of tools/mutate's many builds, is then all that is compiled again.
 function(quorate_room name)
   cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
   add_library(quorate_${name} STATIC ${ARG_SOURCES})
   add_library(quorate::${name} ALIAS quorate_${name})
   target_include_directories(quorate_${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(quorate_${name} PUBLIC ${ARG_USES} PRIVATE quorate_warnings)
+  if(QUORATE_SANITIZE)
+    quorate_compile_together(quorate_${name})
+  endif()
 endfunction()
 
 # quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL]): a GoogleTest program, one ctest entry for
 # each of its tests; under sanitizers one for all of them, since there a program's start takes longer than most tests, unless LABELS
-# names them as tests of processes, whose own program is as it always is. Four sources at a time are compiled as one, for most of a
-# test's compilation is its headers; not in the fuzz preset, from which clang-tidy knows each source.
+# names them as tests of processes, whose own program is as it always is.
 function(quorate_test name)
   cmake_parse_arguments(ARG "RUN_SERIAL" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
   if(NOT ARG_TIMEOUT)
@@ -18,9 +29,7 @@ function(quorate_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gtest GTest::gmock GTest::gtest_main quorate_warnings)
-  if(NOT QUORATE_FUZZ)
-    set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
-  endif()
+  quorate_compile_together(${name})
   if(QUORATE_SANITIZE AND NOT ARG_LABELS)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES TIMEOUT 900)
