@@ -68,10 +68,17 @@ void Raft::on_removal_tick(Output& output) {
         return true;
     });
     if (!is_removed()) return;
-    // Who has been ordered to lead does not tell a server that is no member.
-    const bool has_said_all =
-        leading().has_ordered_transfer && std::ranges::none_of(leading().progress, &Progress::is_leaving);
-    if (has_said_all || !leading().transfer)
+    // Who has been ordered to lead, as who holds all of our log has been, does not tell a server that is no
+    // member. What is still to be committed, or told to others that leave, only we can: within the offer's
+    // time.
+    const auto has_done_all = [this](const Transfer& transfer) {
+        const Progress* target = progress_of(transfer.target);
+        return transfer.request == RequestId{} && commit_index_ == log_.last_index() && target != nullptr &&
+               target->match_index == log_.last_index() &&
+               std::ranges::none_of(leading().progress, &Progress::is_leaving);
+    };
+    const auto& transfer = leading().transfer;
+    if (!transfer || has_done_all(*transfer))
         become_follower(hard_state_.current_term, kNobody, NoteKind::LeaderRemoved, output);
 }
 

@@ -261,8 +261,9 @@ class Process final : public Environment, public io::HttpHandler {
                 return refuse_directory(wal::directory_refusal(locked.error()));
             const auto files = disk.list();
             if (!files) return refuse_directory(wal::read_refusal(files.error()));
-            if (!files->empty() && !wal::has_notice(*files, wal::kRestoringName) &&
-                !wal::has_notice(*files, wal::kJoiningName)) {
+            const std::string_view notice =
+                options_.restore.empty() ? wal::kJoiningName : wal::kRestoringName;
+            if (!files->empty() && !wal::has_notice(*files, notice)) {
                 config_.has_joined = 1;
                 spdlog::info("--join: going on with the data directory that is there");
                 return EXIT_SUCCESS;

@@ -147,13 +147,13 @@ Settings defaults() {
     }};
 }
 
-OptionsExit mistake(std::string_view text) {
+OptionsExit misuse(std::string_view text) {
     return {kExitUsage, fmt::format("quorated: {}\nquorated --help lists every flag\n", text), false};
 }
 
 std::unexpected<OptionsExit> refuse(const Setting& setting, std::string_view allowed) {
     return std::unexpected(
-        mistake(fmt::format("{}: '{}' is not allowed: {}", setting.source, setting.text, allowed)));
+        misuse(fmt::format("{}: '{}' is not allowed: {}", setting.source, setting.text, allowed)));
 }
 
 std::string footer() {
@@ -185,17 +185,17 @@ std::optional<OptionsExit> read_flags(int argc, const char* const* argv, Setting
     } catch (const CLI::CallForVersion& version) {
         return OptionsExit{0, fmt::format("{}\n", version.what()), true};
     } catch (const CLI::ExtrasError&) {
-        return mistake(fmt::format("'{}' is no flag of this program, nor the value of one",
-                                   fmt::join(app.remaining(), " ")));
+        return misuse(fmt::format("'{}' is no flag of this program, nor the value of one",
+                                  fmt::join(app.remaining(), " ")));
     } catch (const CLI::ArgumentMismatch& error) {
         for (const CLI::Option* option : options) {
             if (option->count() > 1)
-                return mistake(fmt::format("{} is there more than once: '{}'", option->get_name(),
-                                           fmt::join(option->results(), "', '")));
+                return misuse(fmt::format("{} is there more than once: '{}'", option->get_name(),
+                                          fmt::join(option->results(), "', '")));
         }
-        return mistake(error.what());
+        return misuse(error.what());
     } catch (const CLI::ParseError& error) {
-        return mistake(error.what());
+        return misuse(error.what());
     }
     for (std::size_t i = 0; i < kSettings; ++i) {
         settings[i].source = settings[i].flag;

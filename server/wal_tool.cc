@@ -288,7 +288,8 @@ WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput&
     }
     remark_findings(*seen, output);
     std::string_view which = ", the last of this log, which need not have been committed";
-    if (seen->has(wal::FindingKind::Damage)) which = ", the last that is intact";
+    if (seen->has(wal::FindingKind::Damage))
+        which = ", the last that is intact, which need not have been committed";
     if (last < end) which = "";
     output.remark(fmt::format("{} keys at revision {}: the state after entry {}{}", store.size(),
                               store.revision(), last.value, which));

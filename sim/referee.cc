@@ -262,8 +262,8 @@ Fate Referee::judge(const Attempt& attempt, const server::HttpResponse& response
     // An order is given until it comes to somebody who can try to carry it out.
     if (attempt.is_order) {
         const std::string code = code_of(response);
-        const bool is_elsewhere =
-            code == "not_leader" || code == "node_removed" || code == "transfer_replaced";
+        const bool is_elsewhere = code == "not_leader" || code == "no_leader" || code == "node_removed" ||
+                                  code == "transfer_replaced";
         if (is_elsewhere || code == "change_in_progress") return Fate::Refused;
         if (response.status >= 500 && response.status != 503 && response.status != 507)
             violate("Answers",

@@ -9,6 +9,12 @@ namespace quorate::wal {
 
 std::string copy_name(std::string_view name, Copy copy) { return text(name, copy == Copy::A ? "-a" : "-b"); }
 
+bool is_small_file(std::string_view name) {
+    return std::ranges::any_of(kCopies, [&](Copy copy) {
+        return name == copy_name(kIdentityName, copy) || name == copy_name(kVoteName, copy);
+    });
+}
+
 std::expected<std::string, DiskFailure> read_copy(DiskReader& disk, std::span<const FileStatus> files,
                                                   std::string_view name, Copy copy) {
     const std::string file = copy_name(name, copy);

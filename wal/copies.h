@@ -21,6 +21,9 @@ inline constexpr std::string_view kVoteName = "vote";
 enum class Copy : std::uint8_t { A, B };
 inline constexpr std::array<Copy, 2> kCopies = {Copy::A, Copy::B};
 
+/// Whether a copy of the identity or of the vote is called so.
+[[nodiscard]] bool is_small_file(std::string_view name);
+
 /// A block, and zeros.
 inline constexpr std::uint64_t kCopyFileBytes = 4096;
 

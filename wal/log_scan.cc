@@ -17,7 +17,8 @@ LogScan::LogScan(Identity identity, const std::optional<Mark>& mark, Term term, 
       visitor_(std::move(visitor)),
       has_met_mark_(!mark.has_value()) {}
 
-std::expected<void, Flaw> LogScan::add_segment(std::uint64_t sequence, std::string_view bytes) {
+std::expected<void, Flaw> LogScan::add_segment(std::uint64_t sequence, std::string_view bytes,
+                                               std::uint64_t file_bytes) {
     const auto header = read_header(sequence, bytes, log_.last());
     if (!header) return std::unexpected(header.error());
     // Nothing is left of what came before the first segment that is not the first of all.
@@ -25,7 +26,7 @@ std::expected<void, Flaw> LogScan::add_segment(std::uint64_t sequence, std::stri
     Before before;
     if (!is_first_left) before.tail = tail_;
     if (!is_first_left && !header->begins_anew) before.last = log_.last();
-    if (auto checked = check_header(*header, sequence, bytes.size(), identity_, before); !checked)
+    if (auto checked = check_header(*header, sequence, file_bytes, identity_, before); !checked)
         return checked;
     if (is_first_left || header->begins_anew) {
         log_.base = header->base;

@@ -48,8 +48,10 @@ class LogScan {
             RecordVisitor visitor = {});
 
     /// The next segment, or the first that is left: its header fits what came before, and its records are
-    /// followed to the first that is not valid. `bytes` is the whole file.
-    [[nodiscard]] std::expected<void, Flaw> add_segment(std::uint64_t sequence, std::string_view bytes);
+    /// followed to the first that is not valid. `bytes` is the whole file; or what is left of a file that had
+    /// `file_bytes`, for who has told that.
+    [[nodiscard]] std::expected<void, Flaw> add_segment(std::uint64_t sequence, std::string_view bytes,
+                                                        std::uint64_t file_bytes);
     /// The last segment has been read once more, and may go on behind the tail.
     [[nodiscard]] std::expected<void, Flaw> follow(std::string_view bytes);
     /// The vote record has been read once more.

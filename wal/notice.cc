@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <string>
 
+#include "wal/copies.h"
+#include "wal/format.h"
+#include "wal/snapshot_file.h"
+
 namespace quorate::wal {
 
 namespace {
@@ -14,6 +18,14 @@ std::expected<void, Refusal> perform(Disk& disk, const std::vector<DiskOperation
 
 }  // namespace
 
+bool is_notice(std::string_view name) { return name == kRestoringName || name == kJoiningName; }
+
+bool is_of_a_log(std::string_view name) {
+    return parse_segment_name(name) || parse_spare_name(name) || parse_snapshot_name(name) ||
+           name == kTakenName || name == kReceivedName || is_notice(name) ||
+           name.starts_with(kDamagedPrefix) || is_small_file(name);
+}
+
 bool has_notice(const std::vector<FileStatus>& files, std::string_view notice) {
     return std::ranges::find(files, notice, &FileStatus::name) != files.end();
 }
@@ -22,10 +34,16 @@ std::expected<void, Refusal> put_notice(Disk& disk, std::string_view notice) {
     const auto files = disk.list();
     if (!files) return std::unexpected(read_refusal(files.error()));
     std::vector<DiskOperation> operations;
+    if (files->empty()) {
+        operations.emplace_back(CreateZeroed{std::string(notice), 1});
+    } else if (!has_notice(*files, notice)) {
+        return std::unexpected(Refusal{RefusalCode::Configuration,
+                                       text("holds ", files->front().name,
+                                            ", which another process has put there meanwhile: start again")});
+    }
     for (const FileStatus& file : *files) {
         if (file.is_file() && file.name != notice) operations.emplace_back(RemoveFile{file.name});
     }
-    if (!has_notice(*files, notice)) operations.emplace_back(CreateZeroed{std::string(notice), 1});
     operations.emplace_back(SyncDirectory{});
     return perform(disk, operations);
 }

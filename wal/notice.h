@@ -1,6 +1,7 @@
 #pragma once
 
-// Notices in a directory that is being filled for a node, which must not be taken for one that holds its log.
+// What the files of a data directory are called, and the notices in one that is being filled for a node,
+// which must not be taken for one that holds its log.
 
 #include <expected>
 #include <string_view>
@@ -11,6 +12,9 @@
 
 namespace quorate::wal {
 
+/// What a node keeps of a damaged log, to be removed when it has another, has this before its name.
+inline constexpr std::string_view kDamagedPrefix = "damaged-";
+
 /// Stands in a directory while a backup is restored into it: no node may begin with what is there.
 inline constexpr std::string_view kRestoringName = "restoring";
 
@@ -18,11 +22,16 @@ inline constexpr std::string_view kRestoringName = "restoring";
 /// log of who has asked for that place begins beside it.
 inline constexpr std::string_view kJoiningName = "joining";
 
+[[nodiscard]] bool is_notice(std::string_view name);
+
+/// Whether only a node, or who fills its directory, gives a file this name.
+[[nodiscard]] bool is_of_a_log(std::string_view name);
+
 /// Whether a directory with these files holds it.
 [[nodiscard]] bool has_notice(const std::vector<FileStatus>& files, std::string_view notice);
 
-/// Puts it into an empty directory, or one that holds it: what an interrupted beginning has left goes. The
-/// directory is locked.
+/// Puts it into an empty directory, or removes what an interrupted beginning has left beside it; refuses any
+/// other directory. That is locked.
 [[nodiscard]] std::expected<void, Refusal> put_notice(Disk& disk, std::string_view notice);
 
 /// What was begun is whole, and durable.

@@ -15,16 +15,6 @@ namespace quorate::wal {
 
 namespace {
 
-constexpr std::string_view kDamagedPrefix = "damaged-";
-
-bool is_of_a_log(std::string_view name) {
-    return parse_segment_name(name) || parse_spare_name(name) || parse_snapshot_name(name) ||
-           name == kTakenName || name == kReceivedName || name == kRestoringName || name == kJoiningName ||
-           name.starts_with(kDamagedPrefix) || std::ranges::any_of(kCopies, [&](Copy copy) {
-               return name == copy_name(kIdentityName, copy) || name == copy_name(kVoteName, copy);
-           });
-}
-
 class Recovery {
  public:
     Recovery(Disk& disk, LogOptions options) : disk_(disk), options_(std::move(options)) {}
@@ -300,7 +290,7 @@ std::expected<void, Refusal> Recovery::read_segments() {
                                           text("the entries behind entry ", scan.log().last().index.value)));
         }
         if (auto read = read_file(expected, bytes); !read) return read;
-        if (const auto added = scan.add_segment(expected, bytes); !added)
+        if (const auto added = scan.add_segment(expected, bytes, bytes.size()); !added)
             return std::unexpected(refusal(added.error()));
     }
     if (const auto checked = scan.check_end(bytes); !checked)

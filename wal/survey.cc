@@ -28,12 +28,6 @@ FindingKind kind_of(const Flaw& flaw) {
     return flaw.code == RefusalCode::UnknownFormat ? FindingKind::UnknownFormat : FindingKind::Damage;
 }
 
-bool is_small_file(std::string_view file) {
-    return std::ranges::any_of(kCopies, [&](Copy copy) {
-        return file == copy_name(kIdentityName, copy) || file == copy_name(kVoteName, copy);
-    });
-}
-
 std::string gap_before(const RecordView& next) {
     return text("expected a valid record, seen none before the one at offset ", offset_of(next), " (entry ",
                 next.head.index.value, ", term ", next.head.term.value, ")");
@@ -89,7 +83,8 @@ class Surveyor {
     bool is_intact_ = true;            ///< up to here: scan_ goes on
     std::optional<Tail> tail_;         ///< of the segment at hand, or of the one before; nothing: not known
     EntryId last_;                     ///< of the records seen
-    std::string bytes_;                ///< of the segment at hand, as long as its header says
+    std::string bytes_;                ///< of the segment at hand
+    std::uint64_t file_bytes_ = 0;     ///< as its header says
     std::optional<Flaw> wrong_size_;   ///< of its file
     std::size_t findings_before_ = 0;  ///< the segment at hand
     std::optional<std::uint64_t> stray_;  ///< not zero, behind the records of the segment before
@@ -97,11 +92,7 @@ class Surveyor {
 
 std::expected<Survey, Finding> Surveyor::run() {
     if (auto listed = list(); !listed) return std::unexpected(listed.error());
-    const bool is_data_directory =
-        !sequences_.empty() || std::ranges::any_of(files_, [](const FileStatus& file) {
-            return is_small_file(file.name) || parse_spare_name(file.name);
-        });
-    if (!is_data_directory) {
+    if (std::ranges::none_of(files_, is_of_a_log, &FileStatus::name)) {
         return std::unexpected(Finding{FindingKind::Unreadable,
                                        {},
                                        0,
@@ -133,7 +124,7 @@ bool Surveyor::has_lost_files() const {
     const auto now = disk_->list();
     if (!now) return false;
     return std::ranges::any_of(files_, [&](const FileStatus& file) {
-        return (parse_snapshot_name(file.name) || parse_segment_name(file.name)) &&
+        return (parse_snapshot_name(file.name) || parse_segment_name(file.name) || is_notice(file.name)) &&
                std::ranges::find(*now, file.name, &FileStatus::name) == now->end();
     });
 }
@@ -278,19 +269,21 @@ bool Surveyor::read_segment(std::uint64_t sequence) {
     return true;
 }
 
-// What is in a file that was cut is read as far as it goes, as if the rest were zeros.
+// A file of another size is read as far as it goes, and no further than its header says.
 void Surveyor::fit_to_header(std::uint64_t sequence) {
+    file_bytes_ = bytes_.size();
     const auto header = decode_header(std::string_view(bytes_).substr(0, kBlockBytes));
-    if (!header || header->file_bytes > kSegmentFileBytesMax) return;
-    if (auto sized = check_size(*header, sequence, bytes_.size(), {}); !sized) {
-        wrong_size_ = std::move(sized.error());
-        bytes_.resize(header->file_bytes);
-    }
+    if (!header) return;
+    auto sized = check_size(*header, sequence, file_bytes_, {});
+    if (sized) return;
+    wrong_size_ = std::move(sized.error());
+    file_bytes_ = header->file_bytes;
+    bytes_.resize(std::min(bytes_.size(), std::max(file_bytes_, kRecordsOffset)));
 }
 
 bool Surveyor::read_behind(std::uint64_t end) {
     const std::string file = segment_name(result_.segments.back().sequence);
-    return disk_->read(file, end, std::span(bytes_).subspan(end)).has_value();
+    return end <= bytes_.size() && disk_->read(file, end, std::span(bytes_).subspan(end)).has_value();
 }
 
 // A node writes a term before the first entry of it: for entries that have been read, the vote that is read
@@ -301,7 +294,7 @@ void Surveyor::refresh_term() {
 }
 
 std::expected<void, Flaw> Surveyor::scan(std::uint64_t sequence, bool is_last) {
-    if (auto added = scan_.add_segment(sequence, bytes_); !added) return added;
+    if (auto added = scan_.add_segment(sequence, bytes_, file_bytes_); !added) return added;
     if (is_last) return check_end();
     const Tail& tail = scan_.tail();
     const auto behind = find_record(bytes_, tail.end, tail.salt, 0);
@@ -338,7 +331,7 @@ std::optional<Tail> Surveyor::open_behind_damage(std::uint64_t sequence) {
     }
     Before before{tail_, std::nullopt};
     if (tail_) before.last = last_;
-    if (const auto checked = check_header(*header, sequence, bytes_.size(),
+    if (const auto checked = check_header(*header, sequence, file_bytes_,
                                           result_.copies.identity.value_or(Identity{}), before);
         !checked)
         report(checked.error());

@@ -36,6 +36,16 @@ TEST(Notice, StandsUntilTheLogIsThereAndWhatWasBegunBesideItGoes) {
     }
 }
 
+TEST(Notice, IsNotPutBesideWhatSomebodyElseHasBegun) {
+    for (const std::string_view other : {std::string_view("vote-a"), kRestoringName}) {
+        sim::VirtualDisk disk(sim::VirtualDisk::Image{{std::string(other), "x"}});
+        const auto put = put_notice(disk, kJoiningName);
+        ASSERT_FALSE(put);
+        EXPECT_EQ(put.error().code, RefusalCode::Configuration);
+        EXPECT_EQ(names_in(disk), std::vector<std::string>{std::string(other)});
+    }
+}
+
 // A log begins beside it as on an empty directory.
 TEST(Notice, OfWhoJoinsIsNoForeignFile) {
     sim::VirtualDisk disk;

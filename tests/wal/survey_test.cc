@@ -344,6 +344,13 @@ TEST_F(SurveyTest, NoDataDirectory) {
     }
 }
 
+TEST_F(SurveyTest, ADirectoryThatIsBeingFilled) {
+    VirtualDisk disk(Image{{"joining", "x"}});
+    const auto survey = wal::survey(disk, kAnything);
+    ASSERT_TRUE(survey);
+    EXPECT_THAT(survey->findings, Contains(is_damage_of("joining")));
+}
+
 TEST_F(SurveyTest, FindingsHaveALimit) {
     VirtualDisk disk;
     LogUser user(disk, 512U << 10);
