@@ -55,6 +55,7 @@ std::expected<std::optional<ClusterMembers>, wal::Refusal> forced_members(const 
     if (named != others) {
         std::vector<std::string> strangers;
         std::ranges::set_difference(named, others, std::back_inserter(strangers));
+        std::erase_if(strangers, [](const std::string& name) { return !is_name(name) && !is_address(name); });
         const std::string unknown =
             strangers.empty() ? ""
                               : fmt::format("no other member is called {}: ", fmt::join(strangers, ", "));

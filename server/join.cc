@@ -61,6 +61,8 @@ class Join {
                 "--join: this cluster began with a backup, which a new node needs as well: add --restore "
                 "FILE with the same backup");
         }
+        if (known->first.origin == 0 && has_backup_)
+            return finally("--join: this cluster did not begin with a backup: leave --restore out");
         std::string leader = contact;
         for (int tries = 0; tries < 2; ++tries) {
             const MembersChange change{.add = {{self_->name, self_->address}}};
@@ -90,7 +92,11 @@ class Join {
     Joined look(const std::string& address) {
         const auto answer = (*ask_)(address, {"GET", std::string(kTarget), {}, {}});
         if (!answer) return for_now(answer.error());
-        if (answer->status != 200) return for_now(fmt::format("{} answers {}", address, answer->status));
+        if (answer->status != 200) {
+            const auto problem = nlohmann::json::parse(answer->body, nullptr, false);
+            return for_now(
+                fmt::format("{} answers {}: {}", address, answer->status, text_of(problem, "detail")));
+        }
         auto parsed = parse_members_json(answer->body);
         if (!parsed) return for_now(fmt::format("{}: {}", address, parsed.error()));
         return std::move(*parsed);

@@ -25,7 +25,7 @@ struct JoinFailure {
 
 /// The cluster that `self` belongs to now: as a learner that becomes a voter when it has caught up, or as
 /// what it was made a member. Tries each of `contacts` but its own address once, and who leads. `has_backup`:
-/// it begins with one, as a cluster that began so needs.
+/// it begins with one, as a cluster that began so needs, and no other takes.
 [[nodiscard]] std::expected<JoinAnswer, JoinFailure> join_cluster(const std::vector<std::string>& contacts,
                                                                   std::string_view cluster_id,
                                                                   const Member& self, bool has_backup,

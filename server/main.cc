@@ -281,7 +281,6 @@ class Process final : public Environment, public io::HttpHandler {
                                        !options_.restore.empty(), ask);
             if (joined) {
                 config_.members = std::move(joined->first);
-                config_.members.origin = 0;  // which --restore makes of the backup
                 spdlog::info("joining: {} has a place in the cluster of {} members, and gets the log now",
                              options_.self.name, joined->members.members.size());
                 return mark_as_joining();

@@ -168,6 +168,11 @@ bool is_host(std::string_view text) {
     return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, is_name_character);
 }
 
+bool is_of_every_host(std::string_view address) {
+    const std::string_view host = address.substr(0, address.rfind(':'));
+    return host == "0.0.0.0" || host == "[::]";
+}
+
 bool is_address(std::string_view text) {
     const std::size_t colon = text.rfind(':');
     return colon != std::string_view::npos && is_host(text.substr(0, colon)) &&

@@ -89,6 +89,8 @@ struct ClusterMembers {
 [[nodiscard]] bool is_host(std::string_view text);
 /// HOST:PORT, with IPv6 in brackets and a port from 1 to 65535 without leading zeros.
 [[nodiscard]] bool is_address(std::string_view text);
+/// Of a HOST:PORT, whether it is every address of a machine, at which only a listener can be.
+[[nodiscard]] bool is_of_every_host(std::string_view address);
 /// 1 to 64 of A-Z a-z 0-9 . _ -
 [[nodiscard]] bool is_name(std::string_view text);
 

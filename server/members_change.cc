@@ -22,6 +22,8 @@ Member* find(ClusterMembers& members, std::string_view name) {
     return found != members.members.end() ? &*found : nullptr;
 }
 
+bool can_be_reached(std::string_view address) { return is_address(address) && !is_of_every_host(address); }
+
 ChangeRefusal unknown(std::string_view name) {
     return {404, "unknown_member",
             fmt::format("'{}' is no member of this cluster; GET /cluster/members tells who is",
@@ -49,7 +51,7 @@ Refused change_role(Member& known, std::optional<bool> stays_learner) {
 
 Refused add(ClusterMembers& members, const MembersChange::Addition& addition) {
     const auto& [name, address, stays_learner] = addition;
-    if ((!is_name(name) && !is_address(name)) || !is_address(address)) {
+    if ((!is_name(name) && !is_address(name)) || !can_be_reached(address)) {
         return ChangeRefusal{
             400, "invalid_member",
             fmt::format("a member has a nodeId, 1 to {} of A-Z a-z 0-9 . _ - or HOST:PORT, and an addr "
@@ -105,10 +107,10 @@ Refused promote(ClusterMembers& members, const std::string& name) {
 Refused move(ClusterMembers& members, const MembersChange::Move& move) {
     Member* member = find(members, move.name);
     if (member == nullptr) return unknown(move.name);
-    if (!is_address(move.address)) {
-        return ChangeRefusal{
-            400, "invalid_member",
-            fmt::format("an address is HOST:PORT, not '{}'", percent_encode_shortened(move.address))};
+    if (!can_be_reached(move.address)) {
+        return ChangeRefusal{400, "invalid_member",
+                             fmt::format("an address is HOST:PORT at which others reach the member, not '{}'",
+                                         percent_encode_shortened(move.address))};
     }
     member->address = move.address;
     return std::nullopt;

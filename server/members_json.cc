@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include <absl/strings/escaping.h>
 #include <fmt/format.h>
@@ -145,8 +147,19 @@ std::expected<JoinAnswer, std::string> parse_members_json(std::string_view text)
 }
 
 std::expected<MembersChange, std::string> parse_members_change(std::string_view text) {
-    const Json json = Json::parse(text, nullptr, false);
+    // Of two values with one name the library keeps the last.
+    std::vector<std::set<std::string>> names;
+    bool has_repeats = false;
+    const auto watch = [&](int, Json::parse_event_t event, const Json& parsed) {
+        if (event == Json::parse_event_t::object_start) names.emplace_back();
+        if (event == Json::parse_event_t::object_end) names.pop_back();
+        if (event == Json::parse_event_t::key && !names.back().insert(parsed.get<std::string>()).second)
+            has_repeats = true;
+        return true;
+    };
+    const Json json = Json::parse(text, watch, false);
     if (!json.is_object()) return form_error("the body is no JSON object");
+    if (has_repeats) return form_error("it has two members of one name");
     MembersChange change;
     for (const auto& [name, value] : json.items()) {
         if (!take(name, value, change))

@@ -10,6 +10,7 @@
 #include "server/forced_members.h"
 #include "server/node.h"
 #include "server/refusal_text.h"
+#include "server/told_members.h"
 
 namespace quorate::server {
 
@@ -68,11 +69,19 @@ std::optional<std::string_view> end_of_doubt(const NodeConfig& config, wal::Lost
 
 std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
                                                               Environment& environment) {
-    const wal::LogOptions options{{config.cluster_id, config.self.name},
-                                  config.segment_bytes,
-                                  config.log_salt,
-                                  config.recovers_from_peers != 0,
-                                  !config.gives_up.empty()};
+    // A survivor that is forced goes on with what it has, or not at all.
+    const bool may_recover = config.recovers_from_peers != 0 && config.gives_up.empty();
+    std::optional<ToldMembers> told;
+    wal::LogOptions options{{config.cluster_id, config.self.name},
+                            config.segment_bytes,
+                            config.log_salt,
+                            may_recover,
+                            !config.gives_up.empty()};
+    options.may_begin_anew = [&]() -> std::expected<void, wal::Refusal> {
+        told = told_members(disk);
+        if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
+        return {};
+    };
     auto opened = wal::Log::open(disk, options);
     if (!opened) return std::unexpected(opened.error());
     wal::Recovered& recovered = opened->recovered;
@@ -81,9 +90,9 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     const bool is_empty = recovered.entries.empty() && recovered.snapshots.empty();
     const bool is_lost = recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
     if (is_empty) {
-        if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost))
+        if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost); why && !told)
             return std::unexpected(std::move(*why));
-        const wal::LogEntry first = first_entry(config.members);
+        const wal::LogEntry first = first_entry(told ? told->first : config.members);
         if (recovered.hard_state.current_term < kFirstHardState.current_term)
             recovered.hard_state = kFirstHardState;
         if (auto written = opened->log->bootstrap(recovered.hard_state, first); !written)
@@ -211,10 +220,11 @@ std::expected<void, wal::Refusal> Node::read_base(wal::Disk& disk, wal::Recovere
     if (recovered.base.index == LogIndex{}) {
         if (known.first.origin == 0) return {};  // the log has everything
         if (snapshots.empty()) {
-            return std::unexpected(wal::damage(
-                wal::snapshot_name(LogIndex(1)), 0,
-                "expected the snapshot that this directory was restored with, or a later one, seen none",
-                "all keys of the backup"));
+            return std::unexpected(wal::Refusal{
+                wal::RefusalCode::Damage,
+                fmt::format("{}: expected the snapshot that this directory was restored with, or "
+                            "a later one, seen none: {}",
+                            wal::snapshot_name(LogIndex(1)), kRestoredAdvice)});
         }
     }
     const auto drop_oldest = [&] {

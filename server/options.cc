@@ -299,7 +299,7 @@ std::expected<void, OptionsExit> read_address(const Settings& settings, Options&
                                                        : bracketed;
     const Setting& advertise = settings[AdvertiseAddr];
     advertised = advertise.is_set ? advertise.text : fmt::format("{}:{}", reached, options.port);
-    if (!is_address(advertised) || is_wildcard(std::string_view(advertised).substr(0, advertised.rfind(':'))))
+    if (!is_address(advertised) || is_of_every_host(advertised))
         return refuse(advertise, "HOST:PORT that others can reach (IPv6 as [ADDRESS]:PORT)");
     if (is_wildcard(bracketed) && !advertise.is_set && !settings[PeerList].text.empty()) {
         return refuse(host,
@@ -419,13 +419,12 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
     if (read) read = read_level(settings[LogLevelName], options.log_level);
     if (read) read = read_recording(settings, options);
     if (read) read = read_switch(settings[RecoverFromPeers], options.recovers_from_peers);
-    if (read && options.recovers_from_peers && options.members.members.size() == 1) {
-        read = refuse(
-            settings[RecoverFromPeers],
-            "only with --peers, which names the others: a node that is alone has nobody to recover from");
-    }
     if (read) read = read_switch(settings[AcceptTornTail], options.takes_tail_for_torn);
     options.gives_up = settings[ForceNewCluster].text;
+    if (read && options.recovers_from_peers && settings[ForceNewCluster].is_set) {
+        read = refuse(settings[RecoverFromPeers],
+                      "not with --force-new-cluster: a survivor goes on with what it has itself");
+    }
     if (!read) return std::unexpected(std::move(read.error()));
     return options;
 }

@@ -66,6 +66,8 @@ std::expected<Restored, wal::Refusal> Restore::run() {
     if (!files) return std::unexpected(wal::read_refusal(files.error()));
     if (auto whole = read([](const BackupPair&) { return Done(); }); !whole)
         return std::unexpected(whole.error());
+    if (const std::uint64_t wanted = config_.members.origin; wanted != 0 && wanted != hash_)
+        return refuse("the cluster that this node joins began with another backup: name that one");
     if (!files->empty() && !wal::has_notice(*files, wal::kRestoringName)) {
         // Whoever starts a node again, by the same command line, means to go on.
         if (origin_of(*files) == hash_) return Restored{head_, true};

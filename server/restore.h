@@ -26,9 +26,10 @@ struct Restored {
 
 /// Fills an empty directory, or one in which an earlier restore was interrupted, with the log of a new
 /// cluster of config.members and a snapshot that holds the backup: the node starts on it as on any other
-/// (Node::open()). A crash leaves a directory that no node starts on, and that can be restored again. Refuses
-/// a backup that is not whole and any other directory, and changes nothing then. `file` is the backup's name,
-/// for the refusal. Locks the directory, so that the node needs another wal::Disk of it.
+/// (Node::open()). config.members.origin: of the backup that it must be; 0: any will do. A crash leaves a
+/// directory that no node starts on, and that can be restored again. Refuses a backup that is not whole and
+/// any other directory, and changes nothing then. `file` is the backup's name, for the refusal. Locks the
+/// directory, so that the node needs another wal::Disk of it.
 [[nodiscard]] std::expected<Restored, wal::Refusal> restore(const NodeConfig& config, wal::Disk& disk,
                                                             std::string_view file, const BackupOpener& open);
 

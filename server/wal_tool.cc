@@ -57,8 +57,18 @@ std::optional<wal::Survey> survey(wal::DiskReader& disk, const WalToolOutput& ou
     return std::nullopt;
 }
 
+// Empty: nothing is.
+std::string what_is_lost(const wal::Survey& survey) {
+    const auto vote = survey.copies.vote();
+    if (!vote || vote->lost == wal::Lost::Nothing) return {};
+    return "this node has lost something of its log, and gets it from the other nodes when it runs: what is "
+           "here "
+           "need not be all";
+}
+
 // For who asked for something else: what is wrong with its source.
 void remark_findings(const wal::Survey& survey, const WalToolOutput& output) {
+    if (const std::string lost = what_is_lost(survey); !lost.empty()) output.remark(lost);
     for (const wal::Finding& finding : survey.findings) output.remark(line_of(finding));
     if (survey.has(wal::FindingKind::Damage)) {
         const engine::EntryId last = survey.log.last();
@@ -251,6 +261,7 @@ WalToolExit verify_log(wal::DiskReader& disk, const WalToolOutput& output) {
     std::string lines;
     for (const wal::Finding& finding : seen->findings) lines += line_of(finding) + '\n';
     if (seen->findings_omitted > 0) lines += fmt::format("and {} more\n", seen->findings_omitted);
+    if (const std::string lost = what_is_lost(*seen); !lost.empty()) lines += lost + '\n';
     if (!output.print(lines + verdict(*seen))) return WalToolExit::Unreadable;
     return exit_for(*seen);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -40,6 +41,8 @@ struct LogOptions {
     /// A backup is being restored into the directory (kRestoringName), which nobody else may open, and is
     /// locked already.
     bool is_restoring = false;
+    /// With recovers_from_peers: asked before a directory is begun anew. A refusal leaves all as it was.
+    std::function<std::expected<void, Refusal>()> may_begin_anew = nullptr;
 };
 
 /// What recovery found; everything in it has been made durable again.

@@ -27,6 +27,10 @@ class Recovery {
 
  private:
     std::expected<RecoveredLog, Refusal> read_or_create();
+    [[nodiscard]] std::expected<void, Refusal> may_begin_anew() const {
+        if (!options_.recovers_from_peers || !options_.may_begin_anew) return {};
+        return options_.may_begin_anew();
+    }
     std::expected<bool, Refusal> check_identity();
     [[nodiscard]] std::expected<void, Refusal> check_not_foreign() const;
     std::expected<void, Refusal> check_nothing_promised();
@@ -68,6 +72,7 @@ std::expected<RecoveredLog, Refusal> Recovery::run() {
         !found && options_.recovers_from_peers &&
         (found.error().code == RefusalCode::Damage || found.error().code == RefusalCode::MetaUnreadable);
     if (!is_lost) return found;
+    if (auto asked = may_begin_anew(); !asked) return std::unexpected(asked.error());
     return Recovery(disk_, options_).begin_anew_from_peers(found.error());
 }
 
@@ -106,6 +111,7 @@ std::expected<RecoveredLog, Refusal> Recovery::read_or_create() {
         }
         if (auto checked = check_not_foreign(); !checked) return std::unexpected(checked.error());
         if (auto checked = check_nothing_promised(); !checked) return std::unexpected(checked.error());
+        if (auto asked = may_begin_anew(); !asked) return std::unexpected(asked.error());
         disk_.met(files_.empty() ? Situation::DirectoryCreated : Situation::CreationRepeated);
         if (options_.recovers_from_peers || !result_.recovered.damaged.empty())
             result_.vote.lost = Lost::TermAndEntries;

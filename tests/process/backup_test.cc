@@ -6,6 +6,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "tests/support/process_load.h"
 
@@ -112,11 +113,14 @@ TEST(Backup, ARestoreThatCannotBeIsRefusedAndTouchesNothing) {
     std::string bytes = backup;
     bytes.replace(bytes.find(R"("v":"v")"), 7, R"("v":"w")");
     const auto changed = write_file(directory, "changed", bytes).string();
+    const std::string pipe = (directory.path() / "pipe").string();
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
     for (const auto& [file, data, why] : std::vector<std::array<std::string, 3>>{
              {cut, empty, "line 7: the file ends here"},
              {changed, empty, "line 7: the lines before it are not those that were made"},
              {write_file(directory, "nothing", "").string(), empty, "line 1: the file is empty"},
              {empty + ".absent", empty, "open: No such file or directory"},
+             {pipe, empty, "no regular file"},
              {whole, cluster.data_directory(0).string(), "the data directory is not empty"},
          }) {
         const Outcome outcome = restore(file, data);

@@ -28,10 +28,10 @@ constexpr const char* kFirstSegment = "log-0000000000000001";
 constexpr const char* kCheckTheDisk =
     ": what was written may be on the disk or not, and this node has not counted it as written: check the "
     "disk, "
-    "then start again; recovery decides what is there; should the disk be lost: no other member is known "
-    "here";
+    "then start again; recovery decides what is there; should the disk be lost: where this node is one "
+    "of a cluster";
 constexpr const char* kTryToRead =
-    ": check the disk, then start again; should the disk be lost: no other member";
+    ": check the disk, then start again; should the disk be lost: where this node is one";
 constexpr const char* kDenied = ": open: Permission denied: this process may not use this file";
 constexpr const char* kEio = ": Input/output error";
 constexpr std::size_t kValueBytes = std::size_t{4} << 20;

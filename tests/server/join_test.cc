@@ -94,6 +94,12 @@ TEST_F(Join, OfAClusterThatBeganWithABackupNobodyIsMadeAMemberWithoutIt) {
     EXPECT_TRUE(join());
 }
 
+TEST_F(Join, OfAClusterThatBeganWithoutABackupNobodyBringsOne) {
+    has_backup_ = true;
+    expect_final("leave --restore out");
+    EXPECT_EQ(asked_, (std::vector<std::string>{"GET a:1"}));
+}
+
 TEST_F(Join, ItsOwnAddressIsNotAsked) {
     EXPECT_TRUE(join({"n:1", "a:1"}));
     EXPECT_EQ(asked_.front(), "GET a:1");

@@ -44,6 +44,8 @@ TEST(MembersJson, AChangeThatIsNotUnderstoodIsRefusedInWords) {
              R"({"remove":[1]})",
              R"({"remove":["n1"],"force":"yes"})",
              R"({"removed":["n1"]})",
+             R"({"remove":["n1"],"remove":["n2"]})",
+             R"({"add":[{"nodeId":"n4","nodeId":"n5","addr":"h:4"}]})",
          }) {
         const auto change = parse_members_change(text);
         ASSERT_FALSE(change) << text;

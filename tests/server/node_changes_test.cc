@@ -180,6 +180,8 @@ TEST_F(Changes, AreRefusedWithTheirReason) {
         {"a known one comes with another address", {.add = {{"1", "h:1"}}}, 409, "already_a_member"},
         {"no name", {.add = {{"", "h:1"}}}, 400, "invalid_member"},
         {"no address", {.add = {{"4", "h"}}}, 400, "invalid_member"},
+        {"every address", {.add = {{"4", "0.0.0.0:7"}}}, 400, "invalid_member"},
+        {"moves to every address", {.move = {{"1", "[::]:7"}}}, 400, "invalid_member"},
         {"moves to no address", {.move = {{"1", "h"}}}, 400, "invalid_member"},
     };
     for (const auto& one : cases) {
@@ -368,6 +370,29 @@ TEST(Joined, ADirectoryWithoutALogIsRefused) {
     ASSERT_TRUE(cluster.host(1).refusal);
     EXPECT_EQ(cluster.host(1).refusal->code, wal::RefusalCode::Configuration);
     EXPECT_THAT(cluster.host(1).refusal->message, HasSubstr("empty the data directory"));
+}
+
+// The members that its flags do not name are in its log.
+TEST_F(Changes, ANodeThatJoinedRecoversFromPeersToo) {
+    const int four = join();
+    ASSERT_EQ(put("key"), 200);
+    cluster_.run_for(200);
+    auto& host = cluster_.host(four);
+    host.crash();
+    ASSERT_TRUE(host.disk->rot("log-0000000000000001", 4700, 1));
+    host.adjust([](server::NodeConfig& config) {
+        config.recovers_from_peers = 1;
+        config.has_joined = 1;
+        config.members = {
+            {{config.self.id, config.self.name, config.self.address, server::MemberRole::Voter}}};
+    });
+    host.start();
+    ASSERT_FALSE(host.refusal) << host.refusal->message;
+    ASSERT_TRUE(host.node().is_recovering());
+    cluster_.run_for(3000);
+    EXPECT_FALSE(host.node().is_recovering());
+    EXPECT_EQ(roles(four), "1 voter, 2 voter, 3 voter, 4 voter");
+    EXPECT_EQ(cluster_.request(four, "GET", "/kv/key").body, "value");
 }
 
 TEST_F(Changes, OutliveARestartOfAll) {

@@ -94,6 +94,57 @@ TEST_F(NodeLost, ADamagedLogIsTakenFromTheClusterAgain) {
     EXPECT_FALSE(cluster_.node(lost_).is_recovering());
 }
 
+// They would refuse it, and it could not go back.
+TEST_F(NodeLost, ForAnotherListOfMembersNothingIsSetAside) {
+    damage_log();
+    const VirtualDisk::Image before = cluster_.host(lost_).disk->written();
+    cluster_.host(lost_).adjust([&](server::NodeConfig& config) {
+        std::erase_if(config.members.members,
+                      [&](const server::Member& member) { return member.name == std::to_string(third_); });
+    });
+    start_lost();
+    ASSERT_TRUE(cluster_.host(lost_).refusal);
+    EXPECT_EQ(cluster_.host(lost_).refusal->code, wal::RefusalCode::WrongIdentity);
+    EXPECT_EQ(cluster_.host(lost_).disk->written(), before);
+}
+
+TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeft) {
+    cluster_.host(lost_).adjust([](server::NodeConfig& config) {
+        std::erase_if(config.members.members,
+                      [&](const server::Member& member) { return member.id != config.self.id; });
+    });
+    damage_log();
+    start_lost();
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+    // From its newest snapshot, now that its log begins behind one.
+    write(150);
+    cluster_.run_for(500);
+    ASSERT_GT(cluster_.node(lost_).raft().log().base().index.value, 1U);
+    cluster_.host(lost_).crash();
+    const auto files = *cluster_.host(lost_).disk->list();
+    const auto log = std::ranges::find_if(
+        files, [](const wal::FileStatus& file) { return wal::parse_segment_name(file.name).has_value(); });
+    ASSERT_NE(log, files.end());
+    ASSERT_TRUE(cluster_.host(lost_).disk->rot(log->name, 4500, 1));
+    cluster_.host(lost_).start();
+    ASSERT_TRUE(cluster_.node(lost_).is_recovering());
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+}
+
+TEST_F(NodeLost, WhoseMembersNobodyNamesBeginsNothing) {
+    cluster_.host(lost_).adjust([](server::NodeConfig& config) {
+        std::erase_if(config.members.members,
+                      [&](const server::Member& member) { return member.id != config.self.id; });
+    });
+    lose_disk();
+    start_lost();
+    ASSERT_TRUE(cluster_.host(lost_).refusal);
+    EXPECT_TRUE(cluster_.host(lost_).refusal->message.contains("name those that it began with by --peers"));
+    EXPECT_TRUE(cluster_.host(lost_).disk->written().empty());
+}
+
 TEST_F(NodeLost, ALostDirectoryIsTooWhenAllOthersWereAsked) {
     lose_disk();
     cluster_.cut(lost_, third_);

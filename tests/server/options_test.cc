@@ -76,7 +76,13 @@ TEST(Options, ASwitchIsOnByItsFlagAlone) {
     EXPECT_FALSE(recovers({"--recover-from-peers=no"}, {{"RECOVER_FROM_PEERS", "yes"}}));
     expect_mistake(parse({"--peers", kPeers, "--recover-from-peers=on"}),
                    {"--recover-from-peers: 'on' is not allowed: yes or no"});
-    expect_mistake(parse({"--recover-from-peers"}), {"--recover-from-peers", "only with --peers"});
+    EXPECT_TRUE(parse({"--recover-from-peers"})) << "the directory may name the others";
+    for (const bool is_set_by_flag : {true, false}) {
+        std::vector<const char*> flags{"--force-new-cluster", "b,c"};
+        if (is_set_by_flag) flags.push_back("--recover-from-peers");
+        const Environment environment{{"RECOVER_FROM_PEERS", is_set_by_flag ? "no" : "yes"}};
+        expect_mistake(parse(flags, environment), {"not with --force-new-cluster"});
+    }
     expect_mistake(parse({"--peers", ""}), {"--peers: '' is not allowed: at least one member"});
     EXPECT_FALSE(parse({})->takes_tail_for_torn);
     EXPECT_TRUE(parse({"--accept-torn-tail"})->takes_tail_for_torn);

@@ -201,6 +201,34 @@ TEST_F(Restored, OnlyAnEmptyDirectoryOrThatOfTheSameBackupIsTaken) {
     EXPECT_EQ(cluster_->request(1, "GET", "/kv/a").body, "1") << "what was written since is there";
 }
 
+// Its log alone has none of the backup's keys, and the others might send it no snapshot.
+TEST_F(Restored, ADamagedNodeIsToldToBeginWithTheBackupAndKeepsWhatItHas) {
+    make(3);
+    restore_all(backup_of(some_store()));
+    const int leader = cluster_->await_leader();
+    ASSERT_NE(leader, 0);
+    for (int i = 0; i < 20; ++i) ASSERT_EQ(cluster_->request(leader, "PUT", "/kv/k", "v").status, 200);
+    auto& host = cluster_->host(1);
+    host.crash();
+    ASSERT_TRUE(host.disk->rot("log-0000000000000001", 5000, 1));
+    const VirtualDisk::Image before = host.disk->written();
+    host.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 1; });
+    host.start();
+    ASSERT_TRUE(host.refusal);
+    EXPECT_EQ(host.refusal->code, wal::RefusalCode::Damage);
+    EXPECT_THAT(host.refusal->message, HasSubstr("--restore, the same backup, and --recover-from-peers"));
+    EXPECT_EQ(host.disk->written(), before);
+}
+
+TEST_F(Restored, WhoJoinsTakesNoOtherBackupThanTheCluster) {
+    make(1);
+    configs_[0].members.origin = 7;
+    const auto refused = restore(1, backup_of(some_store()));
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().message, HasSubstr("began with another backup"));
+    EXPECT_TRUE(cluster_->host(1).disk->written().empty());
+}
+
 TEST_F(Restored, AFolderIsNeitherNothingNorRemoved) {
     make(1);
     const std::string backup = backup_of(some_store());
