@@ -89,6 +89,11 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
 
     const bool is_empty = recovered.entries.empty() && recovered.snapshots.empty();
     const bool is_lost = recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
+    if (is_empty && is_lost) {
+        // A crash may have come between an earlier start's setting aside and its first entry.
+        if (!told) told = told_members(disk);
+        if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
+    }
     if (is_empty) {
         if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost); why && !told)
             return std::unexpected(std::move(*why));

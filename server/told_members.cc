@@ -1,19 +1,62 @@
 #include "server/told_members.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "server/first_members.h"
 #include "server/log_line.h"
 #include "server/snapshot_keeper.h"
 #include "wal/entry_reader.h"
+#include "wal/notice.h"
 #include "wal/survey.h"
 
 namespace quorate::server {
 
 using engine::LogIndex;
 
-std::optional<ToldMembers> told_members(wal::DiskReader& disk) {
+namespace {
+
+enum class Preferred : std::uint8_t { WhatIsThere, WhatWasSetAside };
+
+// A directory as it was before its log, or a part of it, was set aside by a start that a crash has ended.
+class BeforeSetAside final : public wal::DiskReader {
+ public:
+    BeforeSetAside(wal::DiskReader& disk, Preferred preferred) : disk_(disk), preferred_(preferred) {}
+
+    std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override {
+        auto files = disk_.list();
+        if (!files) return files;
+        file_of_.clear();
+        std::map<std::string, wal::FileStatus> listed;
+        for (wal::FileStatus& file : *files) {
+            std::string name = file.name;
+            const bool was_set_aside = name.starts_with(wal::kDamagedPrefix);
+            if (was_set_aside) name.erase(0, wal::kDamagedPrefix.size());
+            if (listed.contains(name) && was_set_aside != (preferred_ == Preferred::WhatWasSetAside))
+                continue;
+            file_of_[name] = std::exchange(file.name, name);
+            listed[name] = std::move(file);
+        }
+        files->clear();
+        for (auto& [name, file] : listed) files->push_back(std::move(file));
+        return files;
+    }
+    std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
+                                               std::span<char> out) override {
+        const auto found = file_of_.find(std::string(file));
+        return disk_.read(found != file_of_.end() ? found->second : file, offset, out);
+    }
+
+ private:
+    wal::DiskReader& disk_;
+    Preferred preferred_;
+    std::map<std::string, std::string> file_of_;  ///< by the name that it had
+};
+
+std::optional<ToldMembers> told_by(wal::DiskReader& disk) {
     const auto seen = wal::survey(disk, is_known_payload);
     if (!seen) return std::nullopt;
     std::optional<ToldMembers> told;
@@ -39,6 +82,16 @@ std::optional<ToldMembers> told_members(wal::DiskReader& disk) {
     }
     if (told) told->first.lineage = lineage;
     return told;
+}
+
+}  // namespace
+
+std::optional<ToldMembers> told_members(wal::DiskReader& disk) {
+    for (const Preferred preferred : {Preferred::WhatIsThere, Preferred::WhatWasSetAside}) {
+        BeforeSetAside before(disk, preferred);
+        if (auto told = told_by(before)) return told;
+    }
+    return std::nullopt;
 }
 
 std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config,

@@ -21,6 +21,11 @@ void recover_from_peers(server::NodeConfig& config) {
     config.segment_bytes = 8192;
 }
 
+void know_nobody(server::NodeConfig& config) {
+    std::erase_if(config.members.members,
+                  [&](const server::Member& member) { return member.id != config.self.id; });
+}
+
 class NodeLost : public testing::Test {
  protected:
     /// The cluster is new, so that the flag must not be on at its first start.
@@ -109,10 +114,7 @@ TEST_F(NodeLost, ForAnotherListOfMembersNothingIsSetAside) {
 }
 
 TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeft) {
-    cluster_.host(lost_).adjust([](server::NodeConfig& config) {
-        std::erase_if(config.members.members,
-                      [&](const server::Member& member) { return member.id != config.self.id; });
-    });
+    cluster_.host(lost_).adjust(know_nobody);
     damage_log();
     start_lost();
     cluster_.run_for(3000);
@@ -133,11 +135,32 @@ TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeft) {
     EXPECT_TRUE(is_whole());
 }
 
+// A start that a crash ends has set aside some of what tells them, or all.
+TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeftWhereverACrashCame) {
+    auto& host = cluster_.host(lost_);
+    host.adjust(know_nobody);
+    host.adjust(recover_from_peers);
+    damage_log();
+    const VirtualDisk::Image damaged = host.disk->written();
+    bool was_complete = false;
+    for (std::uint64_t operations = 0; !was_complete; ++operations) {
+        for (const bool keeps : {false, true}) {
+            host.stop_with(damaged);
+            host.disk->cut_power_after(operations);
+            host.start();
+            was_complete = !host.disk->power_is_off();
+            const auto kept = [keeps] { return keeps; };
+            host.stop_with(host.disk->after_crash(kept, kept));
+            host.start();
+            ASSERT_FALSE(host.refusal) << operations << ' ' << host.refusal->message;
+            cluster_.run_for(2000);
+            ASSERT_TRUE(is_whole()) << operations;
+        }
+    }
+}
+
 TEST_F(NodeLost, WhoseMembersNobodyNamesBeginsNothing) {
-    cluster_.host(lost_).adjust([](server::NodeConfig& config) {
-        std::erase_if(config.members.members,
-                      [&](const server::Member& member) { return member.id != config.self.id; });
-    });
+    cluster_.host(lost_).adjust(know_nobody);
     lose_disk();
     start_lost();
     ASSERT_TRUE(cluster_.host(lost_).refusal);
