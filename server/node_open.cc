@@ -28,7 +28,8 @@ std::string began_empty(const NodeConfig& config) {
 }
 
 // Why a log without entries must not begin as that of a new cluster.
-std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::Term term, bool is_lost) {
+std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::Term term, bool is_lost,
+                                             bool knows_cluster) {
     if (!is_lost && term > kFirstHardState.current_term) {
         return wal::Refusal{
             wal::RefusalCode::Damage,
@@ -39,7 +40,7 @@ std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::T
         return wal::Refusal{wal::RefusalCode::Configuration,
                             "--force-new-cluster: the log is empty: use the directory of a survivor"};
     }
-    if (config.has_joined == 0) return std::nullopt;
+    if (config.has_joined == 0 || knows_cluster) return std::nullopt;
     return wal::Refusal{
         wal::RefusalCode::Configuration,
         "the first start with --join was interrupted before the log was there: empty the data "
@@ -78,7 +79,9 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
                             may_recover,
                             !config.gives_up.empty()};
     options.may_begin_anew = [&]() -> std::expected<void, wal::Refusal> {
-        told = told_members(disk);
+        auto heard = told_members(disk, config);
+        if (!heard) return std::unexpected(std::move(heard.error()));
+        told = std::move(*heard);
         if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
         return {};
     };
@@ -91,11 +94,10 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
     const bool is_lost = recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
     if (is_empty && is_lost) {
         // A crash may have come between an earlier start's setting aside and its first entry.
-        if (!told) told = told_members(disk);
-        if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
+        if (auto asked = options.may_begin_anew(); !asked) return std::unexpected(asked.error());
     }
     if (is_empty) {
-        if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost); why && !told)
+        if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost, told.has_value()))
             return std::unexpected(std::move(*why));
         const wal::LogEntry first = first_entry(told ? told->first : config.members);
         if (recovered.hard_state.current_term < kFirstHardState.current_term)
@@ -135,7 +137,10 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         memberships.push_back({index, members->membership()});
         known.at[index] = std::move(*members);
     }
-    if (const auto why = other_first_members(config.members, known.first, known.at.rbegin()->second))
+    // What is lost may have told of members that joined since.
+    if (const auto why = is_lost
+                             ? std::nullopt
+                             : other_first_members(config.members, known.first, known.at.rbegin()->second))
         return std::unexpected(wal::Refusal{wal::RefusalCode::WrongIdentity, *why});
     if (auto done = force(config, *opened, initial, memberships, known, environment); !done)
         return std::unexpected(done.error());

@@ -425,6 +425,10 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
         read = refuse(settings[RecoverFromPeers],
                       "not with --force-new-cluster: a survivor goes on with what it has itself");
     }
+    if (read && options.recovers_from_peers && !options.restore.empty() &&
+        options.members.members.size() == 1)
+        read = refuse(settings[RecoverFromPeers],
+                      "with --restore only with --peers, which names those that the cluster began with");
     if (!read) return std::unexpected(std::move(read.error()));
     return options;
 }

@@ -6,16 +6,20 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "server/first_members.h"
 #include "server/log_line.h"
 #include "server/snapshot_keeper.h"
 #include "wal/entry_reader.h"
 #include "wal/notice.h"
+#include "wal/segment_walk.h"
 #include "wal/survey.h"
 
 namespace quorate::server {
 
 using engine::LogIndex;
+using engine::ServerId;
 
 namespace {
 
@@ -56,57 +60,127 @@ class BeforeSetAside final : public wal::DiskReader {
     std::map<std::string, std::string> file_of_;  ///< by the name that it had
 };
 
-std::optional<ToldMembers> told_by(wal::DiskReader& disk) {
-    const auto seen = wal::survey(disk, is_known_payload);
-    if (!seen) return std::nullopt;
-    std::optional<ToldMembers> told;
-    std::uint64_t lineage = 0;
-    const auto hear = [&](const ClusterMembers& members) {
-        if (!told) told = ToldMembers{members, members};
-        told->newest = members;
-        lineage = std::max(lineage, members.lineage);
-    };
+using Told = std::expected<std::optional<ToldMembers>, wal::Refusal>;
+
+bool names_another(const std::set<ServerId>& named, ServerId self) {
+    return std::ranges::any_of(named, [self](ServerId id) { return id != self; });
+}
+
+class Listener {
+ public:
+    void hear(LogIndex index, const ClusterMembers& members) {
+        if (!told_) told_ = ToldMembers{members, members, {}, false};
+        if (index < newest_index_) return;
+        newest_index_ = index;
+        told_->newest = members;
+    }
+    // Where in the log it stands may not be known.
+    void note(const ClusterMembers& members) {
+        lineage_ = std::max(lineage_, members.lineage);
+        for (const Member& member : members.members) named_.insert(member.id);
+    }
+    [[nodiscard]] bool has_heard() const { return told_.has_value(); }
+    [[nodiscard]] std::optional<ToldMembers> told(bool is_vote_lost) {
+        if (!told_) return std::nullopt;
+        note(told_->first);
+        note(told_->newest);
+        told_->first.lineage = lineage_;
+        told_->named = named_;
+        told_->is_vote_lost = is_vote_lost;
+        return told_;
+    }
+
+ private:
+    std::optional<ToldMembers> told_;
+    LogIndex newest_index_;
+    std::uint64_t lineage_ = 0;
+    std::set<ServerId> named_;
+};
+
+Told told_by(wal::DiskReader& disk, const NodeConfig& config) {
+    Listener listener;
+    const auto seen = wal::survey(disk, [&](engine::EntryKind kind, std::string_view payload) {
+        if (kind == engine::EntryKind::Membership) {
+            if (const auto members = decode_members(payload)) listener.note(*members);
+        }
+        return is_known_payload(kind, payload);
+    });
+    if (!seen) return std::nullopt;  // it holds nothing
+    const wal::Identity self{config.cluster_id, config.self.name};
+    if (const auto& identity = seen->copies.identity; identity && *identity != self) {
+        return std::unexpected(wal::Refusal{
+            wal::RefusalCode::WrongIdentity,
+            fmt::format(
+                "this data directory belongs to {}, not to {}: name the right directory, or the right "
+                "node and cluster",
+                wal::name_of(*identity), wal::name_of(self))});
+    }
     for (const wal::SnapshotMeta& snapshot : seen->snapshots) {
         SnapshotLoader loader(disk, snapshot);
         if (!loader.load_chunk()) continue;
-        hear(loader.head().first_members);
-        hear(loader.head().members);
+        listener.hear({}, loader.head().first_members);
+        listener.hear(loader.head().members_index, loader.head().members);
     }
     for (const LogIndex index : seen->log.memberships) {
         // Of a log that begins behind a snapshot, nothing before that is told here.
-        if (index > LogIndex(1) && !told) break;
+        if (index > LogIndex(1) && !listener.has_heard()) break;
         const auto entries = wal::read_entries(disk, seen->log.index, seen->log.segments, index, index, 1);
         const auto members = entries ? decode_members(entries->front().payload) : std::nullopt;
         if (!members) break;
-        hear(*members);
+        listener.hear(index, *members);
     }
-    if (told) told->first.lineage = lineage;
-    return told;
+    const auto unread = std::ranges::find(seen->findings, wal::FindingKind::Unreadable, &wal::Finding::kind);
+    if (!listener.has_heard() && unread != seen->findings.end())
+        return std::unexpected(
+            wal::Refusal{wal::RefusalCode::IoFailed, fmt::format("{}: {}", unread->file, unread->what)});
+    return listener.told(!seen->copies.vote());
 }
 
 }  // namespace
 
-std::optional<ToldMembers> told_members(wal::DiskReader& disk) {
+Told told_members(wal::DiskReader& disk, const NodeConfig& config) {
     for (const Preferred preferred : {Preferred::WhatIsThere, Preferred::WhatWasSetAside}) {
         BeforeSetAside before(disk, preferred);
-        if (auto told = told_by(before)) return told;
+        if (auto told = told_by(before, config); !told || *told) return told;
     }
     return std::nullopt;
 }
 
 std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config,
                                                   const std::optional<ToldMembers>& told) {
-    if (told && told->first.origin != 0)
-        return wal::Refusal{wal::RefusalCode::Damage, std::string(kRestoredAdvice)};
-    if (told) {
-        if (auto why = other_first_members(config.members, told->first, told->newest))
-            return wal::Refusal{wal::RefusalCode::WrongIdentity, std::move(*why)};
-    } else if (config.members.members.size() == 1) {
-        return wal::Refusal{wal::RefusalCode::Configuration,
-                            "--recover-from-peers: nothing here tells which members this node's cluster has: "
-                            "name those that it began with by --peers; a node that is alone has nobody to "
-                            "recover from"};
+    const auto refuse = [](wal::RefusalCode code, std::string why) {
+        return wal::Refusal{code, "--recover-from-peers: " + std::move(why)};
+    };
+    if (!told) {
+        const bool is_alone = std::ranges::all_of(
+            config.members.members, [&](const Member& member) { return member.id == config.self.id; });
+        if (!is_alone) return std::nullopt;
+        return refuse(
+            wal::RefusalCode::Configuration,
+            "nothing here tells which members this node's cluster has: name those that it began with "
+            "by --peers; a node that is alone has nobody to recover from");
     }
+    if (told->first.origin != 0) return wal::Refusal{wal::RefusalCode::Damage, std::string(kRestoredAdvice)};
+    if (auto why = other_first_members(config.members, told->first, told->newest))
+        return wal::Refusal{wal::RefusalCode::WrongIdentity, std::move(*why)};
+    if (told->newest.has_removed(config.self.id))
+        return refuse(wal::RefusalCode::Configuration,
+                      "this node was removed from its cluster, and has nothing to recover");
+    if (!names_another(told->named, config.self.id))
+        return refuse(
+            wal::RefusalCode::Damage,
+            "no other member of this node's cluster is named here: one that is alone has nobody to "
+            "recover from. Keep this directory as it is; see docs/operations.md, A node that is alone");
+    // Who has lost its vote keeps silent until a majority of those has told their terms: node_recovery.cc.
+    const auto voters = told->first.membership().voters;
+    const auto others = static_cast<std::size_t>(
+        std::ranges::count_if(voters, [&](ServerId id) { return id != config.self.id; }));
+    if (told->is_vote_lost && 2 * others <= voters.size())
+        return refuse(
+            wal::RefusalCode::MetaUnreadable,
+            "this node has lost its vote, and the others that its cluster began with are too few to "
+            "tell in which terms it may have voted: remove it from the cluster, and let another one "
+            "join under another name");
     return std::nullopt;
 }
 

@@ -7,8 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "server/members_json.h"
 #include "tests/support/node_cluster.h"
 #include "wal/format.h"
+#include "wal/segment_walk.h"
 
 namespace quorate::test {
 namespace {
@@ -157,6 +159,80 @@ TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeftWhereverACrashCame) {
             ASSERT_TRUE(is_whole()) << operations;
         }
     }
+}
+
+// The members that joined may stand only in what is lost.
+TEST_F(NodeLost, TheMembersOfTodayMayBeNamedInsteadOfTheFirst) {
+    const int four = cluster_.add_host();
+    const auto change = [&](const server::MembersChange& what) {
+        return cluster_.request(leader_, "POST", "/cluster/members", server::members_change_json(what))
+            .status;
+    };
+    ASSERT_EQ(change({.add = {{std::to_string(four), "127.0.0.1:7074"}}}), 200);
+    cluster_.run_for(1000);
+    ASSERT_EQ(change({.remove = {std::to_string(third_)}}), 200);
+    write(20);
+    cluster_.run_for(500);
+    const server::ClusterMembers today = cluster_.node(leader_).members();
+    ASSERT_EQ(today.members.size(), 3U);
+    cluster_.host(lost_).crash();
+    const std::string log = "log-0000000000000001";
+    ASSERT_TRUE(cluster_.host(lost_).disk->rot(
+        log, wal::used_bytes(cluster_.host(lost_).disk->written().at(log)) - 600, 1));
+    cluster_.host(lost_).adjust([&](server::NodeConfig& config) { config.members = today; });
+    start_lost();
+    ASSERT_FALSE(cluster_.host(lost_).refusal) << cluster_.host(lost_).refusal->message;
+    ASSERT_TRUE(cluster_.node(lost_).is_recovering());
+    cluster_.host(lost_).crash();
+    cluster_.host(lost_).start();
+    ASSERT_FALSE(cluster_.host(lost_).refusal) << cluster_.host(lost_).refusal->message;
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+}
+
+// Nobody else has what it would set aside.
+TEST(NodeAlone, ADamagedDirectoryIsNotSetAside) {
+    NodeCluster cluster(1);
+    ASSERT_EQ(cluster.await_leader(), 1);
+    for (int i = 0; i < 40; ++i) ASSERT_EQ(cluster.request(1, "PUT", "/kv/k", "v").status, 200);
+    auto& host = cluster.host(1);
+    host.crash();
+    ASSERT_TRUE(host.disk->rot("log-0000000000000001", 5000, 1));
+    const VirtualDisk::Image before = host.disk->written();
+    host.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 1; });
+    host.start();
+    ASSERT_TRUE(host.refusal);
+    EXPECT_TRUE(host.refusal->message.contains("nobody to recover from"));
+    EXPECT_EQ(host.disk->written(), before);
+}
+
+// Of two, the other alone cannot tell in which terms this one may have voted.
+TEST(NodeOfTwo, WithItsVoteLostNothingIsSetAside) {
+    NodeCluster cluster(2);
+    ASSERT_NE(cluster.await_leader(), 0);
+    cluster.run_for(500);
+    auto& host = cluster.host(1);
+    host.crash();
+    ASSERT_TRUE(host.disk->rot("vote-a", 40, 1));
+    ASSERT_TRUE(host.disk->rot("vote-b", 40, 1));
+    const VirtualDisk::Image before = host.disk->written();
+    host.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 1; });
+    host.start();
+    ASSERT_TRUE(host.refusal);
+    EXPECT_TRUE(host.refusal->message.contains("has lost its vote"));
+    EXPECT_EQ(host.disk->written(), before);
+}
+
+// A directory without an owner's name is not taken for another node's.
+TEST_F(NodeLost, AnotherNodesDirectoryWhoseNameIsLostIsNotSetAside) {
+    cluster_.host(lost_).crash();
+    VirtualDisk::Image image = cluster_.host(third_).disk->written();
+    for (const char* name : {"identity-a", "identity-b"}) image.at(name).at(40) ^= 1;
+    cluster_.host(lost_).stop_with(image);
+    start_lost();
+    ASSERT_TRUE(cluster_.host(lost_).refusal);
+    EXPECT_EQ(cluster_.host(lost_).refusal->code, wal::RefusalCode::WrongIdentity);
+    EXPECT_EQ(cluster_.host(lost_).disk->written(), image);
 }
 
 TEST_F(NodeLost, WhoseMembersNobodyNamesBeginsNothing) {

@@ -77,6 +77,7 @@ TEST(Options, ASwitchIsOnByItsFlagAlone) {
     expect_mistake(parse({"--peers", kPeers, "--recover-from-peers=on"}),
                    {"--recover-from-peers: 'on' is not allowed: yes or no"});
     EXPECT_TRUE(parse({"--recover-from-peers"})) << "the directory may name the others";
+    expect_mistake(parse({"--recover-from-peers", "--restore", "f"}), {"with --restore only with --peers"});
     for (const bool is_set_by_flag : {true, false}) {
         std::vector<const char*> flags{"--force-new-cluster", "b,c"};
         if (is_set_by_flag) flags.push_back("--recover-from-peers");

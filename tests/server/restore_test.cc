@@ -216,7 +216,7 @@ TEST_F(Restored, ADamagedNodeIsToldToBeginWithTheBackupAndKeepsWhatItHas) {
     host.start();
     ASSERT_TRUE(host.refusal);
     EXPECT_EQ(host.refusal->code, wal::RefusalCode::Damage);
-    EXPECT_THAT(host.refusal->message, HasSubstr("--restore, the same backup, and --recover-from-peers"));
+    EXPECT_THAT(host.refusal->message, HasSubstr("--restore, the same backup, --recover-from-peers"));
     EXPECT_EQ(host.disk->written(), before);
 }
 
