@@ -105,12 +105,13 @@ bool Node::introduce_to(ServerId to) {
 }
 
 // Whoever asks for a vote may be in no configuration that is known there; and a member that lags behind our
-// configuration, or a new one, knows neither us nor where its answers go.
+// configuration, a new one, or one that has lost it, knows neither us nor where its answers go.
 bool Node::wants_introduction(const engine::SendMessage& action) const {
     if (std::holds_alternative<engine::RequestVote>(action.message)) return true;
     if (!std::holds_alternative<engine::Heartbeat>(action.message)) return false;
     const auto* progress = progress_of(action.to);
-    return progress != nullptr && progress->match_index < members_index_;
+    return progress != nullptr && (progress->match_index < members_index_ ||
+                                   progress->ticks_since_heard >= config_.raft.election_timeout_ticks_min);
 }
 
 // As long as it is not committed, what removed it may be cut off again.

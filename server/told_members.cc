@@ -160,6 +160,11 @@ std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config,
             "nothing here tells which members this node's cluster has: name those that it began with "
             "by --peers; a node that is alone has nobody to recover from");
     }
+    if (told->first.origin != 0 && told->first.find(config.self.id) == nullptr)
+        return refuse(
+            wal::RefusalCode::Damage,
+            "this node joined a cluster that began with a backup: keep this directory as it is, remove "
+            "the node from the cluster, and let another one join under another name");
     if (told->first.origin != 0) return wal::Refusal{wal::RefusalCode::Damage, std::string(kRestoredAdvice)};
     if (auto why = other_first_members(config.members, told->first, told->newest))
         return wal::Refusal{wal::RefusalCode::WrongIdentity, std::move(*why)};

@@ -395,6 +395,36 @@ TEST_F(Changes, ANodeThatJoinedRecoversFromPeersToo) {
     EXPECT_EQ(cluster_.request(four, "GET", "/kv/key").body, "value");
 }
 
+// Nobody is left that it knows, and who leads believes that it has everything.
+TEST_F(Changes, ANodeThatJoinedRecoversFromThoseWhoJoinedSinceToo) {
+    const int four = join();
+    const int five = join();
+    const int six = join();
+    ASSERT_EQ(change({.remove = {"1", "2", "3"}}).status, 200);
+    cluster_.run_for(1000);
+    for (int number = 1; number <= 3; ++number) cluster_.host(number).crash();
+    cluster_.run_for(3000);
+    leader_ = cluster_.leader();
+    ASSERT_TRUE(leader_ == four || leader_ == five || leader_ == six) << leader_;
+    const int lost = leader_ == four ? five : four;
+    ASSERT_EQ(put("key"), 200);
+    cluster_.run_for(200);
+    auto& host = cluster_.host(lost);
+    host.crash();
+    ASSERT_TRUE(host.disk->rot("log-0000000000000001", 4700, 1));
+    host.adjust([](server::NodeConfig& config) {
+        config.recovers_from_peers = 1;
+        config.members = {
+            {{config.self.id, config.self.name, config.self.address, server::MemberRole::Voter}}};
+    });
+    host.start();
+    ASSERT_FALSE(host.refusal) << host.refusal->message;
+    ASSERT_TRUE(host.node().is_recovering());
+    cluster_.run_for(5000);
+    EXPECT_FALSE(host.node().is_recovering());
+    EXPECT_EQ(roles(lost), "4 voter, 5 voter, 6 voter");
+}
+
 TEST_F(Changes, OutliveARestartOfAll) {
     join();
     for (int number = 1; number <= 4; ++number) cluster_.host(number).crash();
