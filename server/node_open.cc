@@ -47,6 +47,58 @@ std::optional<wal::Refusal> refusal_of_empty(const NodeConfig& config, engine::T
         "directory, and start again with --join"};
 }
 
+bool has_lost_entries(const wal::Recovered& recovered) {
+    return recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
+}
+
+// Before anything is set aside, and again where that was done by a start that a crash has ended before its
+// first entry.
+std::expected<void, wal::Refusal> may_begin_anew(const NodeConfig& config, wal::DiskReader& disk,
+                                                 std::optional<ToldMembers>& told) {
+    auto heard = told_members(disk, config);
+    if (!heard) return std::unexpected(std::move(heard.error()));
+    told = std::move(*heard);
+    if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
+    return {};
+}
+
+std::expected<wal::Opened, wal::Refusal> open_log(const NodeConfig& config, wal::Disk& disk,
+                                                  std::optional<ToldMembers>& told) {
+    // A survivor that is forced goes on with what it has, or not at all.
+    const bool may_recover = config.recovers_from_peers != 0 && config.gives_up.empty();
+    wal::LogOptions options{{config.cluster_id, config.self.name},
+                            config.segment_bytes,
+                            config.log_salt,
+                            may_recover,
+                            !config.gives_up.empty()};
+    options.may_begin_anew = [&] { return may_begin_anew(config, disk, told); };
+    return wal::Log::open(disk, options);
+}
+
+// With the first entry of its cluster: as what is left tells it, or as the flags do.
+std::expected<void, wal::Refusal> begin_log(const NodeConfig& config, wal::Disk& disk,
+                                            std::optional<ToldMembers>& told, wal::Opened& opened,
+                                            Environment& environment) {
+    wal::Recovered& recovered = opened.recovered;
+    const bool is_lost = has_lost_entries(recovered);
+    if (is_lost) {
+        if (auto asked = may_begin_anew(config, disk, told); !asked) return asked;
+    }
+    if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost, told.has_value()))
+        return std::unexpected(std::move(*why));
+    const wal::LogEntry first = first_entry(told ? told->first : config.members);
+    if (recovered.hard_state.current_term < kFirstHardState.current_term)
+        recovered.hard_state = kFirstHardState;
+    if (auto written = opened.log->bootstrap(recovered.hard_state, first); !written)
+        return std::unexpected(written.error());
+    const bool joins = config.members.find(config.self.id) == nullptr;
+    if (!is_lost && !joins && config.members.members.size() > 1)
+        environment.log(LogLevel::Warning, began_empty(config));
+    recovered.entries.push_back(first.shape());
+    recovered.memberships.emplace_back(1);
+    return {};
+}
+
 // Who is alone has nobody to ask, and who starts the node may know better. Absent: what is lost stays so.
 std::optional<std::string_view> end_of_doubt(const NodeConfig& config, wal::Lost lost,
                                              const ClusterMembers& members) {
@@ -70,45 +122,17 @@ std::optional<std::string_view> end_of_doubt(const NodeConfig& config, wal::Lost
 
 std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& config, wal::Disk& disk,
                                                               Environment& environment) {
-    // A survivor that is forced goes on with what it has, or not at all.
-    const bool may_recover = config.recovers_from_peers != 0 && config.gives_up.empty();
     std::optional<ToldMembers> told;
-    wal::LogOptions options{{config.cluster_id, config.self.name},
-                            config.segment_bytes,
-                            config.log_salt,
-                            may_recover,
-                            !config.gives_up.empty()};
-    options.may_begin_anew = [&]() -> std::expected<void, wal::Refusal> {
-        auto heard = told_members(disk, config);
-        if (!heard) return std::unexpected(std::move(heard.error()));
-        told = std::move(*heard);
-        if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
-        return {};
-    };
-    auto opened = wal::Log::open(disk, options);
+    auto opened = open_log(config, disk, told);
     if (!opened) return std::unexpected(opened.error());
     wal::Recovered& recovered = opened->recovered;
     for (const std::string& warning : recovered.warnings) environment.log(LogLevel::Warning, warning);
 
     const bool is_empty = recovered.entries.empty() && recovered.snapshots.empty();
-    const bool is_lost = recovered.lost == wal::Lost::Entries || recovered.lost == wal::Lost::TermAndEntries;
-    if (is_empty && is_lost) {
-        // A crash may have come between an earlier start's setting aside and its first entry.
-        if (auto asked = options.may_begin_anew(); !asked) return std::unexpected(asked.error());
-    }
+    const bool is_lost = has_lost_entries(recovered);
     if (is_empty) {
-        if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost, told.has_value()))
-            return std::unexpected(std::move(*why));
-        const wal::LogEntry first = first_entry(told ? told->first : config.members);
-        if (recovered.hard_state.current_term < kFirstHardState.current_term)
-            recovered.hard_state = kFirstHardState;
-        if (auto written = opened->log->bootstrap(recovered.hard_state, first); !written)
-            return std::unexpected(written.error());
-        const bool joins = config.members.find(config.self.id) == nullptr;
-        if (!is_lost && !joins && config.members.members.size() > 1)
-            environment.log(LogLevel::Warning, began_empty(config));
-        recovered.entries.push_back(first.shape());
-        recovered.memberships.emplace_back(1);
+        if (auto begun = begin_log(config, disk, told, *opened, environment); !begun)
+            return std::unexpected(begun.error());
     }
 
     engine::InitialState initial;

@@ -37,7 +37,9 @@ std::string who_has_the_data(const ClusterMembers& members, engine::ServerId sel
     std::ranges::sort(others);
     if (others.empty())
         return "where this node is one of a cluster, a majority of its members has what was acknowledged: "
-               "next, read docs/operations.md, A node of a cluster; where it is alone, A node that is alone";
+               "next, read docs/operations.md, A node of a cluster; where it is alone, docs/operations.md, A "
+               "node that is "
+               "alone";
     return fmt::format(
         "what was acknowledged is on a majority of the members, and {} can supply it; next, read "
         "docs/operations.md, A node of a cluster",
