@@ -81,7 +81,7 @@ std::expected<void, wal::Refusal> begin_log(const NodeConfig& config, wal::Disk&
                                             Environment& environment) {
     wal::Recovered& recovered = opened.recovered;
     const bool is_lost = has_lost_entries(recovered);
-    if (is_lost) {
+    if (is_lost && !told) {
         if (auto asked = may_begin_anew(config, disk, told); !asked) return asked;
     }
     if (auto why = refusal_of_empty(config, recovered.hard_state.current_term, is_lost, told.has_value()))

@@ -11,6 +11,7 @@
 #include "server/first_members.h"
 #include "server/log_line.h"
 #include "server/snapshot_keeper.h"
+#include "wal/copies.h"
 #include "wal/entry_reader.h"
 #include "wal/notice.h"
 #include "wal/segment_walk.h"
@@ -38,6 +39,9 @@ class BeforeSetAside final : public wal::DiskReader {
         for (wal::FileStatus& file : *files) {
             std::string name = file.name;
             const bool was_set_aside = name.starts_with(wal::kDamagedPrefix);
+            // Whoever sets aside writes a vote that tells no term, where that is lost: it would bound the
+            // log's.
+            if (preferred_ == Preferred::WhatWasSetAside && name.starts_with(wal::kVoteName)) continue;
             if (was_set_aside) name.erase(0, wal::kDamagedPrefix.size());
             if (listed.contains(name) && was_set_aside != (preferred_ == Preferred::WhatWasSetAside))
                 continue;
@@ -139,11 +143,15 @@ Told told_by(wal::DiskReader& disk, const NodeConfig& config) {
 }  // namespace
 
 Told told_members(wal::DiskReader& disk, const NodeConfig& config) {
-    for (const Preferred preferred : {Preferred::WhatIsThere, Preferred::WhatWasSetAside}) {
-        BeforeSetAside before(disk, preferred);
-        if (auto told = told_by(before, config); !told || *told) return told;
+    BeforeSetAside now(disk, Preferred::WhatIsThere);
+    if (auto told = told_by(now, config); !told || *told) return told;
+    BeforeSetAside before(disk, Preferred::WhatWasSetAside);
+    auto told = told_by(before, config);
+    // Where it is, that was no hindrance when it was set aside.
+    if (told) {
+        if (std::optional<ToldMembers>& members = *told; members) members->is_vote_lost = false;
     }
-    return std::nullopt;
+    return told;
 }
 
 std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config,

@@ -144,20 +144,30 @@ TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeftWhereverACrashCame) {
     host.adjust(recover_from_peers);
     damage_log();
     const VirtualDisk::Image damaged = host.disk->written();
-    bool was_complete = false;
-    for (std::uint64_t operations = 0; !was_complete; ++operations) {
-        for (const bool keeps : {false, true}) {
-            host.stop_with(damaged);
-            host.disk->cut_power_after(operations);
-            host.start();
-            was_complete = !host.disk->power_is_off();
-            const auto kept = [keeps] { return keeps; };
-            host.stop_with(host.disk->after_crash(kept, kept));
-            host.start();
-            ASSERT_FALSE(host.refusal) << operations << ' ' << host.refusal->message;
-            cluster_.run_for(2000);
-            ASSERT_TRUE(is_whole()) << operations;
+    VirtualDisk::Image voteless = damaged;
+    for (const char* vote : {"vote-a", "vote-b"}) voteless.at(vote).at(40) ^= 1;
+    for (const VirtualDisk::Image& image : {damaged, voteless}) {
+        bool was_complete = false;
+        for (std::uint64_t operations = 0; !was_complete; ++operations) {
+            for (const bool keeps : {false, true}) {
+                host.stop_with(image);
+                host.disk->cut_power_after(operations);
+                host.start();
+                was_complete = !host.disk->power_is_off();
+                const auto kept = [keeps] { return keeps; };
+                host.stop_with(host.disk->after_crash(kept, kept));
+                host.start();
+                ASSERT_FALSE(host.refusal) << operations << ' ' << host.refusal->message;
+                cluster_.run_for(3000);
+                ASSERT_TRUE(is_whole()) << operations;
+            }
         }
+        // And without any.
+        host.stop_with(image);
+        host.start();
+        ASSERT_FALSE(host.refusal) << host.refusal->message;
+        cluster_.run_for(3000);
+        ASSERT_TRUE(is_whole());
     }
 }
 
