@@ -104,6 +104,7 @@ class Host final : public server::Environment, public wal::Disk {
     bool has_seen_removal = false;  ///< its node has been removed, and knows it
     bool lost_power = false;        ///< in the last start
     bool is_damaged = false;        ///< it may refuse its directory
+    bool has_rotten_copy = false;   ///< so it may when no copy is readable any more
     bool is_lost = false;           ///< it has lost what it promised, and does not have it again yet
     bool next_read_fails = false;   ///< of the running process
     bool read_has_failed = false;   ///< so

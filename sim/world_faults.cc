@@ -159,13 +159,13 @@ void World::rot(const FaultLine& line) {
         return rot_last_write(host, dice, vote->mark);
     }
     if (dice.pick(4) == 0 || !vote || vote->mark.sequence == 0) {
-        // One copy of two: it must be mended without a word of complaint.
+        // One copy of two: it must be mended without a word of complaint, unless a crash tears the other.
         static constexpr std::string_view kCopies[] = {"vote-a", "identity-b"};
         const std::string_view copy = kCopies[dice.pick(2)];
         const std::uint64_t offset = dice.pick(wal::kBlockBytes);
-        if (host.disk().rot(copy, offset, static_cast<unsigned>(dice.pick(8))))
-            result_.effects.add(FaultKind::Rot);
-        return;
+        if (!host.disk().rot(copy, offset, static_cast<unsigned>(dice.pick(8)))) return;
+        host.has_rotten_copy = true;
+        return result_.effects.add(FaultKind::Rot);
     }
     host.is_damaged = true;
     std::vector<wal::FileStatus> durable;

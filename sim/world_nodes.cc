@@ -9,8 +9,20 @@
 #include "engine/check.h"
 #include "server/frame.h"
 #include "sim/world_state.h"
+#include "wal/copy_survey.h"
 
 namespace quorate::sim {
+
+namespace {
+
+bool has_readable_vote(VirtualDisk& disk) {
+    const auto no_header = [] { return std::optional<wal::Identity>(); };
+    return wal::survey_copies(disk, disk.list().value_or(std::vector<wal::FileStatus>{}), no_header)
+        .vote()
+        .has_value();
+}
+
+}  // namespace
 
 void World::touched(std::size_t node) {
     if (hosts_[node]->failure()) return process_failed(node);
@@ -124,7 +136,7 @@ void World::start_node(std::size_t node) {
             return schedule_start(node, kSecond);
         }
         log_line(node, server::LogLevel::Error, refusal->message);
-        if (host.is_damaged) {
+        if (host.is_damaged || (host.has_rotten_copy && !has_readable_vote(host.disk()))) {
             result_.effects.add(FaultKind::Rot);
             return lose(node, kSecond);
         }
