@@ -169,8 +169,9 @@ bool is_host(std::string_view text) {
 }
 
 bool is_of_every_host(std::string_view address) {
+    // Shorter and longer forms too: 0, [::0].
     const std::string_view host = address.substr(0, address.rfind(':'));
-    return host == "0.0.0.0" || host == "[::]";
+    return host.find_first_not_of(host.starts_with('[') ? "[0:]" : "0.") == std::string_view::npos;
 }
 
 bool is_address(std::string_view text) {

@@ -289,11 +289,9 @@ class Node {
     [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;
 
     // node_snapshots.cc
-    [[nodiscard]] static std::expected<void, wal::Refusal> read_base(wal::Disk& disk,
-                                                                     wal::Recovered& recovered,
-                                                                     Environment& environment,
-                                                                     engine::EntryId& base,
-                                                                     KnownMembers& known);
+    [[nodiscard]] static std::expected<void, wal::Refusal> read_base(
+        wal::Disk& disk, wal::Recovered& recovered, engine::ServerId self, Environment& environment,
+        engine::EntryId& base, KnownMembers& known);
     [[nodiscard]] static std::expected<void, wal::Refusal> force(
         const NodeConfig& config, wal::Opened& opened, engine::InitialState& initial,
         std::vector<engine::MembershipAt>& memberships, KnownMembers& known, Environment& environment);

@@ -55,10 +55,10 @@ bool has_lost_entries(const wal::Recovered& recovered) {
 // first entry.
 std::expected<void, wal::Refusal> may_begin_anew(const NodeConfig& config, wal::DiskReader& disk,
                                                  std::optional<ToldMembers>& told) {
-    auto heard = told_members(disk, config);
+    auto heard = what_is_told(disk, config);
     if (!heard) return std::unexpected(std::move(heard.error()));
-    told = std::move(*heard);
-    if (auto why = refusal_to_begin_anew(config, told)) return std::unexpected(std::move(*why));
+    if (auto why = refusal_to_begin_anew(config, *heard)) return std::unexpected(std::move(*why));
+    told = std::move(heard->members);
     return {};
 }
 
@@ -144,7 +144,7 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         if (!entries) return std::unexpected(entries.error());
         if (auto first = decode_members(entries->front().payload)) known.first = std::move(*first);
     }
-    if (auto read = read_base(disk, recovered, environment, initial.snapshot, known); !read)
+    if (auto read = read_base(disk, recovered, config.self.id, environment, initial.snapshot, known); !read)
         return std::unexpected(read.error());
     if (!known.at.empty()) {
         const auto& [index, members] = *known.at.begin();
@@ -248,8 +248,8 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
 // Behind the oldest snapshot that the log on disk reaches back to, so that there is a tail for slow
 // followers, and should the newest be damaged, for us.
 std::expected<void, wal::Refusal> Node::read_base(wal::Disk& disk, wal::Recovered& recovered,
-                                                  Environment& environment, engine::EntryId& base,
-                                                  KnownMembers& known) {
+                                                  engine::ServerId self, Environment& environment,
+                                                  engine::EntryId& base, KnownMembers& known) {
     auto& snapshots = recovered.snapshots;
     if (recovered.base.index == LogIndex{}) {
         if (known.first.origin == 0) return {};  // the log has everything
@@ -258,7 +258,7 @@ std::expected<void, wal::Refusal> Node::read_base(wal::Disk& disk, wal::Recovere
                 wal::RefusalCode::Damage,
                 fmt::format("{}: expected the snapshot that this directory was restored with, or "
                             "a later one, seen none: {}",
-                            wal::snapshot_name(LogIndex(1)), kRestoredAdvice)});
+                            wal::snapshot_name(LogIndex(1)), restored_advice(known.first, self))});
         }
     }
     const auto drop_oldest = [&] {

@@ -293,15 +293,15 @@ std::expected<void, OptionsExit> read_address(const Settings& settings, Options&
     if (auto read = read_number(settings[Port], 1, 65'535, options.port); !read) return read;
 
     // Where everybody is reached, nobody is: alone, this machine will do.
-    const auto is_wildcard = [](std::string_view text) { return text == "0.0.0.0" || text == "[::]"; };
-    const std::string reached = bracketed == "0.0.0.0" ? "127.0.0.1"
-                                : bracketed == "[::]"  ? "[::1]"
-                                                       : bracketed;
+    const bool is_everywhere = is_of_every_host(fmt::format("{}:{}", bracketed, options.port));
+    const std::string reached = !is_everywhere               ? bracketed
+                                : bracketed.starts_with('[') ? "[::1]"
+                                                             : "127.0.0.1";
     const Setting& advertise = settings[AdvertiseAddr];
     advertised = advertise.is_set ? advertise.text : fmt::format("{}:{}", reached, options.port);
     if (!is_address(advertised) || is_of_every_host(advertised))
         return refuse(advertise, "HOST:PORT that others can reach (IPv6 as [ADDRESS]:PORT)");
-    if (is_wildcard(bracketed) && !advertise.is_set && !settings[PeerList].text.empty()) {
+    if (is_everywhere && !advertise.is_set && !settings[PeerList].text.empty()) {
         return refuse(host,
                       "listening on every address with --peers needs --advertise-addr HOST:PORT, where the "
                       "others reach this node");

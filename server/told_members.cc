@@ -64,7 +64,7 @@ class BeforeSetAside final : public wal::DiskReader {
     std::map<std::string, std::string> file_of_;  ///< by the name that it had
 };
 
-using Told = std::expected<std::optional<ToldMembers>, wal::Refusal>;
+using Told = std::expected<WhatIsTold, wal::Refusal>;
 
 bool names_another(const std::set<ServerId>& named, ServerId self) {
     return std::ranges::any_of(named, [self](ServerId id) { return id != self; });
@@ -73,7 +73,7 @@ bool names_another(const std::set<ServerId>& named, ServerId self) {
 class Listener {
  public:
     void hear(LogIndex index, const ClusterMembers& members) {
-        if (!told_) told_ = ToldMembers{members, members, {}, false};
+        if (!told_) told_ = ToldMembers{members, members, {}};
         if (index < newest_index_) return;
         newest_index_ = index;
         told_->newest = members;
@@ -84,13 +84,12 @@ class Listener {
         for (const Member& member : members.members) named_.insert(member.id);
     }
     [[nodiscard]] bool has_heard() const { return told_.has_value(); }
-    [[nodiscard]] std::optional<ToldMembers> told(bool is_vote_lost) {
+    [[nodiscard]] std::optional<ToldMembers> told() {
         if (!told_) return std::nullopt;
         note(told_->first);
         note(told_->newest);
         told_->first.lineage = lineage_;
         told_->named = named_;
-        told_->is_vote_lost = is_vote_lost;
         return told_;
     }
 
@@ -109,16 +108,11 @@ Told told_by(wal::DiskReader& disk, const NodeConfig& config) {
         }
         return is_known_payload(kind, payload);
     });
-    if (!seen) return std::nullopt;  // it holds nothing
+    if (!seen) return WhatIsTold{};  // it holds nothing
     const wal::Identity self{config.cluster_id, config.self.name};
-    if (const auto& identity = seen->copies.identity; identity && *identity != self) {
-        return std::unexpected(wal::Refusal{
-            wal::RefusalCode::WrongIdentity,
-            fmt::format(
-                "this data directory belongs to {}, not to {}: name the right directory, or the right "
-                "node and cluster",
-                wal::name_of(*identity), wal::name_of(self))});
-    }
+    if (const auto& identity = seen->copies.identity; identity && *identity != self)
+        return std::unexpected(
+            wal::Refusal{wal::RefusalCode::WrongIdentity, wal::belongs_to_another(*identity, self)});
     for (const wal::SnapshotMeta& snapshot : seen->snapshots) {
         SnapshotLoader loader(disk, snapshot);
         if (!loader.load_chunk()) continue;
@@ -137,63 +131,66 @@ Told told_by(wal::DiskReader& disk, const NodeConfig& config) {
     if (!listener.has_heard() && unread != seen->findings.end())
         return std::unexpected(
             wal::Refusal{wal::RefusalCode::IoFailed, fmt::format("{}: {}", unread->file, unread->what)});
-    return listener.told(!seen->copies.vote());
+    return WhatIsTold{listener.told(), !seen->copies.vote()};
 }
 
 }  // namespace
 
-Told told_members(wal::DiskReader& disk, const NodeConfig& config) {
+Told what_is_told(wal::DiskReader& disk, const NodeConfig& config) {
     BeforeSetAside now(disk, Preferred::WhatIsThere);
-    if (auto told = told_by(now, config); !told || *told) return told;
+    auto told = told_by(now, config);
+    if (!told || told->members) return told;
     BeforeSetAside before(disk, Preferred::WhatWasSetAside);
-    auto told = told_by(before, config);
-    // Where it is, that was no hindrance when it was set aside.
-    if (told) {
-        if (std::optional<ToldMembers>& members = *told; members) members->is_vote_lost = false;
-    }
-    return told;
+    auto told_before = told_by(before, config);
+    if (told_before) told_before->is_vote_lost = told->is_vote_lost;
+    return told_before;
 }
 
-std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config,
-                                                  const std::optional<ToldMembers>& told) {
+std::string restored_advice(const ClusterMembers& first, ServerId self) {
+    if (first.find(self) != nullptr && first.members.size() > 1)
+        return "its cluster began with a backup: keep this directory as it is, and start the node on an "
+               "empty one with --restore, the same backup, --recover-from-peers, and --peers, the members "
+               "that the cluster began with. See docs/operations.md, Backup and restore";
+    return "its cluster began with a backup, without this node or with it alone, so that it can not begin "
+           "with that again: keep this directory as it is, remove the node from the cluster, and let another "
+           "one join under another name; if it is the only one, see docs/operations.md, A node that is alone";
+}
+
+std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config, const WhatIsTold& told) {
     const auto refuse = [](wal::RefusalCode code, std::string why) {
         return wal::Refusal{code, "--recover-from-peers: " + std::move(why)};
     };
-    if (!told) {
-        const bool is_alone = std::ranges::all_of(
-            config.members.members, [&](const Member& member) { return member.id == config.self.id; });
-        if (!is_alone) return std::nullopt;
-        return refuse(
-            wal::RefusalCode::Configuration,
-            "nothing here tells which members this node's cluster has: name those that it began with "
-            "by --peers; a node that is alone has nobody to recover from");
+    const ServerId self = config.self.id;
+    if (const auto& members = told.members) {
+        const ClusterMembers& first = members->first;
+        if (first.origin != 0) return wal::Refusal{wal::RefusalCode::Damage, restored_advice(first, self)};
+        if (auto why = other_first_members(config.members, first, members->newest))
+            return wal::Refusal{wal::RefusalCode::WrongIdentity, std::move(*why)};
+        if (members->newest.has_removed(self))
+            return refuse(wal::RefusalCode::Configuration,
+                          "this node was removed from its cluster, and has nothing to recover");
+        if (!names_another(members->named, self))
+            return refuse(
+                wal::RefusalCode::Damage,
+                "no other member of this node's cluster is named here: one that is alone has nobody to "
+                "recover from. Keep this directory as it is; see docs/operations.md, A node that is alone");
     }
-    if (told->first.origin != 0 && told->first.find(config.self.id) == nullptr)
-        return refuse(
-            wal::RefusalCode::Damage,
-            "this node joined a cluster that began with a backup: keep this directory as it is, remove "
-            "the node from the cluster, and let another one join under another name");
-    if (told->first.origin != 0) return wal::Refusal{wal::RefusalCode::Damage, std::string(kRestoredAdvice)};
-    if (auto why = other_first_members(config.members, told->first, told->newest))
-        return wal::Refusal{wal::RefusalCode::WrongIdentity, std::move(*why)};
-    if (told->newest.has_removed(config.self.id))
-        return refuse(wal::RefusalCode::Configuration,
-                      "this node was removed from its cluster, and has nothing to recover");
-    if (!names_another(told->named, config.self.id))
-        return refuse(
-            wal::RefusalCode::Damage,
-            "no other member of this node's cluster is named here: one that is alone has nobody to "
-            "recover from. Keep this directory as it is; see docs/operations.md, A node that is alone");
     // Who has lost its vote keeps silent until a majority of those has told their terms: node_recovery.cc.
-    const auto voters = told->first.membership().voters;
-    const auto others = static_cast<std::size_t>(
-        std::ranges::count_if(voters, [&](ServerId id) { return id != config.self.id; }));
-    if (told->is_vote_lost && 2 * others <= voters.size())
+    const ClusterMembers& first = told.members ? told.members->first : config.members;
+    const auto voters = first.membership().voters;
+    const auto others =
+        static_cast<std::size_t>(std::ranges::count_if(voters, [&](ServerId id) { return id != self; }));
+    if (!told.members && others == 0)
+        return refuse(wal::RefusalCode::Configuration,
+                      "nothing here tells which members this node's cluster has: name those that it began "
+                      "with by --peers; a node that is alone has nobody to recover from");
+    if (told.is_vote_lost && 2 * others <= voters.size())
         return refuse(
             wal::RefusalCode::MetaUnreadable,
             "this node has lost its vote, and the others that its cluster began with are too few to "
             "tell in which terms it may have voted: remove it from the cluster, and let another one "
-            "join under another name");
+            "join under another name; where the rest are no majority, see docs/operations.md, When the "
+            "majority is lost");
     return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include <expected>
 #include <optional>
 #include <set>
+#include <string>
 
 #include "server/members.h"
 #include "server/node.h"
@@ -17,23 +18,25 @@ struct ToldMembers {
     ClusterMembers first;  ///< with which the cluster began; `lineage` is the newest that is told
     ClusterMembers newest;
     std::set<engine::ServerId> named;  ///< in any configuration that is intact, behind damage too
-    bool is_vote_lost = false;
+};
+
+struct WhatIsTold {
+    std::optional<ToldMembers> members;
+    bool is_vote_lost = true;  ///< as it is now, not as it was when something was set aside
 };
 
 /// From the snapshots that are whole and the intact beginning of the log, and from those that an earlier
-/// start has set aside. Nothing: neither tells. A refusal: it could not be read, or is another node's.
-[[nodiscard]] std::expected<std::optional<ToldMembers>, wal::Refusal> told_members(wal::DiskReader& disk,
-                                                                                   const NodeConfig& config);
+/// start has set aside. No members: neither tells. A refusal: it could not be read, or is another node's.
+[[nodiscard]] std::expected<WhatIsTold, wal::Refusal> what_is_told(wal::DiskReader& disk,
+                                                                   const NodeConfig& config);
 
 /// Why a node must not set aside what its directory holds, to get it from the others: it would not find them,
 /// or they would refuse it. In words for a person, with what to do.
 [[nodiscard]] std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config,
-                                                                const std::optional<ToldMembers>& told);
+                                                                const WhatIsTold& told);
 
 /// What to do about a node of a cluster that was restored from a backup, of which no log tells the keys.
-inline constexpr std::string_view kRestoredAdvice =
-    "its cluster began with a backup: keep this directory as it is, and start the node on an empty one with "
-    "--restore, the same backup, --recover-from-peers, and --peers, the members that the cluster began with. "
-    "See docs/operations.md, Backup and restore";
+/// `first`: the members that the cluster began with.
+[[nodiscard]] std::string restored_advice(const ClusterMembers& first, engine::ServerId self);
 
 }  // namespace quorate::server

@@ -119,6 +119,8 @@ void World::end_process(const FaultLine& line) {
     }
     if (line.kind == FaultKind::DiskLost) {
         host.lose_disk();
+        // The one other of two can not tell in which terms this node may have voted.
+        if (plan_.first_members() == 2 && line.node < 2) return host.die();
         return lose(line.node, line.duration_us);
     }
     if (was_up) schedule_start(line.node, line.duration_us);

@@ -140,9 +140,7 @@ std::expected<bool, Refusal> Recovery::check_identity() {
         if (identity && *identity != options_.identity) {
             return std::unexpected(
                 Refusal{RefusalCode::WrongIdentity,
-                        text(file, ": this data directory belongs to ", name_of(*identity), ", not to ",
-                             name_of(options_.identity),
-                             ": name the right directory, or the right node and cluster")});
+                        text(file, ": ", belongs_to_another(*identity, options_.identity))});
         }
     }
     if (!is_readable[0] && !is_readable[1]) return false;

@@ -27,6 +27,11 @@ std::string name_of(const Identity& identity) {
     return text("node '", identity.node_id, "' of cluster '", identity.cluster_id, "'");
 }
 
+std::string belongs_to_another(const Identity& owner, const Identity& self) {
+    return text("this data directory belongs to ", name_of(owner), ", not to ", name_of(self),
+                ": name the right directory, or the right node and cluster");
+}
+
 Flaw unknown_format(std::string file, engine::EntryId behind) {
     return {RefusalCode::UnknownFormat, std::move(file), 0,
             "written in a format that this version does not know", behind};

@@ -24,6 +24,8 @@ namespace quorate::wal {
 
 /// For a person: node '…' of cluster '…'.
 [[nodiscard]] std::string name_of(const Identity& identity);
+/// Why `self` must not use a data directory that is another's.
+[[nodiscard]] std::string belongs_to_another(const Identity& owner, const Identity& self);
 [[nodiscard]] Flaw unknown_format(std::string file, engine::EntryId behind = {});
 
 /// Where the record begins.

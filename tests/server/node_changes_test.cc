@@ -181,6 +181,8 @@ TEST_F(Changes, AreRefusedWithTheirReason) {
         {"no name", {.add = {{"", "h:1"}}}, 400, "invalid_member"},
         {"no address", {.add = {{"4", "h"}}}, 400, "invalid_member"},
         {"every address", {.add = {{"4", "0.0.0.0:7"}}}, 400, "invalid_member"},
+        {"every address, shorter", {.add = {{"4", "0:7"}}}, 400, "invalid_member"},
+        {"every address, longer", {.add = {{"4", "[0::0]:7"}}}, 400, "invalid_member"},
         {"moves to every address", {.move = {{"1", "[::]:7"}}}, 400, "invalid_member"},
         {"moves to no address", {.move = {{"1", "h"}}}, 400, "invalid_member"},
     };

@@ -211,13 +211,22 @@ TEST_F(Restored, ADamagedNodeIsToldToBeginWithTheBackupAndKeepsWhatItHas) {
     auto& host = cluster_->host(1);
     host.crash();
     ASSERT_TRUE(host.disk->rot("log-0000000000000001", 5000, 1));
-    const VirtualDisk::Image before = host.disk->written();
-    host.adjust([](server::NodeConfig& config) { config.recovers_from_peers = 1; });
-    host.start();
-    ASSERT_TRUE(host.refusal);
-    EXPECT_EQ(host.refusal->code, wal::RefusalCode::Damage);
-    EXPECT_THAT(host.refusal->message, HasSubstr("--restore, the same backup, --recover-from-peers"));
-    EXPECT_EQ(host.disk->written(), before);
+    const wal::Refusal refusal = host.refusal_to_recover();
+    EXPECT_EQ(refusal.code, wal::RefusalCode::Damage);
+    EXPECT_THAT(refusal.message, HasSubstr("--restore, the same backup, --recover-from-peers"));
+}
+
+// It would be alone again.
+TEST_F(Restored, ADamagedNodeThatBeganAloneIsToldToLetAnotherJoin) {
+    make(1);
+    restore_all(backup_of(some_store()));
+    ASSERT_EQ(cluster_->await_leader(), 1);
+    auto& host = cluster_->host(1);
+    host.crash();
+    VirtualDisk::Image without_vote = host.disk->written();
+    for (const char* vote : {"vote-a", "vote-b"}) without_vote.at(vote).at(40) ^= 1;
+    host.stop_with(without_vote);
+    EXPECT_THAT(host.refusal_to_recover().message, HasSubstr("let another one join under another name"));
 }
 
 TEST_F(Restored, WhoJoinsTakesNoOtherBackupThanTheCluster) {

@@ -40,6 +40,16 @@ class NodeHost : public server::Environment {
             refusal = node.error();
         }
     }
+    /// Told to recover from the others, it starts and refuses what its disk holds, and leaves that as it is.
+    [[nodiscard]] wal::Refusal refusal_to_recover() {
+        config_.recovers_from_peers = 1;
+        const VirtualDisk::Image before = disk->written();
+        stop_with(before);
+        start();
+        EXPECT_TRUE(refusal) << "it started";
+        EXPECT_EQ(disk->written(), before);
+        return refusal.value_or(wal::Refusal{});
+    }
     [[nodiscard]] std::optional<wal::DiskCompletion> next_completion(wal::DiskLane lane) {
         if (lane == wal::DiskLane::Log) return disk->complete_next(lane);
         if (background_jobs_left == 0 || disk->waiting(lane).empty()) return std::nullopt;
