@@ -212,7 +212,11 @@ void Node::learn_floor(ServerId from, const NodeHealth& health) {
 
 void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
     if (health.term > engine::kReachMax) return;  // nobody's
-    if (lost_.what == Lost::TermAndEntries) return learn_term(from, engine::Term(health.term));
+    if (lost_.what == Lost::TermAndEntries) {
+        // Who recovers its entries knows its term, and may not know any more who else can vote; it will.
+        if (health.state == NodeState::Recovering && health.term != 0) return;
+        return learn_term(from, engine::Term(health.term));
+    }
     learn_floor(from, health);
     // It leads now, and what it leads with has all that matters.
     const bool leads = health.role == engine::RoleName::Leader && from == raft_.leader() &&

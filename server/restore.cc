@@ -9,6 +9,7 @@
 #include "server/first_members.h"
 #include "server/snapshot_codec.h"
 #include "server/snapshot_keeper.h"
+#include "server/told_members.h"
 #include "wal/log.h"
 #include "wal/notice.h"
 #include "wal/snapshot_file.h"
@@ -77,6 +78,9 @@ std::expected<Restored, wal::Refusal> Restore::run() {
             "on with what is there leave the restore out; to begin a new cluster from the backup name an "
             "empty "
             "directory on each of its nodes");
+    }
+    if (config_.recovers_from_peers != 0) {
+        if (auto why = refusal_to_begin_anew(config_, {})) return std::unexpected(std::move(*why));
     }
     if (auto begun = wal::put_notice(disk_, wal::kRestoringName); !begun)
         return std::unexpected(begun.error());

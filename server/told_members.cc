@@ -1,6 +1,7 @@
 #include "server/told_members.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -66,13 +67,10 @@ class BeforeSetAside final : public wal::DiskReader {
 
 using Told = std::expected<WhatIsTold, wal::Refusal>;
 
-bool names_another(const std::set<ServerId>& named, ServerId self) {
-    return std::ranges::any_of(named, [self](ServerId id) { return id != self; });
-}
-
 class Listener {
  public:
     void hear(LogIndex index, const ClusterMembers& members) {
+        note(members);
         if (!told_) told_ = ToldMembers{members, members, {}};
         if (index < newest_index_) return;
         newest_index_ = index;
@@ -81,15 +79,16 @@ class Listener {
     // Where in the log it stands may not be known.
     void note(const ClusterMembers& members) {
         lineage_ = std::max(lineage_, members.lineage);
-        for (const Member& member : members.members) named_.insert(member.id);
+        for (const Member& member : members.members) {
+            if (members.membership().is_voter(member.id)) voters_.insert(member.id);
+        }
+        removed_.insert(members.removed.begin(), members.removed.end());
     }
     [[nodiscard]] bool has_heard() const { return told_.has_value(); }
     [[nodiscard]] std::optional<ToldMembers> told() {
         if (!told_) return std::nullopt;
-        note(told_->first);
-        note(told_->newest);
         told_->first.lineage = lineage_;
-        told_->named = named_;
+        std::ranges::set_difference(voters_, removed_, std::inserter(told_->voters, told_->voters.end()));
         return told_;
     }
 
@@ -97,7 +96,8 @@ class Listener {
     std::optional<ToldMembers> told_;
     LogIndex newest_index_;
     std::uint64_t lineage_ = 0;
-    std::set<ServerId> named_;
+    std::set<ServerId> voters_;
+    std::set<ServerId> removed_;
 };
 
 Told told_by(wal::DiskReader& disk, const NodeConfig& config) {
@@ -131,7 +131,8 @@ Told told_by(wal::DiskReader& disk, const NodeConfig& config) {
     if (!listener.has_heard() && unread != seen->findings.end())
         return std::unexpected(
             wal::Refusal{wal::RefusalCode::IoFailed, fmt::format("{}: {}", unread->file, unread->what)});
-    return WhatIsTold{listener.told(), !seen->copies.vote()};
+    const auto vote = seen->copies.vote();
+    return WhatIsTold{listener.told(), !vote || vote->lost == wal::Lost::TermAndEntries};
 }
 
 }  // namespace
@@ -147,13 +148,14 @@ Told what_is_told(wal::DiskReader& disk, const NodeConfig& config) {
 }
 
 std::string restored_advice(const ClusterMembers& first, ServerId self) {
-    if (first.find(self) != nullptr && first.members.size() > 1)
+    if (first.find(self) != nullptr && first.members.size() > 2)
         return "its cluster began with a backup: keep this directory as it is, and start the node on an "
                "empty one with --restore, the same backup, --recover-from-peers, and --peers, the members "
                "that the cluster began with. See docs/operations.md, Backup and restore";
-    return "its cluster began with a backup, without this node or with it alone, so that it can not begin "
-           "with that again: keep this directory as it is, remove the node from the cluster, and let another "
-           "one join under another name; if it is the only one, see docs/operations.md, A node that is alone";
+    return "its cluster began with a backup, without this node or with one other at most, so that it can not "
+           "begin with that again: keep this directory as it is, remove the node from the cluster, and let "
+           "another one join under another name; if the rest are no majority, see docs/operations.md, When "
+           "the majority is lost";
 }
 
 std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config, const WhatIsTold& told) {
@@ -169,10 +171,10 @@ std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config, cons
         if (members->newest.has_removed(self))
             return refuse(wal::RefusalCode::Configuration,
                           "this node was removed from its cluster, and has nothing to recover");
-        if (!names_another(members->named, self))
+        if (std::ranges::none_of(members->voters, [self](ServerId id) { return id != self; }))
             return refuse(
                 wal::RefusalCode::Damage,
-                "no other member of this node's cluster is named here: one that is alone has nobody to "
+                "no other voter of this node's cluster is named here: one that is alone has nobody to "
                 "recover from. Keep this directory as it is; see docs/operations.md, A node that is alone");
     }
     // Who has lost its vote keeps silent until a majority of those has told their terms: node_recovery.cc.

@@ -17,12 +17,13 @@ namespace quorate::server {
 struct ToldMembers {
     ClusterMembers first;  ///< with which the cluster began; `lineage` is the newest that is told
     ClusterMembers newest;
-    std::set<engine::ServerId> named;  ///< in any configuration that is intact, behind damage too
+    /// Voters of any configuration that is intact, behind damage too, that no such one has removed.
+    std::set<engine::ServerId> voters;
 };
 
 struct WhatIsTold {
     std::optional<ToldMembers> members;
-    bool is_vote_lost = true;  ///< as it is now, not as it was when something was set aside
+    bool is_vote_lost = true;  ///< or its term was; as it is now, not as it was when something was set aside
 };
 
 /// From the snapshots that are whole and the intact beginning of the log, and from those that an earlier

@@ -58,7 +58,10 @@ void World::handle_turn_end(std::size_t node) {
     if (members_change_ && host.node().members().membership() != host.node().raft().membership())
         return referee_.violate("Membership",
                                 fmt::format("node {} and its engine know other members", node + 1));
-    host.is_lost = host.is_lost && host.node().is_recovering();
+    if (host.is_lost && !host.node().is_recovering()) {
+        host.is_lost = false;
+        host.is_damaged = false;
+    }
     if (host.is_stopping && host.node().is_quiet()) {
         host.kill(dice_);
         result_.effects.add(FaultKind::Stop);
@@ -143,6 +146,7 @@ void World::start_node(std::size_t node) {
         return referee_.violate("Recovery",
                                 fmt::format("node {} refuses its directory: {}", node + 1, refusal->message));
     }
+    host.has_rotten_copy = false;
     // Also when a crash came before it was on disk that nothing is lost any more.
     host.is_lost = host.node().is_recovering() && host.node().lost() != wal::Lost::LastBatch;
     referee_.node_started(node);

@@ -45,8 +45,9 @@ void write_copies(std::string_view name, const std::string& block, std::vector<D
     }
 }
 
-void create_copies(std::string_view name, const std::string& block, std::vector<DiskOperation>& operations) {
-    for (const Copy copy : kCopies) {
+void create_copies(std::string_view name, const std::string& block, std::vector<DiskOperation>& operations,
+                   Copy first) {
+    for (const Copy copy : {first, first == Copy::A ? Copy::B : Copy::A}) {
         create_copy(name, copy, operations);
         operations.emplace_back(WriteAt{copy_name(name, copy), 0, block});
         operations.emplace_back(SyncFile{copy_name(name, copy)});

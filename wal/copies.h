@@ -41,7 +41,8 @@ inline constexpr std::uint64_t kCopyFileBytes = 4096;
 void write_copies(std::string_view name, const std::string& block, std::vector<DiskOperation>& operations,
                   Copy first = Copy::A);
 /// The same for copies that may not exist.
-void create_copies(std::string_view name, const std::string& block, std::vector<DiskOperation>& operations);
+void create_copies(std::string_view name, const std::string& block, std::vector<DiskOperation>& operations,
+                   Copy first = Copy::A);
 /// Creates one copy, empty: for write_copies() to fill.
 void create_copy(std::string_view name, Copy copy, std::vector<DiskOperation>& operations);
 

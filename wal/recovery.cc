@@ -218,17 +218,19 @@ std::expected<RecoveredLog, Refusal> Recovery::begin_anew_from_peers(const Refus
     warn(text(
         cause,
         "this node begins its log anew and takes it from the other nodes, as --recover-from-peers says"));
-    create_copies(kVoteName, encode_vote(result_.vote), operations_);
+    // First the one that is not readable: what the other holds is in force until then.
+    create_copies(kVoteName, encode_vote(result_.vote), operations_,
+                  is_vote_readable_[0] ? Copy::B : Copy::A);
     for (const FileStatus& file : files_) {
         if (!parse_segment_name(file.name) && !parse_snapshot_name(file.name)) continue;
-        const std::string kept = std::string(kDamagedPrefix) + file.name;
-        // What was damaged first stays: it is the larger part.
-        if (std::ranges::find(result_.recovered.damaged, kept) != result_.recovered.damaged.end()) {
-            operations_.emplace_back(RemoveFile{file.name});
-        } else {
-            operations_.emplace_back(RenameFile{file.name, kept});
-            result_.recovered.damaged.push_back(kept);
-        }
+        // Beside what was damaged before, if the node has not recovered from that.
+        std::string kept = file.name;
+        auto& damaged = result_.recovered.damaged;
+        do {
+            kept.insert(0, kDamagedPrefix);
+        } while (std::ranges::find(damaged, kept) != damaged.end());
+        operations_.emplace_back(RenameFile{file.name, kept});
+        damaged.push_back(std::move(kept));
     }
     operations_.emplace_back(SyncDirectory{});
     if (auto created = create(); !created) return std::unexpected(created.error());

@@ -374,12 +374,8 @@ TEST(Joined, ADirectoryWithoutALogIsRefused) {
     EXPECT_THAT(cluster.host(1).refusal->message, HasSubstr("empty the data directory"));
 }
 
-// The members that its flags do not name are in its log.
-TEST_F(Changes, ANodeThatJoinedRecoversFromPeersToo) {
-    const int four = join();
-    ASSERT_EQ(put("key"), 200);
-    cluster_.run_for(200);
-    auto& host = cluster_.host(four);
+// One that joined, told to recover; its flags name nobody else.
+void start_damaged(NodeHost& host) {
     host.crash();
     ASSERT_TRUE(host.disk->rot("log-0000000000000001", 4700, 1));
     host.adjust([](server::NodeConfig& config) {
@@ -391,6 +387,15 @@ TEST_F(Changes, ANodeThatJoinedRecoversFromPeersToo) {
     host.start();
     ASSERT_FALSE(host.refusal) << host.refusal->message;
     ASSERT_TRUE(host.node().is_recovering());
+}
+
+// The members that its flags do not name are in its log.
+TEST_F(Changes, ANodeThatJoinedRecoversFromPeersToo) {
+    const int four = join();
+    ASSERT_EQ(put("key"), 200);
+    cluster_.run_for(200);
+    auto& host = cluster_.host(four);
+    start_damaged(host);
     cluster_.run_for(3000);
     EXPECT_FALSE(host.node().is_recovering());
     EXPECT_EQ(roles(four), "1 voter, 2 voter, 3 voter, 4 voter");
@@ -412,16 +417,7 @@ TEST_F(Changes, ANodeThatJoinedRecoversFromThoseWhoJoinedSinceToo) {
     ASSERT_EQ(put("key"), 200);
     cluster_.run_for(200);
     auto& host = cluster_.host(lost);
-    host.crash();
-    ASSERT_TRUE(host.disk->rot("log-0000000000000001", 4700, 1));
-    host.adjust([](server::NodeConfig& config) {
-        config.recovers_from_peers = 1;
-        config.members = {
-            {{config.self.id, config.self.name, config.self.address, server::MemberRole::Voter}}};
-    });
-    host.start();
-    ASSERT_FALSE(host.refusal) << host.refusal->message;
-    ASSERT_TRUE(host.node().is_recovering());
+    start_damaged(host);
     cluster_.run_for(5000);
     EXPECT_FALSE(host.node().is_recovering());
     EXPECT_EQ(roles(lost), "4 voter, 5 voter, 6 voter");
@@ -564,6 +560,12 @@ TEST_F(ChangesOfOne, GrowToThreeAndShrinkAgain) {
     EXPECT_EQ(roles(leader_), "1 voter");
     EXPECT_EQ(put("after"), 200);
     EXPECT_EQ(code_of(change({.remove = {"1"}})), "last_voter");
+    // Nor has it anybody to recover from: a learner cannot lead, and the others are gone.
+    ASSERT_EQ(change(adding(cluster_.add_host(), true)).status, 200);
+    auto& host = cluster_.host(1);
+    host.crash();
+    ASSERT_TRUE(host.disk->rot("log-0000000000000001", 4700, 1));
+    EXPECT_THAT(host.refusal_to_recover().message, HasSubstr("nobody to recover from"));
 }
 
 }  // namespace

@@ -144,7 +144,9 @@ TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeftWhereverACrashCame) {
     const VirtualDisk::Image damaged = host.disk->written();
     VirtualDisk::Image voteless = damaged;
     for (const char* vote : {"vote-a", "vote-b"}) voteless.at(vote).at(40) ^= 1;
-    for (const VirtualDisk::Image& image : {damaged, voteless}) {
+    VirtualDisk::Image with_one_vote = damaged;
+    for (const char* copy : {"vote-b", "identity-b"}) with_one_vote.at(copy).at(40) ^= 1;
+    for (const VirtualDisk::Image& image : {damaged, voteless, with_one_vote}) {
         bool was_complete = false;
         for (std::uint64_t operations = 0; !was_complete; ++operations) {
             for (const bool keeps : {false, true}) {
@@ -156,6 +158,7 @@ TEST_F(NodeLost, TheMembersAreKnownFromWhatIsLeftWhereverACrashCame) {
                 host.stop_with(host.disk->after_crash(kept, kept));
                 host.start();
                 ASSERT_FALSE(host.refusal) << operations << ' ' << host.refusal->message;
+                EXPECT_EQ(host.node().lost() == wal::Lost::TermAndEntries, image == voteless) << operations;
                 cluster_.run_for(3000);
                 ASSERT_TRUE(is_whole()) << operations;
             }
@@ -252,6 +255,48 @@ TEST_F(NodeLost, ALostDirectoryIsTooWhenAllOthersWereAsked) {
     cluster_.heal();
     cluster_.run_for(3000);
     EXPECT_TRUE(is_whole());
+}
+
+// It may not know any more who else can vote.
+TEST(NodeOfFive, WhoRecoversEntriesIsNotBelievedAboutTerms) {
+    NodeCluster cluster(5);
+    const int leader = cluster.await_leader();
+    ASSERT_NE(leader, 0);
+    for (int i = 0; i < 40; ++i) ASSERT_EQ(cluster.request(leader, "PUT", "/kv/k", "v").status, 200);
+    cluster.run_for(500);
+    const int entries = leader % 5 + 1;
+    const int term = entries % 5 + 1;
+    for (const int node : {entries, term}) {
+        cluster.host(node).crash();
+        cluster.host(node).adjust(recover_from_peers);
+    }
+    ASSERT_TRUE(cluster.host(entries).disk->rot("log-0000000000000001", 5000, 1));
+    cluster.host(term).disk = std::make_unique<VirtualDisk>();
+    cluster.cut(leader, entries);
+    for (const int node : {entries, term}) cluster.host(node).start();
+    cluster.run_for(5000);
+    EXPECT_EQ(cluster.node(entries).lost(), wal::Lost::Entries);
+    EXPECT_EQ(cluster.node(term).lost(), wal::Lost::TermAndEntries);
+    cluster.heal();
+    cluster.run_for(3000);
+    EXPECT_FALSE(cluster.node(entries).is_recovering());
+    EXPECT_FALSE(cluster.node(term).is_recovering());
+}
+
+TEST_F(NodeLost, WhatIsDamagedWhileItRecoversIsKeptToo) {
+    damage_log();
+    cluster_.isolate(lost_);
+    start_lost();
+    EXPECT_EQ(damaged_files(), 1U);
+    cluster_.host(lost_).crash();
+    ASSERT_TRUE(cluster_.host(lost_).disk->rot("log-0000000000000001", 20, 1));
+    start_lost();
+    ASSERT_TRUE(cluster_.host(lost_).is_up());
+    EXPECT_EQ(damaged_files(), 2U);
+    cluster_.heal();
+    cluster_.run_for(3000);
+    EXPECT_TRUE(is_whole());
+    EXPECT_EQ(damaged_files(), 0U);
 }
 
 TEST_F(NodeLost, ThatItIsLostSurvivesACrash) {

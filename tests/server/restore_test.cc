@@ -216,17 +216,24 @@ TEST_F(Restored, ADamagedNodeIsToldToBeginWithTheBackupAndKeepsWhatItHas) {
     EXPECT_THAT(refusal.message, HasSubstr("--restore, the same backup, --recover-from-peers"));
 }
 
-// It would be alone again.
-TEST_F(Restored, ADamagedNodeThatBeganAloneIsToldToLetAnotherJoin) {
-    make(1);
-    restore_all(backup_of(some_store()));
-    ASSERT_EQ(cluster_->await_leader(), 1);
-    auto& host = cluster_->host(1);
-    host.crash();
-    VirtualDisk::Image without_vote = host.disk->written();
-    for (const char* vote : {"vote-a", "vote-b"}) without_vote.at(vote).at(40) ^= 1;
-    host.stop_with(without_vote);
-    EXPECT_THAT(host.refusal_to_recover().message, HasSubstr("let another one join under another name"));
+// With a new directory it would be alone again, or wait for what one other alone can not tell.
+TEST_F(Restored, ADamagedNodeOfOneOrTwoIsToldToLetAnotherJoin) {
+    for (const int size : {1, 2}) {
+        configs_.clear();
+        make(size);
+        restore_all(backup_of(some_store()));
+        ASSERT_NE(cluster_->await_leader(), 0);
+        auto& host = cluster_->host(1);
+        host.crash();
+        VirtualDisk::Image without_vote = host.disk->written();
+        for (const char* vote : {"vote-a", "vote-b"}) without_vote.at(vote).at(40) ^= 1;
+        host.stop_with(without_vote);
+        EXPECT_THAT(host.refusal_to_recover().message, HasSubstr("let another one join under another name"));
+        host.stop_with({});
+        configs_[0].recovers_from_peers = 1;
+        EXPECT_FALSE(restore(1, backup_of(some_store())));
+        EXPECT_TRUE(host.disk->written().empty());
+    }
 }
 
 TEST_F(Restored, WhoJoinsTakesNoOtherBackupThanTheCluster) {
@@ -286,7 +293,7 @@ TEST_F(Restored, ACrashLeavesNothingThatStartsHalfFilled) {
 
 // It was a member before, and has lost its directory.
 TEST_F(Restored, ANodeThatRecoversFromItsPeersDoesSoBehindTheBackup) {
-    make(1, [](server::NodeConfig& config) { config.recovers_from_peers = 1; });
+    make(3, [](server::NodeConfig& config) { config.recovers_from_peers = 1; });
     ASSERT_TRUE(restore(1, backup_of(some_store())));
     VirtualDisk disk(cluster_->host(1).disk->written());
     const auto opened = wal::Log::open(disk, {{"test", "1"}, 8192, 1, true});
