@@ -138,7 +138,7 @@ HttpResponse get_found(const Record& record, std::uint64_t revision) {
             {{"Content-Type", "application/octet-stream"},
              {"ETag", etag_of(record.mod_revision)},
              revision_header(revision)},
-            record.value};
+            std::string(record.value.view())};
 }
 
 HttpResponse key_not_found(std::string_view key, std::uint64_t revision) {

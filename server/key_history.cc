@@ -1,7 +1,6 @@
 #include "server/key_history.h"
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "engine/check.h"
@@ -30,7 +29,7 @@ void KeyHistory::link(Change& change) {
 
 void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional<Record> before) {
     ENGINE_CHECK(changes_.empty() || changes_.back().revision <= revision);
-    changes_.push_back({{revision, std::string(key), std::move(before)}});
+    changes_.push_back({{revision, key, std::move(before)}});
     link(changes_.back());
     bytes_ += changes_.back().bytes();
     ++added_;
@@ -47,7 +46,7 @@ void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
     count += 2 * std::exchange(added_, 0);
     for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {
         const Change& freed = changes_.front();
-        const auto chain = chains_.find(std::string_view(freed.key));
+        const auto chain = chains_.find(freed.key.view());
         if (freed.next != nullptr)
             chain->oldest = freed.next;
         else
@@ -61,7 +60,7 @@ void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
 void KeyHistory::load(std::vector<PastRecord> changes) {
     ENGINE_CHECK(changes_.empty());
     std::ranges::sort(changes, {},
-                      [](const PastRecord& change) { return std::tie(change.revision, change.key); });
+                      [](const PastRecord& change) { return std::pair(change.revision, change.key.view()); });
     for (PastRecord& change : changes) add(change.revision, change.key, std::move(change.before));
 }
 

@@ -10,10 +10,10 @@
 #include <optional>
 #include <ranges>
 #include <set>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "server/packed_text.h"
 #include "server/record.h"
 
 namespace quorate::server {
@@ -21,7 +21,7 @@ namespace quorate::server {
 /// A key's change at `revision`, by what it held until then.
 struct PastRecord {
     std::uint64_t revision = 0;
-    std::string key;
+    PackedText key;
     std::optional<Record> before;  ///< nothing: it was absent
 
     /// What it held; null: it was absent.
@@ -98,7 +98,7 @@ class KeyHistory {
      public:
         [[nodiscard]] bool at_end() const { return chain_ == end_; }
         [[nodiscard]] const PastRecord& change() const { return *change_; }
-        [[nodiscard]] const std::string& key() const { return change().key; }
+        [[nodiscard]] std::string_view key() const { return change().key; }
         void next() {
             change_ = change_->next;
             if (change_ == nullptr) enter(std::next(chain_));

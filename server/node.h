@@ -75,7 +75,7 @@ struct NodeConfig {
 
     std::uint32_t operations_max = 16384;  ///< client operations at one time; beyond it 503
     std::uint64_t cache_bytes_max =
-        64U << 20;  ///< newest log entries in memory, beside those not yet written or applied
+        16U << 20;  ///< newest log entries in memory, beside those not yet written or applied
     std::uint64_t apply_bytes_max =
         1U << 20;  ///< applied in one turn, so that a long replay does not delay heartbeats
 };

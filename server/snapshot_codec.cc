@@ -141,7 +141,7 @@ bool SnapshotDecoder::add(std::string_view chunk) {
     ByteReader reader(chunk);
     do {
         const Item item = reader.enumerator(Item::Change, Item::Answer);
-        std::string key(reader.text(kAnyBytes));
+        const std::string_view key = reader.text(kAnyBytes);
         if (item == Item::Answer) {
             has_answers_ = true;
             AnsweredWrite write = read_answer(reader, key);
@@ -161,9 +161,9 @@ bool SnapshotDecoder::add(std::string_view chunk) {
         last_key_ = key;
         last_revision_ = revision;
         if (item == Item::Change) {
-            changes_.push_back({revision, std::move(key), std::move(record)});
+            changes_.push_back({revision, key, std::move(record)});
         } else {
-            store_.load(std::move(key), std::move(*record));
+            store_.load(key, std::move(*record));
         }
     } while (!reader.finished());
     return true;

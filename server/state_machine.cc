@@ -77,7 +77,9 @@ ApplyResult StateMachine::write(const Command& command) {
 // The history wants the first change of a key at this revision alone. An absent key can have had it only when
 // the command has deleted something before (`has_deleted`): the others are spared the search.
 void StateMachine::put(const Operation& operation, std::uint64_t revision, bool has_deleted) {
-    const auto [entry, is_new] = records_.try_emplace(operation.key);
+    auto entry = records_.lower_bound(operation.key);
+    const bool is_new = entry == records_.end() || entry->first.view() != operation.key;
+    if (is_new) entry = records_.emplace_hint(entry, operation.key, Record{});
     Record& record = entry->second;
     if (is_new) {
         if (!has_deleted || !history_.has_changed_after(operation.key, revision - 1))
@@ -156,7 +158,7 @@ RangePage StateMachine::range(const RangeQuery& query) const {
         return true;
     };
     if (!in_the_past) {
-        for (auto entry = begin; entry != records_.end() && (!query.end || entry->first <= *query.end);
+        for (auto entry = begin; entry != records_.end() && (!query.end || entry->first.view() <= *query.end);
              ++entry) {
             if (!add(entry->first, entry->second)) break;
         }
@@ -168,8 +170,9 @@ RangePage StateMachine::range(const RangeQuery& query) const {
     auto change = history_.from(from_after ? *query.after : query.start.value_or(""));
     while (from_after && !change.at_end() && change.key() == *query.after) change.next();
     while (entry != records_.end() || !change.at_end()) {
-        const bool is_live = change.at_end() || (entry != records_.end() && entry->first <= change.key());
-        const std::string& key = is_live ? entry->first : change.key();
+        const bool is_live =
+            change.at_end() || (entry != records_.end() && entry->first.view() <= change.key());
+        const std::string_view key = is_live ? entry->first.view() : change.key();
         if (query.end && key > *query.end) break;
         const Record* record = is_live ? &entry->second : nullptr;
         for (bool is_decided = false; !change.at_end() && change.key() == key; change.next()) {
@@ -216,9 +219,10 @@ std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
     auto change = history_.from(after.value_or(""));
     while (after && !change.at_end() && change.key() == *after) change.next();
     while (entry != records_.end() || !change.at_end()) {
-        const bool is_live = change.at_end() || (entry != records_.end() && entry->first <= change.key());
+        const bool is_live =
+            change.at_end() || (entry != records_.end() && entry->first.view() <= change.key());
         KeyState state;
-        state.key = is_live ? entry->first : change.key();
+        state.key = is_live ? entry->first.view() : change.key();
         state.record = is_live ? &entry->second : nullptr;
         for (bool is_decided = false; !change.at_end() && change.key() == state.key; change.next()) {
             const PastRecord& past = change.change();
@@ -235,9 +239,9 @@ std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
     return std::nullopt;
 }
 
-void StateMachine::load(std::string key, Record record) {
+void StateMachine::load(std::string_view key, Record record) {
     bytes_ += key.size() + record.value.size();
-    records_.emplace_hint(records_.end(), std::move(key), std::move(record));
+    records_.emplace_hint(records_.end(), key, std::move(record));
 }
 
 bool StateMachine::load(AnsweredWrite write) {
@@ -255,7 +259,7 @@ void StateMachine::finish_load(std::uint64_t revision, std::uint64_t oldest_revi
 
 std::uint64_t StateMachine::digest() const {
     engine::Digest digest;
-    const auto add = [&digest](const std::string& key, const Record& record) {
+    const auto add = [&digest](std::string_view key, const Record& record) {
         digest.add(hash64(key)).add(hash64(record.value));
         digest.add(record.create_revision).add(record.mod_revision).add(record.version);
     };

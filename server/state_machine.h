@@ -14,6 +14,7 @@
 #include "server/apply_result.h"
 #include "server/command.h"
 #include "server/key_history.h"
+#include "server/packed_text.h"
 #include "server/record.h"
 
 namespace quorate::server {
@@ -99,7 +100,7 @@ class StateMachine {
     [[nodiscard]] bool discard_some();
 
     /// The other way: what a new store begins with, key after key in their order, and then how far it is.
-    void load(std::string key, Record record);
+    void load(std::string_view key, Record record);
     /// False: there is one with its key. Answers come in the order of their numbers.
     [[nodiscard]] bool load(AnsweredWrite write);
     void begin_load(std::uint64_t answers_forgotten) { answers_.begin_behind(answers_forgotten); }
@@ -134,7 +135,7 @@ class StateMachine {
     // keys. The machine was
     // busy: runs differed by more than a factor of two, and in one of them overwriting was faster in the
     // B-tree.
-    std::map<std::string, Record, std::less<>> records_;
+    std::map<PackedText, Record, ByBytes> records_;
     KeyHistory history_;
     AnsweredWrites answers_;
     std::uint64_t revision_ = 0;

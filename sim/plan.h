@@ -153,7 +153,7 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(inflight_bytes_max, 16777216, 1, kBoundless)                                                         \
     X(uncommitted_bytes_max, 67108864, 1, kBoundless)                                                      \
     X(operations_max, 16384, 1, kBoundless)                                                                \
-    X(cache_bytes_max, 67108864, 0, kBoundless)                                                            \
+    X(cache_bytes_max, 16777216, 0, kBoundless)                                                            \
     X(apply_bytes_max, 4194304, 1, kBoundless)                                                             \
     X(history_changes_max, 10000, 0, kBoundless)                                                           \
     X(history_bytes_max, 67108864, 0, kBoundless)                                                          \

@@ -25,14 +25,14 @@ std::optional<Pairs> pairs_of(std::string backup) {
         const auto pair = reader.next();
         if (!pair) return std::nullopt;
         if (!*pair) return pairs;
-        pairs[(*pair)->key] = {(*pair)->record.value, (*pair)->record.mod_revision};
+        pairs[(*pair)->key] = {std::string((*pair)->record.value.view()), (*pair)->record.mod_revision};
     }
 }
 
 Pairs pairs_of(const server::StateMachine& store) {
     Pairs pairs;
     for (const server::RangeEntry& entry : store.range({{}, {}, {}, 1'000'000, UINT64_MAX, {}}).entries)
-        pairs[std::string(entry.key)] = {entry.record->value, entry.record->mod_revision};
+        pairs[std::string(entry.key)] = {std::string(entry.record->value.view()), entry.record->mod_revision};
     return pairs;
 }
 

@@ -218,7 +218,7 @@ std::string told(const StateMachine& store, const Pin& pin) {
     std::optional<std::string> after;
     while (const auto state = store.state_behind(pin, after)) {
         after = std::string(state->key);
-        lines += *after + "=" + (state->record != nullptr ? state->record->value : "none");
+        lines += *after + "=" + std::string(state->record != nullptr ? state->record->value.view() : "none");
         lines += " changes=" + std::to_string(state->changes.size()) + "\n";
     }
     return lines;
