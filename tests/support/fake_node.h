@@ -13,6 +13,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,7 +35,8 @@ class FakeNode {
     explicit FakeNode(Answer answer, After after = After::Close)
         : answer_(std::move(answer)),
           after_(after),
-          listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+          listener_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)),
+          stop_(::eventfd(0, EFD_CLOEXEC)) {
         sockaddr_in where{};
         where.sin_family = AF_INET;
         where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -49,8 +51,9 @@ class FakeNode {
     FakeNode(const FakeNode&) = delete;
     FakeNode& operator=(const FakeNode&) = delete;
     ~FakeNode() {
-        is_stopping_ = true;
+        ::eventfd_write(stop_, 1);
         thread_.join();
+        ::close(stop_);
         ::close(listener_);
     }
 
@@ -59,12 +62,11 @@ class FakeNode {
     [[nodiscard]] int requests() const { return requests_; }
 
  private:
+    // False: it stops. None: for that alone.
+    static constexpr int kNone = -1;
     [[nodiscard]] bool wait_for(int descriptor) const {
-        while (!is_stopping_) {
-            pollfd waiting{descriptor, POLLIN, 0};
-            if (::poll(&waiting, 1, 10) == 1) return true;
-        }
-        return false;
+        pollfd waiting[] = {{descriptor, POLLIN, 0}, {stop_, POLLIN, 0}};
+        return ::poll(waiting, 2, -1) > 0 && waiting[1].revents == 0;
     }
     // The requests of these tests are small: one piece each.
     std::string take_request(int connection) {
@@ -80,7 +82,7 @@ class FakeNode {
             const std::string answer = answer_(take_request(connection));
             (void)::send(connection, answer.data(), answer.size(), MSG_NOSIGNAL);
             if (after_ == After::CloseNext) (void)take_request(connection);
-            while (after_ == After::Hang && !is_stopping_) ::usleep(1000);
+            if (after_ == After::Hang) (void)wait_for(kNone);
             ::close(connection);
         }
     }
@@ -88,8 +90,8 @@ class FakeNode {
     Answer answer_;
     After after_;
     int listener_;
+    int stop_;
     std::uint16_t port_ = 0;
-    std::atomic<bool> is_stopping_ = false;
     std::atomic<int> requests_ = 0;
     std::thread thread_;
 };
