@@ -140,20 +140,20 @@ void HttpConnection::received(std::string_view bytes) {
     phase_bytes_ += bytes.size();
     if (is_peer_) return server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), bytes);
     if (is_finishing_) return;
-    if (input_.empty() && guard_.is_between_messages() && !is_in_reserve_)
+    if (unread().empty() && guard_.is_between_messages() && !is_in_reserve_)
         phase_began_ms_ = server_.running_ms();
+    input_.erase(0, std::exchange(input_begin_, 0));
     input_.append(bytes);
     process();
 }
 
 // Everything that is whole so far, until the client has enough requests waiting.
 void HttpConnection::process() {
-    std::size_t taken = 0;
-    while (taken < input_.size() && !is_finishing_ && !is_closed_ && !is_peer_ && has_room()) {
-        const auto progress = guard_.feed(std::string_view(input_).substr(taken));
-        const std::string_view accepted = std::string_view(input_).substr(taken, progress.accepted);
-        taken += progress.accepted;
+    while (!unread().empty() && !is_finishing_ && !is_closed_ && !is_peer_ && has_room()) {
+        const auto progress = guard_.feed(unread());
+        const std::string_view accepted = unread().substr(0, progress.accepted);
         if (!accepted.empty() && !parse(accepted, progress.message_ended)) break;
+        input_begin_ += progress.accepted;
         if (progress.head_ended && is_client_in_reserve() && !is_finishing_) {
             refuse_one_too_many();
             break;
@@ -167,15 +167,17 @@ void HttpConnection::process() {
             touch();
         }
         if (progress.fault) {
-            input_.erase(0, std::exchange(taken, 0));
             refuse(*progress.fault);
             break;
         }
         if (progress.accepted == 0) break;
     }
-    input_.erase(0, taken);
-    if (is_peer_ && !input_.empty())
-        server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), std::exchange(input_, {}));
+    if (is_peer_ && !unread().empty())
+        server_.handler_.on_peer_bytes((std::uint64_t{number_} << 32), unread());
+    if (is_peer_ || unread().empty()) {
+        input_.clear();
+        input_begin_ = 0;
+    }
     adjust_reading();
 }
 
@@ -260,6 +262,7 @@ void HttpConnection::dispatch(bool wants_upgrade) {
     slot.is_http_1_0 = is_http_1_0_;
     if (slot.is_safe) std::string().swap(slot.request.body);  // it means nothing, and would be kept
     if (!keeps_alive_) is_finishing_ = true;
+    account();
     ask();
 }
 
@@ -321,8 +324,8 @@ void HttpConnection::refuse(const HttpFault& fault) {
     Slot& slot = slots_.emplace_back();
     slot.exchange = next_exchange();
     // What the parser has not been given begins the request that is at fault.
-    slot.is_head =
-        guard_.is_in_request_line() ? input_.starts_with("HEAD ") : llhttp_get_method(&parser_) == HTTP_HEAD;
+    slot.is_head = guard_.is_in_request_line() ? unread().starts_with("HEAD ")
+                                               : llhttp_get_method(&parser_) == HTTP_HEAD;
     answer(slot,
            fault.status == 503
                ? server::retryable_problem(fault.status, fault.code, fault.detail, kRetryAfterS)
@@ -331,7 +334,7 @@ void HttpConnection::refuse(const HttpFault& fault) {
 }
 
 void HttpConnection::stop() {
-    const bool is_whole = guard_.is_between_messages() && (input_.empty() || !has_room());
+    const bool is_whole = guard_.is_between_messages() && (unread().empty() || !has_room());
     if (!is_finishing_ && !is_closed_ && !is_whole)
         return refuse(
             {503, "shutting_down", "this server is about to stop; nothing happened. Ask another one"});
@@ -367,7 +370,7 @@ bool HttpConnection::flush() {
         end();
         return is_closed_;
     }
-    const bool has_more = first_waiting() != nullptr || (!input_.empty() && has_room());
+    const bool has_more = first_waiting() != nullptr || (!unread().empty() && has_room());
     if (first_waiting() != nullptr) ask();
     process();
     if (has_more) server_.loop_.request_turn();  // what was asked here found this turn's end already begun
@@ -398,6 +401,7 @@ void HttpConnection::end() {
     if (std::exchange(is_lingering_, true)) return;
     phase_began_ms_ = server_.running_ms();
     input_.clear();
+    input_begin_ = 0;
     uv_os_fd_t fd = -1;
     if (uv_fileno(tcp_.as<uv_handle_t>(), &fd) != 0 || ::shutdown(fd, SHUT_WR) != 0) return close();
     start_reading();
@@ -462,7 +466,7 @@ void HttpConnection::check_deadlines(std::uint64_t now_ms) {
         if (!is_finishing_ && now_ms - phase_began_ms_ > limits.head_ms_max) refuse_one_too_many();
         return;
     }
-    const bool is_idle = guard_.is_between_messages() && input_.empty();
+    const bool is_idle = guard_.is_between_messages() && unread().empty();
     if (is_idle) {
         if (now_ms - phase_began_ms_ > limits.idle_ms_max) close();
     } else if (guard_.is_in_head()) {

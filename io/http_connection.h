@@ -96,6 +96,7 @@ class HttpConnection {
     void dispatch(bool wants_upgrade);
     void upgrade();
     void refuse_one_too_many();
+    [[nodiscard]] std::string_view unread() const { return std::string_view(input_).substr(input_begin_); }
     [[nodiscard]] bool has_room() const;
     void ask();
     void hand_over(Slot& slot);
@@ -126,6 +127,7 @@ class HttpConnection {
     llhttp_t parser_{};
     llhttp_settings_t settings_{};
     std::string input_;
+    std::size_t input_begin_ = 0;  ///< what is before has been taken
     server::HttpRequest request_;
     bool last_was_value_ = false;
     bool are_headers_complete_ = false;
@@ -139,6 +141,7 @@ class HttpConnection {
     OutputQueue output_;
     std::size_t writing_bytes_ = 0;       ///< with libuv, not yet with the system
     std::size_t accounted_bytes_ = 0;     ///< of ours in the server's sum
+    std::size_t accounted_requests_ = 0;  ///< the same
     std::uint64_t starved_since_ms_ = 0;  ///< the first waiting answer needs others' room; 0: it does not
     std::uint64_t phase_began_ms_ = 0;    ///< of waiting for a request, of its head, of its body
     std::uint64_t phase_bytes_ = 0;       ///< received since they were last counted

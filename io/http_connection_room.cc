@@ -8,6 +8,13 @@
 
 namespace quorate::io {
 
+namespace {
+
+/// So many requests a connection may have in any case: the next one is there when one is answered.
+constexpr std::size_t kOwnRequests = 2;
+
+}  // namespace
+
 // Requests may be with the handler together as long as nobody can tell: safe ones, and writes, whose order
 // the log keeps. A read behind a write of the same client must see it, and one in front must not: RFC
 // 9112, 9.3.2.
@@ -99,12 +106,17 @@ bool HttpConnection::wants_answer(server::HttpExchange exchange, std::size_t byt
 }
 
 bool HttpConnection::has_room() const {
-    return slots_.size() < server_.limits_.pipelined_max && first_waiting() == nullptr &&
-           answer_bytes_ + outgoing_bytes() < server_.limits_.output_bytes_max;
+    const HttpLimits& limits = server_.limits_;
+    const std::size_t most =
+        server_.requests_ < limits.requests_total_max ? limits.pipelined_max : kOwnRequests;
+    return slots_.size() < most && first_waiting() == nullptr &&
+           answer_bytes_ + outgoing_bytes() < limits.output_bytes_max;
 }
 
-// What the server's bound counts.
+// What the server's bounds count.
 void HttpConnection::account() {
+    server_.requests_ += slots_.size();
+    server_.requests_ -= std::exchange(accounted_requests_, slots_.size());
     const std::size_t bytes = is_closed_ ? 0 : outgoing_bytes() + answer_bytes_;
     server_.unwritten_bytes_ += bytes;
     server_.unwritten_bytes_ -= std::exchange(accounted_bytes_, bytes);

@@ -31,6 +31,9 @@ struct HttpLimits {
     std::size_t reserve_max = 64;  ///< further ones, of which only the head is read: for peers
     std::size_t pipelined_max =
         64;  ///< requests of one connection that are not answered yet; then it is not read
+    /// The same of all connections together; then one has two. More would not be answered sooner, and is
+    /// done in vain for clients that have lost patience.
+    std::size_t requests_total_max = 1024;
     /// Answers of one connection that it has not taken yet: beyond it nothing more is asked for it. One
     /// answer may be larger: it has its turn when all before it are gone.
     std::size_t output_bytes_max = std::size_t{1} << 20;

@@ -115,6 +115,7 @@ class HttpServer {
     std::map<std::string, std::size_t> connections_by_address_;  ///< how many, of each that has any
     std::vector<std::uint32_t> touched_;  ///< connections that may have something to write or to close
     std::deque<std::uint32_t> waiting_;   ///< connections that need others' room, each once
+    std::size_t requests_ = 0;            ///< of clients, not answered yet
     std::size_t unwritten_bytes_ = 0;     ///< answers that no client has taken yet
     std::size_t turn_bytes_ = 0;          ///< of the answers made in this turn
     std::uint32_t next_connection_ = 1;

@@ -14,6 +14,26 @@ using testing::StartsWith;
 
 class HttpLimitsTest : public HttpFixture {};
 
+// Of what one client asks, the others' share is not done.
+TEST_F(HttpLimitsTest, BeyondTheBoundOfAllAConnectionHasTwoRequests) {
+    restart({.requests_total_max = 5});
+    std::string ten;
+    for (int i = 0; i < 10; ++i) ten += "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    connect().send(ten);
+    run_until([&] { return handler_.requests.size() == 5; });
+    TestClient& other = connect();
+    other.send(ten);
+    run_until([&] { return handler_.requests.size() == 7; });
+    run_some_turns();
+    ASSERT_THAT(handler_.requests, SizeIs(7));
+    // Each that is answered makes room for the next one of its own.
+    for (std::size_t asked = 7; asked < 15; ++asked) {
+        server_->respond(handler_.requests[asked - 2].exchange, {200, {}, ""});
+        run_until([&] { return handler_.requests.size() == asked + 1; });
+        EXPECT_EQ(handler_.requests[asked].request.target, "/" + std::to_string(asked - 5));
+    }
+}
+
 TEST_F(HttpLimitsTest, PipelinedRequestsWaitUntilThereIsRoom) {
     restart({.pipelined_max = 4});
     TestClient& client = connect();
