@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 sys.dont_write_bytecode = True
-from benchmark import grpc, load, machine, openloop, overload, plot, table  # noqa: E402
+from benchmark import flame, grpc, load, machine, openloop, overload, plot, table  # noqa: E402
 
 # n1 leads at once, and takes all.
 NODE = """#!/usr/bin/env python3
@@ -128,6 +128,25 @@ class TableTest(unittest.TestCase):
         ElementTree.fromstring(plot.svg([]))
 
 
+class FlameTest(unittest.TestCase):
+    SCRIPT = (
+        "\n\tffffffff81000130 tcp_sendmsg ([kernel.kallsyms])\n\t 15840a quorate::io::A<int>::write(long) (/x/quorated)\n"
+        "\t    1a9 [unknown] (/lib/libuv.so.1.0.0)\n\tffffffffffffffff [unknown] ([unknown])\n"
+        "\n\t 15840b std::_Function_handler<void ()>::_M_invoke (/x/quorated)\n\n"
+    )
+
+    def test_stacks_begin_with_the_outermost_call(self):
+        sent = ((False, "libuv"), (False, "io::A::write"), (True, "tcp_sendmsg"))
+        ran = ((False, "std::_Function_handler::_M_invoke"),)
+        self.assertEqual(flame.stacks(2 * self.SCRIPT), {sent: 2, ran: 2})
+        self.assertEqual([flame.work_of(sent), flame.work_of(ran)], ["write to sockets", "the program itself"])
+
+    def test_what_takes_too_little_is_left_out(self):
+        seen = {((False, "much"), (True, "inner")): 999, ((False, "little"),): 1}
+        titles = [title.text for title in ElementTree.fromstring(flame.svg(seen, "t")).iter("{http://www.w3.org/2000/svg}title")]
+        self.assertEqual(titles, ["all: 100.0 %", "much: 99.9 %", "inner: 99.9 %"])
+
+
 class CommandTest(unittest.TestCase):
     def tree(self, root):
         for path, text in (
@@ -169,6 +188,7 @@ class CommandTest(unittest.TestCase):
             (["--seconds", "0"], "argument --seconds"),
             (["--connections", "1,x"], "argument --connections"),
             (["memory", "--svg", "x.svg"], "--svg draws the scenario loads"),
+            (["memory", "--flame", "x.svg"], "--flame draws the scenario profile"),
             (["--json", "/nowhere/x"], "--json /nowhere/x"),
             (["--bin", "/nowhere"], "--bin /nowhere"),
             (["--with-etcd", "--without-etcd"], "not allowed with"),

@@ -10,6 +10,7 @@ import time
 
 from . import load, table
 from .cluster import Etcd, Quorate
+from .flame import run_profile
 from .overload import run_overload
 from .restart import run_memory, run_restart
 
@@ -168,4 +169,5 @@ SCENARIOS = {
     "overload": Scenario(run_overload, lambda o, n: 15 + 7 * (o.seconds + RUN_OVERHEAD_S)),
     "restart": Scenario(run_restart, lambda o, n: 30 + o.keys * 80e-6),
     "memory": Scenario(run_memory, lambda o, n: 5 + o.seconds + o.keys * 12e-6),
+    "profile": Scenario(run_profile, lambda o, n: 15 + 3 * o.seconds),
 }
