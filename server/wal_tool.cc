@@ -43,8 +43,13 @@ std::string line_of(const wal::Finding& finding) {
                        finding.behind->term.value);
 }
 
+bool has_lost_entries(const wal::Survey& survey) {
+    const auto vote = survey.copies.vote();
+    return vote && (vote->lost == wal::Lost::Entries || vote->lost == wal::Lost::TermAndEntries);
+}
+
 WalToolExit exit_for(const wal::Survey& survey) {
-    if (survey.has(wal::FindingKind::Damage)) return WalToolExit::Damaged;
+    if (survey.has(wal::FindingKind::Damage) || has_lost_entries(survey)) return WalToolExit::Damaged;
     const bool is_seen_in_part =
         survey.has(wal::FindingKind::UnknownFormat) || survey.has(wal::FindingKind::Unreadable);
     return is_seen_in_part ? WalToolExit::Unreadable : WalToolExit::Sound;
@@ -162,6 +167,7 @@ std::string verdict(const wal::Survey& survey) {
             return findings == 0 ? fmt::format("sound: {}\n", what)
                                  : fmt::format("sound: {}; being written or torn: {}\n", what, findings);
         case WalToolExit::Damaged:
+            if (!survey.has(wal::FindingKind::Damage)) return fmt::format("entries are lost: {}\n", what);
             return fmt::format("damaged: findings: {}; intact from the beginning: {}\n", findings, what);
         case WalToolExit::Unreadable:
         case WalToolExit::Usage: break;

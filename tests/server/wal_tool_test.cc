@@ -345,6 +345,18 @@ damaged: findings: 2; intact from the beginning: entries 1-2, terms 1-2, 1 segme
 )");
 }
 
+// What is there is sound, and not what its node has acknowledged.
+TEST_F(WalTool, EntriesThatAreLostAreNotPassedOver) {
+    flip(kSegment, find("apple"));
+    VirtualDisk disk(image_);
+    ASSERT_TRUE(wal::Log::open(disk, {{"cluster", "n1"}, wal::kSegmentBytesMin, 1, true}));
+    image_ = disk.written();
+    EXPECT_EQ(verify(), WalToolExit::Damaged);
+    EXPECT_THAT(out_, HasSubstr("entries are lost: no entries"));
+    EXPECT_EQ(export_to(), WalToolExit::Damaged);
+    EXPECT_THAT(remarks_, testing::Contains(HasSubstr("lost something of its log")));
+}
+
 TEST_F(WalTool, VerifyOfATornTail) {
     image_.at(kSegment)[5000] = 'x';
     EXPECT_EQ(verify(), WalToolExit::Sound);
