@@ -39,6 +39,19 @@ function(quorate_test name)
     PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL ${ARG_RUN_SERIAL} LABELS "${ARG_LABELS}")
 endfunction()
 
+# quorate_bench(NAME SOURCES ... USES ...): a program of benchmarks, run by hand: it measures, and tests nothing. Optimised whatever the
+# folder around it is, and not built under sanitizers, which would measure themselves.
+find_package(benchmark QUIET)
+function(quorate_bench name)
+  if(NOT benchmark_FOUND OR QUORATE_SANITIZE)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;USES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_compile_options(${name} PRIVATE -O2)
+  target_link_libraries(${name} PRIVATE ${ARG_USES} benchmark::benchmark_main quorate_warnings)
+endfunction()
+
 add_library(quorate_warnings INTERFACE)
 target_compile_options(quorate_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast
