@@ -252,7 +252,8 @@ PersistTicket Raft::persist(std::optional<HardState> hard_state, LogIndex trunca
                             LogIndex last, Output& output) {
     last_ticket_ = last_ticket_.next();
     persisting_.push_back({last_ticket_, log_.last_index()});
-    output.actions.emplace_back(PersistLog{last_ticket_, hard_state, truncate_from, first, last});
+    output.actions.emplace_back(std::in_place_type<PersistLog>, last_ticket_, hard_state, truncate_from,
+                                first, last);
     return last_ticket_;
 }
 
@@ -297,7 +298,7 @@ void Raft::truncate_log(LogIndex from, Output& output) {
 
 void Raft::send(ServerId to, const Message& message, Output& output) {
     ENGINE_CHECK(to != config_.self && to != kNobody);
-    output.actions.emplace_back(SendMessage{to, message});
+    output.actions.emplace_back(std::in_place_type<SendMessage>, to, message);
 }
 
 void Raft::send_when_durable(ServerId to, const Message& message, Output& output) {
