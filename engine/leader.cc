@@ -50,7 +50,8 @@ void Raft::append_proposed(EntryKind kind, std::uint32_t bytes) {
 }
 
 void Raft::replicate_proposed(LogIndex first, Output& output) {
-    output.actions.emplace_back(AcceptProposal{first, log_.last_index(), hard_state_.current_term});
+    output.actions.emplace_back(std::in_place_type<AcceptProposal>, first, log_.last_index(),
+                                hard_state_.current_term);
     persist(std::nullopt, {}, first, log_.last_index(), output);
     replicate_to_all(output);
 }
@@ -102,7 +103,7 @@ void Raft::send_append(Progress& progress, Output& output) {
     }
     const bool is_probe = progress.state == ProgressState::Probe;
     if (last > previous || is_probe) {
-        progress.inflight.push_back({last, leading().round, bytes});
+        progress.inflight.emplace_back(last, leading().round, bytes);
         progress.inflight_bytes += bytes;
     }
     if (!is_probe) progress.next_index = last.next();

@@ -251,7 +251,7 @@ void Raft::become_follower(Term term, ServerId leader, NoteKind reason, Output& 
 PersistTicket Raft::persist(std::optional<HardState> hard_state, LogIndex truncate_from, LogIndex first,
                             LogIndex last, Output& output) {
     last_ticket_ = last_ticket_.next();
-    persisting_.push_back({last_ticket_, log_.last_index()});
+    persisting_.emplace_back(last_ticket_, log_.last_index());
     output.actions.emplace_back(std::in_place_type<PersistLog>, last_ticket_, hard_state, truncate_from,
                                 first, last);
     return last_ticket_;
@@ -296,11 +296,6 @@ void Raft::truncate_log(LogIndex from, Output& output) {
     }
 }
 
-void Raft::send(ServerId to, const Message& message, Output& output) {
-    ENGINE_CHECK(to != config_.self && to != kNobody);
-    output.actions.emplace_back(std::in_place_type<SendMessage>, to, message);
-}
-
 void Raft::send_when_durable(ServerId to, const Message& message, Output& output) {
     if (completed_ticket_ == last_ticket_) return send(to, message, output);
     // One acknowledgement for all that one write makes durable: the last says all that the earlier ones say.
@@ -313,19 +308,19 @@ void Raft::send_when_durable(ServerId to, const Message& message, Output& output
             }
         }
     }
-    held_.push_back({last_ticket_, to, message});
+    held_.emplace_back(last_ticket_, to, message);
 }
 
 void Raft::advance_commit(LogIndex to, Output& output) {
     ENGINE_CHECK(to > commit_index_ && to <= log_.last_index());
     ENGINE_MAYBE(to > durable_index_);  // committed by others' disks before our own: legal
     note(NoteKind::CommitAdvanced, kNobody, hard_state_.current_term, to, output);
-    output.actions.emplace_back(CommitEntries{commit_index_.next(), to});
+    output.actions.emplace_back(std::in_place_type<CommitEntries>, commit_index_.next(), to);
     commit_index_ = to;
 }
 
 void Raft::note(NoteKind kind, ServerId peer, Term term, LogIndex index, Output& output) {
-    output.notes.push_back({kind, peer, term, index});
+    output.notes.emplace_back(kind, peer, term, index);
 }
 
 void Raft::announce(NoteKind reason, Output& output) const {

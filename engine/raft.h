@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "engine/action.h"
+#include "engine/check.h"
 #include "engine/config.h"
 #include "engine/event.h"
 #include "engine/log_shape.h"
@@ -210,7 +212,12 @@ class Raft {
     void become_follower(Term term, ServerId leader, NoteKind reason, Output& output);
     PersistTicket persist(std::optional<HardState> hard_state, LogIndex truncate_from, LogIndex first,
                           LogIndex last, Output& output);
-    void send(ServerId to, const Message& message, Output& output);
+    // Of one kind or any: it is made in the action, not copied there.
+    template <class Sent>
+    void send(ServerId to, const Sent& message, Output& output) {
+        ENGINE_CHECK(to != config_.self && to != kNobody);
+        output.actions.emplace_back(std::in_place_type<SendMessage>, to, message);
+    }
     void send_when_durable(ServerId to, const Message& message, Output& output);
     static void note(NoteKind kind, ServerId peer, Term term, LogIndex index, Output& output);
     void announce(NoteKind reason, Output& output) const;
