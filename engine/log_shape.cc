@@ -11,6 +11,7 @@ namespace quorate::engine {
 Term LogShape::term_at(LogIndex index) const {
     ENGINE_CHECK(knows_term(index));
     if (index == base_.index) return base_.term;
+    if (index >= runs_.back().first) return runs_.back().term;  // nearly always what is asked
     const auto after = std::ranges::upper_bound(runs_, index, {}, &TermRun::first);
     return std::prev(after)->term;
 }
@@ -23,17 +24,6 @@ LogIndex LogShape::first_index_of_run(LogIndex index) const {
 LogIndex LogShape::last_index_with_term_at_most(Term term) const {
     const auto after = std::ranges::upper_bound(runs_, term, {}, &TermRun::term);
     return after == runs_.end() ? last_index() : after->first.previous();
-}
-
-std::uint32_t LogShape::bytes_at(LogIndex index) const {
-    ENGINE_CHECK(index > base_.index && index <= last_index());
-    return bytes_[index.past(base_.index) - 1];
-}
-
-void LogShape::append(const EntryShape& entry) {
-    ENGINE_CHECK(entry.term >= last_term());
-    if (runs_.empty() || runs_.back().term != entry.term) runs_.push_back({last_index().next(), entry.term});
-    bytes_.push_back(entry.bytes);
 }
 
 void LogShape::truncate_from(LogIndex index) {

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/check.h"
 #include "engine/entry.h"
 
 namespace quorate::engine {
@@ -40,10 +41,18 @@ class LogShape {
     /// Last index whose term is at most `term`; base().index when none is.
     [[nodiscard]] LogIndex last_index_with_term_at_most(Term term) const;
     /// Payload size. Requires an entry at `index`.
-    [[nodiscard]] std::uint32_t bytes_at(LogIndex index) const;
+    [[nodiscard]] std::uint32_t bytes_at(LogIndex index) const {
+        ENGINE_CHECK(index > base_.index && index <= last_index());
+        return bytes_[index.past(base_.index) - 1];
+    }
 
     /// Requires term >= last_term().
-    void append(const EntryShape& entry);
+    void append(const EntryShape& entry) {
+        ENGINE_CHECK(entry.term >= last_term());
+        if (runs_.empty() || runs_.back().term != entry.term)
+            runs_.push_back({last_index().next(), entry.term});
+        bytes_.push_back(entry.bytes);
+    }
     /// Forgets every entry from `index` on. Requires index > base().index.
     void truncate_from(LogIndex index);
     /// Forgets every entry through `index`, which becomes the base. Requires knows_term(index).
