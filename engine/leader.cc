@@ -11,8 +11,8 @@ namespace quorate::engine {
 Progress* Raft::progress_of(ServerId id) {
     auto* leader = std::get_if<Leader>(&role_);
     if (leader == nullptr) return nullptr;
-    const auto found = std::ranges::lower_bound(leader->progress, id, {}, &Progress::id);
-    return found != leader->progress.end() && found->id == id ? &*found : nullptr;
+    const auto found = std::ranges::find(leader->progress, id, &Progress::id);
+    return found != leader->progress.end() ? &*found : nullptr;
 }
 
 // Of an answer from somebody whose progress we do not follow.
