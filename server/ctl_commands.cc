@@ -125,7 +125,7 @@ std::vector<CtlCommand> member_commands() {
          "member",
          "move",
          {kMember},
-         {},
+         {kForce},
          "Give a member another address",
          "quoratectl member move n3=10.0.0.33:7070"},
         transfer_command("member", "quoratectl member transfer --to n2"),

@@ -159,7 +159,9 @@ CtlRequestOrMistake member_request(const CtlLine& line) {
         return change_request(
             {.add = {{std::move(member->name), std::move(member->address), line.has("--learner")}}});
     // Somebody may have moved it on meanwhile, and would find it moved back.
-    return change_request({.move = {{std::move(member->name), std::move(member->address)}}}, CtlEffect::Once);
+    return change_request(
+        {.move = {{std::move(member->name), std::move(member->address)}}, .is_forced = line.has("--force")},
+        CtlEffect::Once);
 }
 
 CtlRequestOrMistake transfer_request(const CtlLine& line) {

@@ -1,6 +1,7 @@
 #include "server/members.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "engine/check.h"
@@ -33,6 +34,16 @@ bool is_ipv6_character(char c) {
 std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t max) {
     const auto number = text.starts_with('0') ? std::nullopt : parse_decimal(text);
     return number && *number <= max ? number : std::nullopt;
+}
+
+bool is_ipv4(std::string_view host) {
+    int parts = 0;
+    for (const auto part : std::views::split(host, '.')) {
+        const std::string_view number(part);
+        if (number != "0" && !parse_number(number, 255)) return false;
+        ++parts;
+    }
+    return parts == 4;
 }
 
 // What the decoder and the digest rely on.
@@ -172,6 +183,17 @@ bool is_of_every_host(std::string_view address) {
     // Shorter and longer forms too: 0, [::0].
     const std::string_view host = address.substr(0, address.rfind(':'));
     return host.find_first_not_of(host.starts_with('[') ? "[0:]" : "0.") == std::string_view::npos;
+}
+
+bool can_be_reached(std::string_view address) {
+    if (!is_address(address) || is_of_every_host(address)) return false;
+    const std::string_view host = address.substr(0, address.rfind(':'));
+    if (host.starts_with('[')) return true;
+    if (host.starts_with('-') || host.starts_with('.') || host.contains("..")) return false;
+    // Resolvers take a name that ends in a number for an IPv4 address, in older and shorter forms too.
+    const std::string_view last = host.substr(host.rfind('.') + 1);
+    const bool is_number = last.starts_with("0x") || std::ranges::all_of(last, is_digit);
+    return last.empty() || !is_number || is_ipv4(host);
 }
 
 bool is_address(std::string_view text) {

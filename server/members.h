@@ -89,6 +89,9 @@ struct ClusterMembers {
 [[nodiscard]] bool is_host(std::string_view text);
 /// HOST:PORT, with IPv6 in brackets and a port from 1 to 65535 without leading zeros.
 [[nodiscard]] bool is_address(std::string_view text);
+/// A HOST:PORT at which another machine may be: not of every host, no unfinished name, and of numbers only
+/// an IPv4 address in full. is_address() also takes what was written to logs before this was asked.
+[[nodiscard]] bool can_be_reached(std::string_view address);
 /// Of a HOST:PORT, whether it is every address of a machine, at which only a listener can be.
 [[nodiscard]] bool is_of_every_host(std::string_view address);
 /// 1 to 64 of A-Z a-z 0-9 . _ -

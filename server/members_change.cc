@@ -22,8 +22,6 @@ Member* find(ClusterMembers& members, std::string_view name) {
     return found != members.members.end() ? &*found : nullptr;
 }
 
-bool can_be_reached(std::string_view address) { return is_address(address) && !is_of_every_host(address); }
-
 ChangeRefusal unknown(std::string_view name) {
     return {404, "unknown_member",
             fmt::format("'{}' is no member of this cluster; GET /cluster/members tells who is",

@@ -58,6 +58,7 @@ void Node::tick(std::uint64_t now_ms) {
 
 void Node::peer_lost(ServerId peer) {
     if (has_failed_) return;
+    lost_peers_.insert(peer);
     step(engine::PeerUnreachable{peer});
     for (const Pending& lost : operations_.take_if([&](const Pending& pending) {
              const auto* client = std::get_if<ClientCall>(&pending);

@@ -393,6 +393,7 @@ class Node {
     engine::LogIndex contacts_index_;
     std::uint64_t contacts_told_ms_ = 0;
     PeersBasis peers_basis_;
+    std::set<engine::ServerId> lost_peers_;  ///< whose connection has ended, and who was not heard since
     std::optional<MembersChangeUnderWay> members_call_;
     engine::LogIndex caught_up_index_;   ///< what a learner must have to be promoted,
     engine::LogIndex committed_before_;  ///< and will have to, a heartbeat later

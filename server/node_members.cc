@@ -139,7 +139,8 @@ MembersView Node::members_view() const {
 bool Node::is_heard(ServerId id) const {
     if (id == config_.self.id) return true;
     const auto* progress = progress_of(id);
-    return progress != nullptr && progress->ticks_since_heard < config_.raft.election_timeout_ticks_min;
+    return progress != nullptr && !lost_peers_.contains(id) &&
+           progress->ticks_since_heard < config_.raft.election_timeout_ticks_min;
 }
 
 // It has what was committed a heartbeat or two ago: promoted, it holds nothing up. And it has the entry by

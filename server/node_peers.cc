@@ -40,6 +40,7 @@ const Member* Node::member(ServerId id) const {
 
 void Node::frame_received(ServerId from, PeerFrame&& frame) {
     if (has_failed_) return;
+    lost_peers_.erase(from);
     // A removed member may still hold its link: its word counts no more, unless it leads until somebody takes
     // over. Who is in no configuration that we know may be in a newer one.
     if (has_removed(from) && from != raft_.leader() && !is_leaving(from)) return;

@@ -155,7 +155,11 @@ void Node::tell_what_is_lost() {
                 "recovering from the other nodes: this node has lost entries, and does not vote until "
                 "it has them from a leader ({})",
                 lost_.leader_last == LogIndex{}
-                    ? std::string("none is heard yet")
+                    ? std::string(others().size() > 1
+                                      ? "none is heard yet"
+                                      : "none is heard yet; the one other voter can not be elected without "
+                                        "this one: unless it leads already, go on as docs/operations.md says "
+                                        "in When the majority is lost")
                     : fmt::format("entry {} of {}", raft_.durable_index().value, lost_.leader_last.value));
             break;
     }

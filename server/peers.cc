@@ -29,9 +29,10 @@ std::expected<Member, std::string> parse_peer(std::string_view item) {
     const std::string_view name = item.substr(0, equals);
     if (item.empty())
         return refuse("it has an empty item; write NAME=HOST:PORT,NAME=HOST:PORT without commas at the ends");
-    if (!is_address(address)) {
+    if (!can_be_reached(address)) {
         return refuse(
-            "'{}' has no address of the form HOST:PORT (IPv6 as [ADDRESS]:PORT, ports from 1 to 65535)",
+            "'{}' has no address of the form HOST:PORT at which others can reach it (IPv6 as "
+            "[ADDRESS]:PORT, ports from 1 to 65535)",
             item);
     }
     if (has_name && !is_name(name)) {

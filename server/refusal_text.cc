@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "server/told_members.h"
+
 namespace quorate::server {
 
 namespace {
@@ -55,6 +57,7 @@ std::string refusal_text(const wal::Refusal& refusal, std::string_view data_dir,
                           refusal.message.starts_with(fmt::format("{}/", data_dir));
     if (!names_it) text = fmt::format("data directory {}: ", data_dir);
     text += refusal.message;
+    if (refusal.message.starts_with(kRecoverFlag)) return text;
     switch (loss_of(refusal.code)) {
         case Loss::None: return text;
         case Loss::Possible: text += "; should the disk be lost: "; break;

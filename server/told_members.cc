@@ -160,12 +160,13 @@ std::string restored_advice(const ClusterMembers& first, ServerId self) {
 
 std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config, const WhatIsTold& told) {
     const auto refuse = [](wal::RefusalCode code, std::string why) {
-        return wal::Refusal{code, "--recover-from-peers: " + std::move(why)};
+        return wal::Refusal{code, std::string(kRecoverFlag) + ": " + std::move(why)};
     };
     const ServerId self = config.self.id;
+    const auto damage = told.is_vote_lost ? wal::RefusalCode::MetaUnreadable : wal::RefusalCode::Damage;
     if (const auto& members = told.members) {
         const ClusterMembers& first = members->first;
-        if (first.origin != 0) return wal::Refusal{wal::RefusalCode::Damage, restored_advice(first, self)};
+        if (first.origin != 0) return refuse(damage, restored_advice(first, self));
         if (auto why = other_first_members(config.members, first, members->newest))
             return wal::Refusal{wal::RefusalCode::WrongIdentity, std::move(*why)};
         if (members->newest.has_removed(self))
@@ -173,7 +174,7 @@ std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config, cons
                           "this node was removed from its cluster, and has nothing to recover");
         if (std::ranges::none_of(members->voters, [self](ServerId id) { return id != self; }))
             return refuse(
-                wal::RefusalCode::Damage,
+                damage,
                 "no other voter of this node's cluster is named here: one that is alone has nobody to "
                 "recover from. Keep this directory as it is; see docs/operations.md, A node that is alone");
     }
@@ -185,7 +186,9 @@ std::optional<wal::Refusal> refusal_to_begin_anew(const NodeConfig& config, cons
     if (!told.members && others == 0)
         return refuse(wal::RefusalCode::Configuration,
                       "nothing here tells which members this node's cluster has: name those that it began "
-                      "with by --peers; a node that is alone has nobody to recover from");
+                      "with by --peers. A node that is alone has nobody to recover from, and in the place of "
+                      "one that came by --join and has lost its directory another one joins, under another "
+                      "name");
     if (told.is_vote_lost && 2 * others <= voters.size())
         return refuse(
             wal::RefusalCode::MetaUnreadable,

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "server/members.h"
 #include "server/node.h"
@@ -30,6 +31,9 @@ struct WhatIsTold {
 /// start has set aside. No members: neither tells. A refusal: it could not be read, or is another node's.
 [[nodiscard]] std::expected<WhatIsTold, wal::Refusal> what_is_told(wal::DiskReader& disk,
                                                                    const NodeConfig& config);
+
+/// How the refusals of refusal_to_begin_anew() begin; they say what to do.
+inline constexpr std::string_view kRecoverFlag = "--recover-from-peers";
 
 /// Why a node must not set aside what its directory holds, to get it from the others: it would not find them,
 /// or they would refuse it. In words for a person, with what to do.

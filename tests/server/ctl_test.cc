@@ -283,6 +283,8 @@ TEST(Ctl, ChangesOfTheMembers) {
     EXPECT_EQ(body({CtlVerb::MemberPromote, {{"NAME", "n4"}}}), "{\"promote\":[\"n4\"]}\n");
     EXPECT_EQ(body({CtlVerb::MemberMove, {{"MEMBER", "n4=h:1"}}}),
               "{\"move\":[{\"nodeId\":\"n4\",\"addr\":\"h:1\"}]}\n");
+    EXPECT_EQ(body({CtlVerb::MemberMove, {{"MEMBER", "n4=h:1"}, {"--force", "yes"}}}),
+              "{\"move\":[{\"nodeId\":\"n4\",\"addr\":\"h:1\"}],\"force\":true}\n");
     EXPECT_EQ(body({CtlVerb::MemberAdd, {{"MEMBER", "n4=h:1"}}}),
               "{\"add\":[{\"nodeId\":\"n4\",\"addr\":\"h:1\",\"role\":\"voter\"}]}\n");
     // Twice the same, but for a move: somebody else may have made another one in between.

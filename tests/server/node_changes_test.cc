@@ -183,6 +183,10 @@ TEST_F(Changes, AreRefusedWithTheirReason) {
         {"every address", {.add = {{"4", "0.0.0.0:7"}}}, 400, "invalid_member"},
         {"every address, shorter", {.add = {{"4", "0:7"}}}, 400, "invalid_member"},
         {"every address, longer", {.add = {{"4", "[0::0]:7"}}}, 400, "invalid_member"},
+        {"a number for an address", {.add = {{"4", "0x7f000001:7"}}}, 400, "invalid_member"},
+        {"an address cut short", {.add = {{"4", "127.1:7"}}}, 400, "invalid_member"},
+        {"an empty part of a name", {.add = {{"4", "a..b:7"}}}, 400, "invalid_member"},
+        {"no name of a host", {.add = {{"4", "-:7"}}}, 400, "invalid_member"},
         {"moves to every address", {.move = {{"1", "[::]:7"}}}, 400, "invalid_member"},
         {"moves to no address", {.move = {{"1", "h"}}}, 400, "invalid_member"},
     };
@@ -242,6 +246,18 @@ TEST_F(Changes, WithoutALiveMajorityOfTheNewVotersTheyNeedForce) {
     EXPECT_EQ(answer.status, 409);
     EXPECT_EQ(code_of(answer), "no_live_quorum");
     EXPECT_EQ(change({.remove = {std::to_string(down)}}).status, 200);
+}
+
+// Not only when its election timeout is over: until then the change would be taken, and nothing after it.
+TEST_F(Changes, AVoterWhoseConnectionHasEndedDoesNotCount) {
+    const int down = leader_ == 1 ? 2 : 1;
+    const int up = 6 - leader_ - down;
+    cluster_.host(down).crash();
+    cluster_.node(leader_).peer_lost(server::server_id_of(std::to_string(down)));
+    EXPECT_EQ(code_of(change({.remove = {std::to_string(up)}})), "no_live_quorum");
+    cluster_.host(down).start();
+    cluster_.run_for(500);
+    EXPECT_EQ(change({.remove = {std::to_string(up)}}).status, 200);
 }
 
 TEST_F(Changes, ALearnerThatIsNotHeardIsNotPromoted) {

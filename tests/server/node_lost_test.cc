@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "server/members_json.h"
+#include "server/refusal_text.h"
 #include "tests/support/node_cluster.h"
 #include "wal/format.h"
 #include "wal/segment_walk.h"
@@ -209,7 +210,14 @@ TEST(NodeAlone, ADamagedDirectoryIsNotSetAside) {
     auto& host = cluster.host(1);
     host.crash();
     ASSERT_TRUE(host.disk->rot("log-0000000000000001", 5000, 1));
-    EXPECT_TRUE(host.refusal_to_recover().message.contains("nobody to recover from"));
+    EXPECT_EQ(host.refusal_to_recover().code, wal::RefusalCode::Damage);
+    for (const char* vote : {"vote-a", "vote-b"}) ASSERT_TRUE(host.disk->rot(vote, 40, 1));
+    const wal::Refusal refusal = host.refusal_to_recover();
+    EXPECT_EQ(refusal.code, wal::RefusalCode::MetaUnreadable);
+    EXPECT_TRUE(refusal.message.contains("nobody to recover from"));
+    // Names of who has the data are not put behind what says that nobody has.
+    const server::ClusterMembers flags{{{engine::ServerId(2), "2", "h:2", server::MemberRole::Voter}}};
+    EXPECT_FALSE(server::refusal_text(refusal, "d", flags, {}).contains("can supply it"));
 }
 
 // Of two, the other alone cannot tell in which terms this one may have voted.
