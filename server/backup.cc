@@ -72,19 +72,15 @@ BackupEncoder::BackupEncoder(std::string_view cluster_id, const StateMachine& st
                         kVersion, cluster_id, pin.revision, keys_);
 }
 
-std::string BackupEncoder::next_part(const StateMachine& store, std::size_t bytes) {
+std::string BackupEncoder::next_part(const StateMachine& store, std::size_t bytes, std::size_t keys_max) {
     std::string part = std::exchange(head_, {});
-    bool has_more = true;
-    while (has_more && part.size() < bytes) {
-        const auto state = store.state_behind(pin_, after_);
-        has_more = state.has_value();
-        if (!has_more) break;
-        append_line(part, state->key, *state->record);
-        after_ = std::string(state->key);
-    }
+    is_complete_ = store.walk(pin_, after_, keys_max, [&part, bytes](const KeyState& state) {
+        if (part.size() >= bytes) return false;
+        append_line(part, state.key, *state.record);
+        return true;
+    });
     hash_.add(part);
-    if (has_more) return part;
-    is_complete_ = true;
+    if (!is_complete_) return part;
     part += fmt::format("{{\"complete\":true,\"keys\":{},\"xxh64\":\"{:016x}\"}}\n", keys_, hash_.value());
     return part;
 }

@@ -28,6 +28,8 @@ namespace quorate::server {
 inline constexpr std::size_t kBackupsMax = 4;
 /// A part ends as soon as it has so many, for all that are under way together: what one turn makes.
 inline constexpr std::size_t kBackupPartBytes = std::size_t{256} << 10;
+/// The keys that a part may look at.
+inline constexpr std::size_t kBackupKeysAtOnce = 4096;
 
 /// Makes a backup of a store as it was at `pin`, while it goes on changing.
 class BackupEncoder {
@@ -37,8 +39,10 @@ class BackupEncoder {
 
     [[nodiscard]] const Pin& pin() const { return pin_; }
     [[nodiscard]] bool is_complete() const { return is_complete_; }
-    /// What comes next; it ends with the first line that reaches `bytes`. Not when it is complete.
-    [[nodiscard]] std::string next_part(const StateMachine& store, std::size_t bytes);
+    /// What comes next; it ends with the first line that reaches `bytes`, or when `keys_max` keys were looked
+    /// at, also those that have come since, and may then be nothing. Not when it is complete.
+    [[nodiscard]] std::string next_part(const StateMachine& store, std::size_t bytes,
+                                        std::size_t keys_max = kBackupKeysAtOnce);
 
  private:
     Pin pin_;

@@ -38,7 +38,9 @@ void Node::go_on_with_backups() {
         }
         std::string part = encoder.next_part(store_, bytes);
         const bool is_last = encoder.is_complete();
+        // Nothing to send is not the client's end.
         const bool is_sent =
+            (part.empty() && !is_last) ||
             environment_.send_part(exchange, std::move(part), is_last ? AnswerPart::Last : AnswerPart::More);
         if (is_sent && !is_last) {
             environment_.request_turn();

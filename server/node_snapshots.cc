@@ -83,7 +83,7 @@ void Node::keep_snapshots() {
             in_use.insert(outgoing.reader.meta().last.index);
         snapshots_.keep_two(in_use);
     }
-    snapshots_.go_on(store_, raft_.durable_index());
+    if (snapshots_.go_on(store_, raft_.durable_index())) environment_.request_turn();
 }
 
 SnapshotHead Node::snapshot_head() const {

@@ -88,29 +88,34 @@ void append_snapshot_key(std::string& chunk, std::string_view key, const Record&
     write_record(writer, record);
 }
 
-std::optional<std::string> SnapshotEncoder::next_chunk(const StateMachine& store) {
-    std::string bytes;
-    ByteWriter writer(bytes);
-    while (bytes.size() < chunk_bytes_) {
-        const auto state = store.state_behind(pin_, after_);
-        if (!state) break;
-        for (; changes_done_ < state->changes.size() && bytes.size() < chunk_bytes_; ++changes_done_) {
-            const PastRecord& change = *state->changes[changes_done_];
-            writer.u8(static_cast<std::uint8_t>(Item::Change)).text(state->key).u64(change.revision);
-            writer.u8(change.before ? 1 : 0);
-            if (change.before) write_record(writer, *change.before);
-        }
-        if (changes_done_ < state->changes.size()) break;
-        if (state->record != nullptr) append_snapshot_key(bytes, state->key, *state->record);
-        after_ = std::string(state->key);
-        changes_done_ = 0;
+// False: the chunk has no room for all there is of it.
+bool SnapshotEncoder::write(const KeyState& state) {
+    ByteWriter writer(chunk_);
+    for (; changes_done_ < state.changes.size() && !is_full(); ++changes_done_) {
+        const PastRecord& change = *state.changes[changes_done_];
+        writer.u8(static_cast<std::uint8_t>(Item::Change)).text(state.key).u64(change.revision);
+        writer.u8(change.before ? 1 : 0);
+        if (change.before) write_record(writer, *change.before);
     }
-    // No key is left when the chunk still has room.
+    if (changes_done_ < state.changes.size() || (state.changes.empty() && is_full())) return false;
+    if (state.record != nullptr) append_snapshot_key(chunk_, state.key, *state.record);
+    changes_done_ = 0;
+    return true;
+}
+
+std::optional<std::string> SnapshotEncoder::next_chunk(const StateMachine& store) {
+    if (!has_all_keys_) {
+        has_all_keys_ =
+            store.walk(pin_, after_, keys_at_once_, [this](const KeyState& s) { return write(s); });
+        if (!has_all_keys_ && !is_full()) return std::nullopt;
+    }
+    ByteWriter writer(chunk_);
     const std::uint64_t answers = pin_.answers_last - pin_.answers_forgotten;
-    for (; answers_done_ < answers && bytes.size() < chunk_bytes_; ++answers_done_)
+    for (; has_all_keys_ && answers_done_ < answers && !is_full(); ++answers_done_)
         write_answer(writer, store.answers().at(pin_.answers_forgotten + answers_done_ + 1));
-    if (bytes.empty()) return std::nullopt;
-    return bytes;
+    is_complete_ = has_all_keys_ && answers_done_ == answers;
+    if (chunk_.empty()) return std::nullopt;
+    return std::exchange(chunk_, {});
 }
 
 std::optional<std::uint64_t> count_snapshot_keys(std::string_view chunk) {

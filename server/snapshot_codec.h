@@ -46,23 +46,37 @@ struct SnapshotHead {
 /// Appends what a key without a past has to a chunk behind the first.
 void append_snapshot_key(std::string& chunk, std::string_view key, const Record& record);
 
+/// What one turn of the loop can look at beside everything else: some 2 ms where none of them is in a cache.
+inline constexpr std::size_t kKeysAtOnce = 4096;
+
 /// Makes the chunks behind the first of a store that is pinned, and goes on changing meanwhile.
 class SnapshotEncoder {
  public:
-    /// A chunk ends as soon as it has so many bytes.
-    SnapshotEncoder(const Pin& pin, std::uint64_t chunk_bytes) : pin_(pin), chunk_bytes_(chunk_bytes) {}
+    /// A chunk ends as soon as it has so many bytes. At least one key is looked at at once.
+    SnapshotEncoder(const Pin& pin, std::uint64_t chunk_bytes, std::size_t keys_at_once = kKeysAtOnce)
+        : pin_(pin), chunk_bytes_(chunk_bytes), keys_at_once_(keys_at_once) {}
 
     [[nodiscard]] const Pin& pin() const { return pin_; }
 
-    /// The next chunk; nothing behind the last.
+    /// The next chunk; nothing: the keys that could be looked at at once do not fill it, and the next call
+    /// goes on, or it is complete.
     [[nodiscard]] std::optional<std::string> next_chunk(const StateMachine& store);
+    /// All chunks were given.
+    [[nodiscard]] bool is_complete() const { return is_complete_; }
 
  private:
+    [[nodiscard]] bool is_full() const { return chunk_.size() >= chunk_bytes_; }
+    [[nodiscard]] bool write(const KeyState& state);
+
     Pin pin_;
     std::uint64_t chunk_bytes_;
-    std::optional<std::string> after_;  ///< all there is of the keys up to this one is in earlier chunks,
+    std::size_t keys_at_once_;
+    std::string chunk_;                 ///< what there is of the next one
+    std::optional<std::string> after_;  ///< of the keys up to this one all was given,
     std::size_t changes_done_ = 0;      ///< and so many changes of the next;
     std::uint64_t answers_done_ = 0;    ///< so many answers
+    bool has_all_keys_ = false;
+    bool is_complete_ = false;
 };
 
 /// Of a chunk behind the first; nothing: it is none, or of a version that this program cannot read.

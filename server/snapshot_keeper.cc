@@ -100,29 +100,40 @@ void SnapshotKeeper::give_up() {
     received_.reset();
 }
 
-void SnapshotKeeper::go_on(StateMachine& store, engine::LogIndex durable) {
-    if (job_) return;
+bool SnapshotKeeper::go_on(StateMachine& store, engine::LogIndex durable) {
+    if (job_) return false;
     if (!to_remove_.empty()) {
         // One name at a time, so that a crash leaves the newer ones.
         std::string oldest = std::move(to_remove_.front());
         to_remove_.erase(to_remove_.begin());
-        return submit({wal::RemoveFile{std::move(oldest)}, wal::SyncDirectory{}});
+        submit({wal::RemoveFile{std::move(oldest)}, wal::SyncDirectory{}});
+    } else if (making_) {
+        return go_on_making(store, durable);
     }
-    if (!making_) return;
+    return false;
+}
+
+bool SnapshotKeeper::go_on_making(StateMachine& store, engine::LogIndex durable) {
+    ENGINE_CHECK(making_);
     Making& making = *making_;
-    if (!std::exchange(making.has_begun, true)) return submit(making.writer.begin());
+    if (!std::exchange(making.has_begun, true)) {
+        submit(making.writer.begin());
+        return false;
+    }
     if (!making.next_chunk && making.encoder) {
         making.next_chunk = making.encoder->next_chunk(store);
-        if (!making.next_chunk) unpin(store);
+        if (making.encoder->is_complete()) unpin(store);
     }
     if (making.next_chunk) {
-        auto operations = making.writer.add(*making.next_chunk);
+        submit(making.writer.add(*making.next_chunk));
         making.next_chunk.reset();
-        return submit(std::move(operations));
+        return false;
     }
-    if (!has_all(durable)) return;
+    if (making.encoder) return true;
+    if (!has_all(durable)) return false;
     making.is_finishing = true;
     submit(making.writer.finish());
+    return false;
 }
 
 bool SnapshotKeeper::has_all(engine::LogIndex durable) {

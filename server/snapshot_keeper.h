@@ -92,8 +92,8 @@ class SnapshotKeeper {
     void forget_received(bool is_covered);
 
     /// Starts the next job, if none is running. `durable`: through here the log is on the disk; a snapshot of
-    /// the own store is finished only when what it covers is.
-    void go_on(StateMachine& store, engine::LogIndex durable);
+    /// the own store is finished only when what it covers is. True: call it again soon.
+    [[nodiscard]] bool go_on(StateMachine& store, engine::LogIndex durable);
     /// Of a job with one of kSnapshotJobs: what has come of it, or why the process must stop.
     [[nodiscard]] std::expected<SnapshotOutcome, wal::Refusal> on_completed(
         const wal::DiskCompletion& completion, StateMachine& store);
@@ -108,6 +108,7 @@ class SnapshotKeeper {
         bool is_finishing = false;
     };
 
+    [[nodiscard]] bool go_on_making(StateMachine& store, engine::LogIndex durable);
     [[nodiscard]] bool has_all(engine::LogIndex durable);
     void unpin(StateMachine& store);
     void give_up();

@@ -212,16 +212,21 @@ bool StateMachine::discard_some() {
     return !records_.empty() || history_.forgotten_bytes() > 0 || answers_.unfreed() > 0;
 }
 
-std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
-                                                   const std::optional<std::string>& after) const {
+bool StateMachine::walk(const Pin& pin, std::optional<std::string>& after, std::size_t keys_max,
+                        absl::FunctionRef<bool(const KeyState&)> take) const {
     ENGINE_CHECK(std::ranges::find(pins_, pin) != pins_.end());
     auto entry = after ? records_.upper_bound(*after) : records_.begin();
     auto change = history_.from(after.value_or(""));
     while (after && !change.at_end() && change.key() == *after) change.next();
-    while (entry != records_.end() || !change.at_end()) {
+    KeyState state;
+    std::optional<std::string_view> done;
+    bool is_over = false;
+    for (; keys_max > 0; --keys_max) {
+        is_over = entry == records_.end() && change.at_end();
+        if (is_over) break;
         const bool is_live =
             change.at_end() || (entry != records_.end() && entry->first.view() <= change.key());
-        KeyState state;
+        state.changes.clear();
         state.key = is_live ? entry->first.view() : change.key();
         state.record = is_live ? &entry->second : nullptr;
         for (bool is_decided = false; !change.at_end() && change.key() == state.key; change.next()) {
@@ -233,10 +238,12 @@ std::optional<KeyState> StateMachine::state_behind(const Pin& pin,
                 state.record = past.record();
             }
         }
-        if (state.record != nullptr || !state.changes.empty()) return state;
+        if ((state.record != nullptr || !state.changes.empty()) && !take(state)) break;
+        done = state.key;
         if (is_live) ++entry;
     }
-    return std::nullopt;
+    if (done) after = *done;
+    return is_over;
 }
 
 void StateMachine::load(std::string_view key, Record record) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include <absl/functional/function_ref.h>
+
 #include "server/answered_writes.h"
 #include "server/apply_result.h"
 #include "server/command.h"
@@ -43,7 +45,8 @@ struct RangePage {
     std::size_t bytes = 0;            ///< of its keys and values
 };
 
-/// What the store has of one key at a revision, and of its past before that. Valid until the next apply().
+/// What the store has of one key at a revision, and of its past before that: something. Valid until the next
+/// apply().
 struct KeyState {
     std::string_view key;
     std::vector<const PastRecord*> changes;  ///< oldest first, none of them forgotten
@@ -78,8 +81,8 @@ class StateMachine {
     /// `query.revision`, if any, as in get_at().
     [[nodiscard]] RangePage range(const RangeQuery& query) const;
 
-    /// Keeps what there is of the present and the past, whatever is forgotten later, for state_behind(),
-    /// until it is unpinned. What can be read does not depend on it. Each pin stands for itself.
+    /// Keeps what there is of the present and the past, whatever is forgotten later, for walk(), until it is
+    /// unpinned. What can be read does not depend on it. Each pin stands for itself.
     [[nodiscard]] Pin pin() {
         return pins_.emplace_back(revision_, oldest_revision_, answers_.forgotten(), answers_.last());
     }
@@ -88,10 +91,11 @@ class StateMachine {
         return pins_.emplace_back(revision_, revision_, UINT64_MAX, UINT64_MAX);
     }
     void unpin(const Pin& pin);
-    /// The first key behind `after` (absent: the first of all) that had something at `pin`, which the store
-    /// keeps.
-    [[nodiscard]] std::optional<KeyState> state_behind(const Pin& pin,
-                                                       const std::optional<std::string>& after) const;
+    /// Gives to `take` what each key behind `after` (absent: each of all) has at `pin`, which the store
+    /// keeps, until it refuses one, or `keys_max` were looked at: most of them may have come since, and have
+    /// nothing. Moves `after` to the last one that is done with. True: no key is left.
+    [[nodiscard]] bool walk(const Pin& pin, std::optional<std::string>& after, std::size_t keys_max,
+                            absl::FunctionRef<bool(const KeyState&)> take) const;
 
     /// Frees the memory of a bounded part of what is forgotten and not pinned: call it often.
     void free_some();

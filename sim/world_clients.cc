@@ -165,6 +165,7 @@ bool World::send_part(std::size_t node, server::HttpExchange exchange, std::stri
                       server::AnswerPart part) {
     auto stream = streams_.find(exchange);
     ENGINE_CHECK(stream != streams_.end());
+    ENGINE_CHECK(!bytes.empty() || part != server::AnswerPart::More);
     stream->second.response.body += bytes;
     const bool is_taken = has_taker(exchange);
     if (is_taken && part == server::AnswerPart::More) return true;

@@ -86,7 +86,7 @@ RC_GTEST_PROP(Backup, HoldsTheStoreAsItWasWhenItWasPinned, ()) {
     BackupEncoder encoder("quorate", store, store.pin_present());
     std::string backup;
     while (!encoder.is_complete()) {
-        backup += encoder.next_part(store, 1 + number_up_to(200));
+        backup += encoder.next_part(store, 1 + number_up_to(200), 1 + number_up_to(5));
         change();
     }
     const auto restored = read_back(backup, 1 + number_up_to(50));

@@ -83,7 +83,9 @@ constexpr std::int64_t kKeys = 10'000;
 std::vector<std::string> chunks_of(const StateMachine& store, const Pin& pin) {
     SnapshotEncoder encoder(pin, kChunkBytes);
     std::vector<std::string> chunks;
-    while (auto chunk = encoder.next_chunk(store)) chunks.push_back(std::move(*chunk));
+    while (!encoder.is_complete()) {
+        if (auto chunk = encoder.next_chunk(store)) chunks.push_back(std::move(*chunk));
+    }
     return chunks;
 }
 

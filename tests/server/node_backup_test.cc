@@ -92,6 +92,23 @@ TEST_F(NodeBackup, ComesInPartsOfOneRevisionWhileTheNodeGoesOn) {
     EXPECT_LT(got.largest_part, server::kBackupPartBytes + 5000);
 }
 
+TEST_F(NodeBackup, GoesOnBehindManyKeysThatHaveComeSince) {
+    begin(1);
+    write(0, 3);
+    ASSERT_EQ(cluster_->request(1, "PUT", "/kv/zebra", "z").status, 200);
+    const Pairs then = pairs_of(cluster_->node(1).store());
+    cluster_->host(1).takes_parts = false;
+    const auto exchange = cluster_->send(1, "GET", "/admin/backup");
+    cluster_->settle();
+    constexpr std::size_t kNew = server::kBackupKeysAtOnce;
+    for (const std::size_t first : {std::size_t{0}, kNew, 2 * kNew})
+        ASSERT_EQ(cluster_->request(1, "POST", "/kv/batch", batch_of_new(first, kNew)).status, 200);
+    cluster_->host(1).takes_parts = true;
+    cluster_->settle();
+    EXPECT_EQ(stream(1, exchange).last, AnswerPart::Last);
+    EXPECT_EQ(pairs_of(stream(1, exchange).response.body), then);
+}
+
 TEST_F(NodeBackup, SoManyAtOneTime) {
     begin(1);
     write(0, 10);

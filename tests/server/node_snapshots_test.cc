@@ -56,6 +56,27 @@ server::HttpResponse read_stale(NodeCluster& cluster, int node, const std::strin
     return cluster.request(node, "GET", "/kv/" + key + "?consistency=stale");
 }
 
+// Turn after turn, and no tick is waited for.
+TEST(NodeSnapshots, GoOnBehindManyKeysThatHaveComeSince) {
+    NodeCluster cluster(1);
+    const int node = cluster.await_leader();
+    write_some(cluster, node, 3);
+    const auto snapshot = cluster.send(node, "POST", "/admin/snapshot");
+    constexpr std::size_t kNew = server::kKeysAtOnce;
+    for (const std::size_t first : {std::size_t{0}, kNew, 2 * kNew})
+        cluster.send(node, "POST", "/kv/batch", batch_of_new(first, kNew));
+    cluster.settle();
+    EXPECT_EQ(cluster.node(node).store().size(), 3 + 3 * kNew);
+    const auto* answer = cluster.answer(node, snapshot);
+    ASSERT_NE(answer, nullptr);
+    EXPECT_EQ(answer->status, 200);
+    cluster.host(node).crash();
+    cluster.host(node).start();
+    cluster.run_for(2000);
+    EXPECT_TRUE(has_line(cluster.host(node), "loaded the snapshot through entry 5: 3 keys"));
+    EXPECT_EQ(cluster.node(node).store().size(), 3 + 3 * kNew) << "the rest comes from the log";
+}
+
 TEST(NodeSnapshots, AreTakenByCountAndTheLogBehindTheLastButOneGoes) {
     NodeCluster cluster(1, take_often);
     ASSERT_EQ(cluster.await_leader(), 1);

@@ -212,14 +212,17 @@ RC_GTEST_PROP(StateMachine, EqualLogsGiveEqualStores, ()) {
     RC_ASSERT(one.digest() != before.digest());
 }
 
-// What state_behind() tells, as key=value lines.
-std::string told(const StateMachine& store, const Pin& pin) {
+// What walk() gives, as key=value lines, so many keys at a time.
+std::string told(const StateMachine& store, const Pin& pin, std::size_t keys_max = 1) {
     std::string lines;
     std::optional<std::string> after;
-    while (const auto state = store.state_behind(pin, after)) {
-        after = std::string(state->key);
-        lines += *after + "=" + std::string(state->record != nullptr ? state->record->value.view() : "none");
-        lines += " changes=" + std::to_string(state->changes.size()) + "\n";
+    const auto take = [&lines](const KeyState& state) {
+        lines += std::string(state.key) + "=";
+        lines += state.record != nullptr ? state.record->value.view() : "none";
+        lines += " changes=" + std::to_string(state.changes.size()) + "\n";
+        return true;
+    };
+    while (!store.walk(pin, after, keys_max, take)) {
     }
     return lines;
 }
@@ -241,7 +244,8 @@ TEST(StateMachine, EachOfSeveralPinsKeepsWhatWasThere) {
     free_all();
     EXPECT_EQ(told(store, early), "a=2 changes=2\nb=1 changes=1\n");
     EXPECT_EQ(told(store, present), "a=2 changes=0\nb=1 changes=0\n");
-    EXPECT_EQ(told(store, late), "a=3 changes=3\nb=1 changes=1\nc=3 changes=1\n");
+    for (std::size_t keys_max = 1; keys_max <= 5; ++keys_max)
+        EXPECT_EQ(told(store, late, keys_max), "a=3 changes=3\nb=1 changes=1\nc=3 changes=1\n");
     EXPECT_GT(store.history().forgotten_bytes(), 0U);
     store.unpin(early);
     free_all();
@@ -250,6 +254,26 @@ TEST(StateMachine, EachOfSeveralPinsKeepsWhatWasThere) {
     store.unpin(present);
     free_all();
     EXPECT_EQ(store.history().forgotten_bytes(), 0U);
+}
+
+TEST(StateMachine, AWalkLooksAtNoMoreKeysThanItMayAndGoesOnWithTheOneThatIsRefused) {
+    StateMachine store;
+    apply(store, {put("m", "1"), put("x", "1")});
+    const Pin pin = store.pin_present();
+    for (int i = 0; i < 5; ++i) apply(store, {put("n" + std::to_string(i), "since")});
+    std::optional<std::string> after;
+    std::string seen;
+    const auto take = [&seen](const KeyState& state) { return seen += state.key, state.key != "x"; };
+    EXPECT_FALSE(store.walk(pin, after, 4, take));
+    EXPECT_EQ(seen, "m");
+    EXPECT_EQ(after, "n2");
+    EXPECT_FALSE(store.walk(pin, after, 4, take));
+    EXPECT_EQ(seen, "mx");
+    EXPECT_EQ(after, "n4") << "x was refused";
+    EXPECT_FALSE(store.walk(pin, after, 1, [](const KeyState&) { return true; }));
+    EXPECT_EQ(after, "x");
+    EXPECT_TRUE(store.walk(pin, after, 1, take));
+    EXPECT_EQ(seen, "mx");
 }
 
 TEST(StateMachine, DigestIsTheSameForEver) {

@@ -116,6 +116,7 @@ class NodeHost : public server::Environment {
     bool send_part(server::HttpExchange exchange, std::string bytes, server::AnswerPart part) override {
         const auto found = streams.find(exchange);
         if (found == streams.end()) return false;
+        EXPECT_TRUE(!bytes.empty() || part != server::AnswerPart::More) << "of HTTP's chunks it is the end";
         found->second.response.body += bytes;
         found->second.largest_part = std::max(found->second.largest_part, bytes.size());
         found->second.last = part;
@@ -350,6 +351,13 @@ class NodeCluster {
 };
 
 /// Some other node of a cluster.
+/// The body of a batch: PUT of `count` keys that are new, from this number on.
+inline std::string batch_of_new(std::size_t first, std::size_t count) {
+    std::string lines;
+    for (std::size_t i = first; i < first + count; ++i) lines += "PUT new" + std::to_string(i) + " x\n";
+    return lines;
+}
+
 inline int other_than(int number) { return number == 1 ? 2 : 1; }
 
 inline std::string header(const server::HttpResponse& response, std::string_view name) {

@@ -63,12 +63,13 @@ class Cluster:
     name = ""
     ports_each = 1
 
-    def __init__(self, folder, flags=()):
+    def __init__(self, folder, flags=(), nodes=NODES):
         self.folder = folder / self.name
         self.folder.mkdir()
         self.flags = list(flags)
-        ports = free_ports(len(NODES) * self.ports_each)
-        self.ports, self.peer_ports = ports[: len(NODES)], ports[len(NODES) :]
+        self.nodes = nodes
+        ports = free_ports(len(nodes) * self.ports_each)
+        self.ports, self.peer_ports = ports[: len(nodes)], ports[len(nodes) :]
         self.processes = {}
 
     def __enter__(self):
@@ -78,14 +79,14 @@ class Cluster:
         self.stop()
 
     def start(self, node):
-        with open(self._log(node), "a") as log:
+        with open(self.log(node), "a") as log:
             self.processes[node] = process.start(self.command(node), log)
 
     def start_all(self):
-        for node in NODES:
+        for node in self.nodes:
             self.start(node)
         self.wait_until(lambda: self.write(self.leader()), "no write")
-        for node in NODES:
+        for node in self.nodes:
             self.wait_caught_up(node)
         return self
 
@@ -151,22 +152,23 @@ class Cluster:
             if one.poll() is not None:
                 raise Failed(f"{self.name}: n{node + 1} has ended by itself ({one.returncode}):\n{self.last_words([node])}")
 
-    def last_words(self, nodes=NODES):
-        return "\n".join("\n".join(self._log(node).read_text().splitlines()[-8:]) for node in nodes if self._log(node).exists())
+    def last_words(self, nodes=None):
+        logs = map(self.log, self.nodes if nodes is None else nodes)
+        return "\n".join("\n".join(log.read_text().splitlines()[-8:]) for log in logs if log.exists())
 
-    def _log(self, node):
+    def log(self, node):
         return self.folder / f"n{node + 1}.log"
 
 
 class Quorate(Cluster):
     name = "quorate"
 
-    def __init__(self, folder, quorated, flags=()):
-        super().__init__(folder, flags)
+    def __init__(self, folder, quorated, flags=(), nodes=NODES):
+        super().__init__(folder, flags, nodes)
         self.quorated = quorated
 
     def command(self, node):
-        peers = ",".join(f"n{each + 1}=127.0.0.1:{self.ports[each]}" for each in NODES)
+        peers = ",".join(f"n{each + 1}=127.0.0.1:{self.ports[each]}" for each in self.nodes)
         data = self.folder / f"n{node + 1}"
         return [
             self.quorated, "--node-id", f"n{node + 1}", "--port", self.ports[node], "--peers", peers, "--data-dir", data, *self.flags,
@@ -207,7 +209,7 @@ class Etcd(Cluster):
             "etcd", "--name", f"n{node + 1}", "--data-dir", self.folder / f"n{node + 1}",
             "--listen-client-urls", client, "--advertise-client-urls", client,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-            "--initial-cluster", ",".join(f"n{each + 1}=http://127.0.0.1:{self.peer_ports[each]}" for each in NODES),
+            "--initial-cluster", ",".join(f"n{each + 1}=http://127.0.0.1:{self.peer_ports[each]}" for each in self.nodes),
             "--initial-cluster-token", self.folder.parent.name,
             "--quota-backend-bytes", 8 << 30, "--logger", "zap", *self.flags,
         ]  # fmt: skip

@@ -11,12 +11,12 @@ RESTARTS, LEADER_KILLS = 3, 7
 WRITE_SECONDS_MAX = 60
 
 
-def write_keys(bench, cluster):
+def write_keys(bench, cluster, pairs_max=10_000):
     count = bench.options.keys
     bench.say(f"writing {count:,} keys of 256 B")
     began = time.monotonic()
-    cluster.put_many((b"bench/m/%08d" % number for number in range(count)), load.VALUE)
-    for node in NODES:
+    cluster.put_many((b"bench/m/%08d" % number for number in range(count)), load.VALUE, pairs_max)
+    for node in cluster.nodes:
         cluster.wait_caught_up(node)
     return time.monotonic() - began
 
@@ -63,10 +63,10 @@ def first_write(cluster, since):
 def restart_all(cluster):
     began = time.monotonic()
     cluster.stop()
-    for node in NODES:
+    for node in cluster.nodes:
         cluster.start(node)
     took = first_write(cluster, began)
-    for node in NODES:
+    for node in cluster.nodes:
         cluster.wait_caught_up(node)
     return took
 

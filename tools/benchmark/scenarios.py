@@ -9,8 +9,9 @@ import tempfile
 import time
 
 from . import load, table
-from .cluster import Etcd, Quorate
+from .cluster import NODES, Etcd, Quorate
 from .flame import run_profile
+from .lone import run_lone
 from .overload import run_overload
 from .restart import run_memory, run_restart
 
@@ -36,8 +37,8 @@ class Bench:
         self.say(f"BAD: {what}")
 
     @contextlib.contextmanager
-    def quorate(self, *flags):
-        yield from self._running(lambda folder: Quorate(folder, self.quorated, flags))
+    def quorate(self, *flags, nodes=NODES):
+        yield from self._running(lambda folder: Quorate(folder, self.quorated, flags, nodes))
 
     @contextlib.contextmanager
     def both(self):
@@ -169,5 +170,6 @@ SCENARIOS = {
     "overload": Scenario(run_overload, lambda o, n: 15 + 7 * (o.seconds + RUN_OVERHEAD_S)),
     "restart": Scenario(run_restart, lambda o, n: 30 + o.keys * 80e-6),
     "memory": Scenario(run_memory, lambda o, n: 5 + o.seconds + o.keys * 12e-6),
+    "lone": Scenario(run_lone, lambda o, n: 15 + o.keys * 30e-6 + o.mib * 0.03),
     "profile": Scenario(run_profile, lambda o, n: 15 + 3 * o.seconds),
 }
