@@ -129,6 +129,7 @@ void World::handle(Event& event) {
 }
 
 void World::stepped(std::size_t node, const engine::Output& output) {
+    if (output.actions.empty() && output.notes.empty()) return;
     engines_.clear();
     for (const auto& host : hosts_) engines_.push_back(host->is_up() ? &host->node().raft() : nullptr);
     if (const auto breach = promises_.stepped(node, output, engines_))
