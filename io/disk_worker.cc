@@ -18,10 +18,9 @@ using wal::DiskFailure;
 
 namespace {
 
-constexpr std::size_t kZeroBytes = 1U << 20;
 /// New files are synced after so many bytes, and removed ones give back so many at a time: while the disk or
 /// the file system is busy with more at once, the log's syncs wait.
-constexpr std::size_t kStepBytes = 4 * kZeroBytes;
+constexpr std::size_t kStepBytes = 1U << 20;
 
 /// Of a file that was to be made: nothing has been written, so a lack of descriptors or of memory is as good
 /// as one of room, and passes likewise.
@@ -152,13 +151,12 @@ DiskWorker::Result DiskWorker::perform(const wal::CreateZeroed& operation) {
 }
 
 DiskWorker::Result DiskWorker::write_zeros(int fd, const std::string& file, std::uint64_t size) {
-    const std::string zeros(std::min<std::uint64_t>(kZeroBytes, size), '\0');
+    const std::string zeros(std::min<std::uint64_t>(kStepBytes, size), '\0');
     for (std::uint64_t offset = 0; offset < size; offset += zeros.size()) {
         const auto piece =
             std::string_view(zeros).substr(0, std::min<std::uint64_t>(zeros.size(), size - offset));
         if (auto written = write_all(fd, file, piece, offset); !written) return written;
-        if ((offset + piece.size()) % kStepBytes == 0 && ::fdatasync(fd) != 0)
-            return failure(errno, "fdatasync", file);
+        if (::fdatasync(fd) != 0) return failure(errno, "fdatasync", file);
     }
     return ::fsync(fd) == 0 ? Result{} : failure(errno, "fsync", file);
 }

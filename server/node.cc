@@ -252,9 +252,17 @@ void Node::perform(const engine::AnnounceRole& action, Payloads&) {
 
 void Node::propose_queued() {
     if (queued_writes_.empty()) return;
+    // A leader whose own log waits for room can neither commit alone nor say that there is none: it is asked
+    // before, not after.
+    const bool leads = raft_.role() == engine::RoleName::Leader;
+    if (leads && log_->awaits_room()) return environment_.met(Situation::WritesAwaitRoom);
     std::vector<OperationId> proposers = std::exchange(queued_writes_, {});
     std::vector<wal::LogEntry> entries = std::exchange(queued_entries_, {});
     queued_bytes_ = 0;
+    if (leads && log_->out_of_space()) {
+        for (const OperationId id : proposers) decide_write(id, WriteDiskFull{});
+        return;
+    }
     if (entries.size() > 1) environment_.met(Situation::WritesBatched);
     std::vector<engine::ProposedEntry> proposals;
     proposals.reserve(entries.size());

@@ -68,6 +68,7 @@ namespace quorate::server {
     X(RefusedOverloaded)                                                  \
     X(RefusedStopping)                                                    \
     X(RefusedDiskFull)                                                    \
+    X(WritesAwaitRoom)                                                    \
     X(LeadershipOffered)  /* for want of room */                          \
     X(LeadershipDeclined) /* likewise */                                  \
     X(StopHandsOver)

@@ -127,11 +127,16 @@ std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex
     return read_entries(disk_, index_, segments_, first, last, bytes_max);
 }
 
-bool Log::out_of_space() const {
+bool Log::is_nearly_full() const {
     const std::uint64_t left = tail_.file_bytes - std::min(tail_.file_bytes, tail_.end);
-    const std::uint64_t wanted = std::min(
-        tail_.file_bytes / 2, std::max<std::uint64_t>(tail_.file_bytes / kReservedPart, kJobBytesMax));
-    return lacks_room_ && (is_blocked_ || left < wanted);
+    return left < std::min(tail_.file_bytes / 2,
+                           std::max<std::uint64_t>(tail_.file_bytes / kReservedPart, kJobBytesMax));
+}
+
+bool Log::out_of_space() const { return lacks_room_ && (is_blocked_ || is_nearly_full()); }
+
+bool Log::awaits_room() const {
+    return !lacks_room_ && spare_bytes_ < spare_bytes_wanted_ && is_nearly_full();
 }
 
 Log::LogJob Log::new_job() const {

@@ -120,6 +120,9 @@ class Log {
     /// The next segment cannot be prepared for want of room, and this one is nearly or quite full. Entries
     /// that still fit are written, the others stay queued until there is room.
     [[nodiscard]] bool out_of_space() const;
+    /// The next segment is still being prepared, and this one is nearly full: what is written now may wait
+    /// for it, and nobody knows yet whether there is room.
+    [[nodiscard]] bool awaits_room() const;
     /// Of all entries that were ever given and not cut, written or not.
     [[nodiscard]] engine::LogIndex last_index() const { return queue_last_; }
 
@@ -154,6 +157,7 @@ class Log {
 
     Log(Disk& disk, const LogOptions& options, RecoveredLog recovered);
 
+    [[nodiscard]] bool is_nearly_full() const;
     [[nodiscard]] LogJob new_job() const;
     [[nodiscard]] LogJob plan_job();
     [[nodiscard]] bool place_entries(Pending& pending, LogJob& job);

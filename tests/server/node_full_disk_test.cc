@@ -27,6 +27,60 @@ TEST(NodeFullDisk, FullDiskRefusesWritesAndServesReads) {
     EXPECT_EQ(cluster.request(1, "PUT", "/kv/b", "1").status, 200);
 }
 
+// The log is half full, and the next segment on its way: nobody knows yet whether there is room.
+class NodeWithoutNextSegment : public testing::Test {
+ protected:
+    void SetUp() override {
+        ASSERT_EQ(cluster_.await_leader(), 1);
+        term_ = cluster_.node(1).raft().current_term();
+        cluster_.host(1).background_jobs_left = 0;
+        const server::HttpResponse* answer = nullptr;
+        for (int i = 0; i < 1000; ++i) {
+            waiting_ = cluster_.send(1, "PUT", "/kv/filler", std::string(4000, 'x'));
+            cluster_.run_for(10);
+            answer = cluster_.answer(1, waiting_);
+            if (answer == nullptr) break;
+            ASSERT_EQ(answer->status, 200);
+        }
+        ASSERT_EQ(answer, nullptr) << "one write waits";
+        EXPECT_EQ(cluster_.request(1, "GET", "/kv/filler").status, 200);
+        cluster_.run_for(3000);
+    }
+    // What waits is in nobody's log, so that the leader stays.
+    void expect_the_same_leader() {
+        EXPECT_EQ(cluster_.node(1).raft().role(), engine::RoleName::Leader);
+        EXPECT_EQ(cluster_.node(1).raft().current_term(), term_);
+    }
+
+    NodeCluster cluster_{1};
+    engine::Term term_;
+    server::HttpExchange waiting_ = 0;
+};
+
+TEST_F(NodeWithoutNextSegment, WritesWaitUntilItIsThere) {
+    cluster_.host(1).background_jobs_left = SIZE_MAX;
+    cluster_.settle();
+    ASSERT_NE(cluster_.answer(1, waiting_), nullptr);
+    EXPECT_EQ(cluster_.answer(1, waiting_)->status, 200);
+    expect_the_same_leader();
+}
+
+TEST_F(NodeWithoutNextSegment, WritesAreRefusedWhenThereIsNoRoom) {
+    cluster_.host(1).disk->set_capacity(1);
+    cluster_.host(1).background_jobs_left = SIZE_MAX;
+    cluster_.settle();
+    ASSERT_NE(cluster_.answer(1, waiting_), nullptr);
+    EXPECT_EQ(cluster_.answer(1, waiting_)->status, 507);
+    cluster_.run_for(30'000);
+    EXPECT_EQ(cluster_.request(1, "PUT", "/kv/a", "1").status, 507);
+    EXPECT_EQ(cluster_.request(1, "GET", "/kv/filler").status, 200);
+    expect_the_same_leader();
+    cluster_.host(1).disk->set_capacity(UINT64_MAX);
+    cluster_.run_for(5000);
+    EXPECT_EQ(cluster_.request(1, "PUT", "/kv/a", "1").status, 200);
+    expect_the_same_leader();
+}
+
 // Writes until the leader has no room, or for so long that it cannot matter.
 void fill(NodeCluster& cluster) {
     for (int i = 0; i < 400; ++i) {
