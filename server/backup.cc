@@ -66,15 +66,16 @@ std::optional<BackupPair> pair_of(const Json& json, std::uint64_t revision) {
 
 }  // namespace
 
-BackupEncoder::BackupEncoder(std::string_view cluster_id, const StateMachine& store, const Pin& pin)
-    : pin_(pin), keys_(store.size()) {
+BackupEncoder::BackupEncoder(std::string_view cluster_id, const StateMachine& store, const Pin& pin,
+                             std::size_t keys_at_once)
+    : walk_(pin, keys_at_once), keys_(store.size()) {
     head_ = fmt::format("{{\"quorate_backup\":{},\"cluster\":\"{}\",\"revision\":{},\"keys\":{}}}\n",
                         kVersion, cluster_id, pin.revision, keys_);
 }
 
-std::string BackupEncoder::next_part(const StateMachine& store, std::size_t bytes, std::size_t keys_max) {
+std::string BackupEncoder::next_part(const StateMachine& store, std::size_t bytes) {
     std::string part = std::exchange(head_, {});
-    is_complete_ = store.walk(pin_, after_, keys_max, [&part, bytes](const KeyState& state) {
+    is_complete_ = walk_.go_on(store, [&part, bytes](const KeyState& state) {
         if (part.size() >= bytes) return false;
         append_line(part, state.key, *state.record);
         return true;

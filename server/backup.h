@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "server/hash.h"
+#include "server/pinned_walk.h"
 #include "server/record.h"
 #include "server/state_machine.h"
 
@@ -28,27 +29,24 @@ namespace quorate::server {
 inline constexpr std::size_t kBackupsMax = 4;
 /// A part ends as soon as it has so many, for all that are under way together: what one turn makes.
 inline constexpr std::size_t kBackupPartBytes = std::size_t{256} << 10;
-/// The keys that a part may look at.
-inline constexpr std::size_t kBackupKeysAtOnce = 4096;
 
 /// Makes a backup of a store as it was at `pin`, while it goes on changing.
 class BackupEncoder {
  public:
     /// `store` has just been pinned.
-    BackupEncoder(std::string_view cluster_id, const StateMachine& store, const Pin& pin);
+    BackupEncoder(std::string_view cluster_id, const StateMachine& store, const Pin& pin,
+                  std::size_t keys_at_once = kKeysAtOnce);
 
-    [[nodiscard]] const Pin& pin() const { return pin_; }
+    [[nodiscard]] const Pin& pin() const { return walk_.pin(); }
     [[nodiscard]] bool is_complete() const { return is_complete_; }
-    /// What comes next; it ends with the first line that reaches `bytes`, or when `keys_max` keys were looked
-    /// at, also those that have come since, and may then be nothing. Not when it is complete.
-    [[nodiscard]] std::string next_part(const StateMachine& store, std::size_t bytes,
-                                        std::size_t keys_max = kBackupKeysAtOnce);
+    /// What comes next; it ends with the first line that reaches `bytes`, or with the keys that may be looked
+    /// at at once, and may then be nothing. Not when it is complete.
+    [[nodiscard]] std::string next_part(const StateMachine& store, std::size_t bytes);
 
  private:
-    Pin pin_;
+    PinnedWalk walk_;
     std::uint64_t keys_ = 0;
     std::string head_;  ///< until it is given
-    std::optional<std::string> after_;
     RunningHash64 hash_;
     bool is_complete_ = false;
 };

@@ -3,7 +3,9 @@
 #include "server/node.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -25,6 +27,15 @@ namespace {
 // serve writes at once; where none can, offers help nobody.
 constexpr std::uint64_t kYieldPauseMsMin = 1000;
 constexpr std::uint64_t kYieldPauseMsMax = 60'000;
+
+template <class Value>
+std::vector<Value> take_first(std::vector<Value>& values, std::size_t count) {
+    if (count == values.size()) return std::exchange(values, {});
+    const auto end = values.begin() + static_cast<std::ptrdiff_t>(count);
+    std::vector<Value> first(std::move_iterator(values.begin()), std::move_iterator(end));
+    values.erase(values.begin(), end);
+    return first;
+}
 
 }  // namespace
 
@@ -250,16 +261,41 @@ void Node::perform(const engine::AnnounceRole& action, Payloads&) {
                                  raft_.log().last_index().value, raft_.commit_index().value));
 }
 
+// A leader whose own log waits for room cannot say any more that there is none, and alone it commits nothing:
+// the log is asked before, not after. Others may commit without it, so that it makes them wait for a moment
+// only: a disk that is full says so at once, one that is slow does not.
+bool Node::holds_writes_back() {
+    constexpr std::uint64_t kHoldMsMax = 1000;
+    if (!log_->awaits_room() || raft_.role() != engine::RoleName::Leader) {
+        room_awaited_since_ms_.reset();
+        return false;
+    }
+    if (!room_awaited_since_ms_) room_awaited_since_ms_ = now_ms_;
+    const engine::Membership& members = raft_.membership();
+    const bool is_alone = !members.is_joint() && members.voters.size() == 1;
+    if (queued_writes_.empty() || (!is_alone && now_ms_ - *room_awaited_since_ms_ >= kHoldMsMax))
+        return false;
+    environment_.met(Situation::WritesAwaitRoom);
+    return true;
+}
+
+// A part of a segment at a time, each with a ticket of its own: what waits for the next segment is not held
+// up by what needs the one after it.
 void Node::propose_queued() {
-    if (queued_writes_.empty()) return;
-    // A leader whose own log waits for room can neither commit alone nor say that there is none: it is asked
-    // before, not after.
-    const bool leads = raft_.role() == engine::RoleName::Leader;
-    if (leads && log_->awaits_room()) return environment_.met(Situation::WritesAwaitRoom);
-    std::vector<OperationId> proposers = std::exchange(queued_writes_, {});
-    std::vector<wal::LogEntry> entries = std::exchange(queued_entries_, {});
-    queued_bytes_ = 0;
-    if (leads && log_->out_of_space()) {
+    while (!holds_writes_back() && !queued_writes_.empty() && !has_failed_) propose_some();
+}
+
+void Node::propose_some() {
+    constexpr std::uint64_t kPartsOfSegment = 8;
+    std::uint64_t bytes = 0;
+    std::size_t count = 0;
+    do {
+        bytes += queued_entries_[count++].payload.size();
+    } while (count < queued_entries_.size() && bytes < config_.segment_bytes / kPartsOfSegment);
+    queued_bytes_ -= bytes;
+    std::vector<OperationId> proposers = take_first(queued_writes_, count);
+    std::vector<wal::LogEntry> entries = take_first(queued_entries_, count);
+    if (log_->out_of_space() && raft_.role() == engine::RoleName::Leader) {
         for (const OperationId id : proposers) decide_write(id, WriteDiskFull{});
         return;
     }
@@ -391,8 +427,7 @@ void Node::note_replay() {
 void Node::forget() {
     history_window_.note_time(now_ms_, store_.revision());
     answers_window_.note_time(now_ms_, store_.answers().last());
-    if (raft_.role() != engine::RoleName::Leader || is_stopping_ || log_->out_of_space() || is_overloaded())
-        return;
+    if (raft_.role() != engine::RoleName::Leader || is_stopping_ || log_->out_of_space()) return;
     const std::uint64_t past = std::min(history_window_.forget_through(store_.history()), store_.revision());
     ask_to_forget(past_asked_, past, store_.oldest_revision(), {.forget_through = past});
     const std::uint64_t answers = answers_window_.forget_through(store_.answers());
@@ -403,7 +438,7 @@ void Node::ask_to_forget(ForgetAsked& asked, std::uint64_t through, std::uint64_
                          const Command& command) {
     constexpr std::uint64_t kAskAgainMs = 1000;
     const bool is_asked = through <= asked.through && now_ms_ - asked.at_ms < kAskAgainMs;
-    if (through <= forgotten || is_asked) return;
+    if (through <= forgotten || is_asked || is_overloaded()) return;
     asked = {through, now_ms_};
     queue_write(kNobodysOperation, encode_command(command));
 }

@@ -253,7 +253,9 @@ class Node {
     void perform(const engine::AnnounceRole& action, Payloads& payloads);
     void perform(const engine::SendSnapshot& action, Payloads& payloads);
     void perform(const engine::InstallReceivedSnapshot& action, Payloads& payloads);
+    [[nodiscard]] bool holds_writes_back();
     void propose_queued();
+    void propose_some();
     void request_queued_reads();
     void apply_committed();
     [[nodiscard]] bool apply(engine::LogIndex index, const wal::LogEntry& entry);
@@ -428,6 +430,7 @@ class Node {
     std::uint64_t replay_told_ms_ = 0;
     Operations<Pending> operations_;
     Operations<NodesQuery> nodes_queries_;
+    std::optional<std::uint64_t> room_awaited_since_ms_;
     std::vector<OperationId> queued_writes_;
     std::uint64_t queued_bytes_ = 0;
     std::vector<wal::LogEntry> queued_entries_;  ///< one for each queued write

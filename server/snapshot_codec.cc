@@ -105,14 +105,13 @@ bool SnapshotEncoder::write(const KeyState& state) {
 
 std::optional<std::string> SnapshotEncoder::next_chunk(const StateMachine& store) {
     if (!has_all_keys_) {
-        has_all_keys_ =
-            store.walk(pin_, after_, keys_at_once_, [this](const KeyState& s) { return write(s); });
+        has_all_keys_ = walk_.go_on(store, [this](const KeyState& state) { return write(state); });
         if (!has_all_keys_ && !is_full()) return std::nullopt;
     }
     ByteWriter writer(chunk_);
-    const std::uint64_t answers = pin_.answers_last - pin_.answers_forgotten;
+    const std::uint64_t answers = pin().answers_last - pin().answers_forgotten;
     for (; has_all_keys_ && answers_done_ < answers && !is_full(); ++answers_done_)
-        write_answer(writer, store.answers().at(pin_.answers_forgotten + answers_done_ + 1));
+        write_answer(writer, store.answers().at(pin().answers_forgotten + answers_done_ + 1));
     is_complete_ = has_all_keys_ && answers_done_ == answers;
     if (chunk_.empty()) return std::nullopt;
     return std::exchange(chunk_, {});

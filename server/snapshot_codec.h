@@ -23,6 +23,7 @@
 
 #include "engine/types.h"
 #include "server/members.h"
+#include "server/pinned_walk.h"
 #include "server/state_machine.h"
 
 namespace quorate::server {
@@ -46,17 +47,14 @@ struct SnapshotHead {
 /// Appends what a key without a past has to a chunk behind the first.
 void append_snapshot_key(std::string& chunk, std::string_view key, const Record& record);
 
-/// What one turn of the loop can look at beside everything else: some 2 ms where none of them is in a cache.
-inline constexpr std::size_t kKeysAtOnce = 4096;
-
 /// Makes the chunks behind the first of a store that is pinned, and goes on changing meanwhile.
 class SnapshotEncoder {
  public:
-    /// A chunk ends as soon as it has so many bytes. At least one key is looked at at once.
+    /// A chunk ends as soon as it has so many bytes.
     SnapshotEncoder(const Pin& pin, std::uint64_t chunk_bytes, std::size_t keys_at_once = kKeysAtOnce)
-        : pin_(pin), chunk_bytes_(chunk_bytes), keys_at_once_(keys_at_once) {}
+        : walk_(pin, keys_at_once), chunk_bytes_(chunk_bytes) {}
 
-    [[nodiscard]] const Pin& pin() const { return pin_; }
+    [[nodiscard]] const Pin& pin() const { return walk_.pin(); }
 
     /// The next chunk; nothing: the keys that could be looked at at once do not fill it, and the next call
     /// goes on, or it is complete.
@@ -68,13 +66,11 @@ class SnapshotEncoder {
     [[nodiscard]] bool is_full() const { return chunk_.size() >= chunk_bytes_; }
     [[nodiscard]] bool write(const KeyState& state);
 
-    Pin pin_;
+    PinnedWalk walk_;
     std::uint64_t chunk_bytes_;
-    std::size_t keys_at_once_;
-    std::string chunk_;                 ///< what there is of the next one
-    std::optional<std::string> after_;  ///< of the keys up to this one all was given,
-    std::size_t changes_done_ = 0;      ///< and so many changes of the next;
-    std::uint64_t answers_done_ = 0;    ///< so many answers
+    std::string chunk_;             ///< what there is of the next one
+    std::size_t changes_done_ = 0;  ///< of the key that is next
+    std::uint64_t answers_done_ = 0;
     bool has_all_keys_ = false;
     bool is_complete_ = false;
 };

@@ -75,6 +75,7 @@ void Log::persist(PersistTicket ticket, const std::optional<HardState>& hard_sta
         ENGINE_CHECK(truncate_from == LogIndex{} ? first == queue_last_.next() : first <= queue_last_);
         queue_last_ = first.plus(entries.size() - 1);
     }
+    for (const LogEntry& entry : entries) queued_bytes_ += kHeadBytes + entry.payload.size();
     queue_.push_back({ticket, hard_state, first, {entries.begin(), entries.end()}, 0});
 }
 
@@ -127,17 +128,16 @@ std::expected<std::vector<LogEntry>, Refusal> Log::read(LogIndex first, LogIndex
     return read_entries(disk_, index_, segments_, first, last, bytes_max);
 }
 
-bool Log::is_nearly_full() const {
-    const std::uint64_t left = tail_.file_bytes - std::min(tail_.file_bytes, tail_.end);
-    return left < std::min(tail_.file_bytes / 2,
-                           std::max<std::uint64_t>(tail_.file_bytes / kReservedPart, kJobBytesMax));
+bool Log::is_nearly_full(std::uint64_t more_bytes) const {
+    const Tail& tail = log_job_ ? log_job_->batch.tail() : tail_;
+    const std::uint64_t reserve =
+        std::min(tail.file_bytes / 2, std::max<std::uint64_t>(tail.file_bytes / kReservedPart, kJobBytesMax));
+    return tail.file_bytes + more_bytes < tail.end + queued_bytes_ + reserve;
 }
 
-bool Log::out_of_space() const { return lacks_room_ && (is_blocked_ || is_nearly_full()); }
+bool Log::out_of_space() const { return lacks_room_ && (is_blocked_ || is_nearly_full(0)); }
 
-bool Log::awaits_room() const {
-    return !lacks_room_ && spare_bytes_ < spare_bytes_wanted_ && is_nearly_full();
-}
+bool Log::awaits_room() const { return !lacks_room_ && is_nearly_full(spare_bytes_); }
 
 Log::LogJob Log::new_job() const {
     LogJob job{0, {}, {}, {}, Batch(tail_), 0, last_, vote_, std::nullopt, false};
@@ -191,6 +191,7 @@ bool Log::place_entries(Pending& pending, LogJob& job) {
         const std::uint64_t offset = job.batch.add(type, index, entry);
         job.placed.push_back({index, job.batch.tail().sequence, offset, job.batch.tail().end});
         job.bytes += kHeadBytes + entry.payload.size();
+        queued_bytes_ -= kHeadBytes + entry.payload.size();
         job.last = {index, entry.term};
     }
     return true;

@@ -120,8 +120,8 @@ class Log {
     /// The next segment cannot be prepared for want of room, and this one is nearly or quite full. Entries
     /// that still fit are written, the others stay queued until there is room.
     [[nodiscard]] bool out_of_space() const;
-    /// The next segment is still being prepared, and this one is nearly full: what is written now may wait
-    /// for it, and nobody knows yet whether there is room.
+    /// What is queued nearly fills this segment, and the next one unless that is still being prepared: what
+    /// is given now may wait for another one, and nobody knows yet whether there is room.
     [[nodiscard]] bool awaits_room() const;
     /// Of all entries that were ever given and not cut, written or not.
     [[nodiscard]] engine::LogIndex last_index() const { return queue_last_; }
@@ -157,7 +157,8 @@ class Log {
 
     Log(Disk& disk, const LogOptions& options, RecoveredLog recovered);
 
-    [[nodiscard]] bool is_nearly_full() const;
+    /// With this room beside what is left of the segment.
+    [[nodiscard]] bool is_nearly_full(std::uint64_t more_bytes) const;
     [[nodiscard]] LogJob new_job() const;
     [[nodiscard]] LogJob plan_job();
     [[nodiscard]] bool place_entries(Pending& pending, LogJob& job);
@@ -183,7 +184,8 @@ class Log {
     std::uint64_t first_live_ = 1;  ///< segment: what the ones before it hold is no part of the log
 
     std::deque<Pending> queue_;
-    engine::LogIndex queue_last_;  ///< of the log, once everything queued is written
+    std::uint64_t queued_bytes_ = 0;  ///< of the records of its entries that are not placed
+    engine::LogIndex queue_last_;     ///< of the log, once everything queued is written
     std::optional<LogJob> log_job_;
     DiskJobId next_job_ = 1;
     std::optional<Refusal> failure_;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/property/raft_world.h"
+#include "tests/support/environment_number.h"
 
 namespace quorate::engine::test {
 
@@ -121,19 +122,14 @@ void print_replay_hint(int /*signal*/) {
     static_cast<void>(!write(STDERR_FILENO, replay_hint.data(), std::strlen(replay_hint.data())));
 }
 
-std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
-
 }  // namespace
 
 // An election, a commit, a snapshot and a read happen often enough over all seeds, or the storms would prove
 // nothing.
 TEST(RaftProperty, RandomStormsBreakNoRuleAndTheClusterRecovers) {
-    const std::uint64_t first = number_from_environment("RAFT_SEED", 1);
+    const std::uint64_t first = quorate::test::number_from_environment("RAFT_SEED", 1);
     const std::uint64_t seeds =
-        std::getenv("RAFT_SEED") != nullptr ? 1 : number_from_environment("RAFT_SEEDS", 1000);
+        std::getenv("RAFT_SEED") != nullptr ? 1 : quorate::test::number_from_environment("RAFT_SEEDS", 1000);
     const auto handler_before = std::signal(SIGABRT, print_replay_hint);
     std::uint64_t commits = 0;
     std::uint64_t elections = 0;

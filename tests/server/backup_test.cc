@@ -83,10 +83,10 @@ RC_GTEST_PROP(Backup, HoldsTheStoreAsItWasWhenItWasPinned, ()) {
     change();
     StateMachine then = store;
     then.apply({{}, {}, UINT64_MAX});
-    BackupEncoder encoder("quorate", store, store.pin_present());
+    BackupEncoder encoder("quorate", store, store.pin_present(), 1 + number_up_to(5));
     std::string backup;
     while (!encoder.is_complete()) {
-        backup += encoder.next_part(store, 1 + number_up_to(200), 1 + number_up_to(5));
+        backup += encoder.next_part(store, 1 + number_up_to(200));
         change();
     }
     const auto restored = read_back(backup, 1 + number_up_to(50));

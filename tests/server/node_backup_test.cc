@@ -100,7 +100,7 @@ TEST_F(NodeBackup, GoesOnBehindManyKeysThatHaveComeSince) {
     cluster_->host(1).takes_parts = false;
     const auto exchange = cluster_->send(1, "GET", "/admin/backup");
     cluster_->settle();
-    constexpr std::size_t kNew = server::kBackupKeysAtOnce;
+    constexpr std::size_t kNew = server::kKeysAtOnce;
     for (const std::size_t first : {std::size_t{0}, kNew, 2 * kNew})
         ASSERT_EQ(cluster_->request(1, "POST", "/kv/batch", batch_of_new(first, kNew)).status, 200);
     cluster_->host(1).takes_parts = true;

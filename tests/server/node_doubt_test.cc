@@ -225,13 +225,17 @@ TEST_F(NodeInDoubt, ItListsTheNodesOfItsCluster) {
 // Its entries are on no disk, so that nobody can have committed them, and it cannot lead.
 TEST_F(NodeInDoubt, WhatIsOnNoDiskIsNoFloor) {
     cluster_.run_for(500);
-    cluster_.isolate(leader_);
-    disk(leader_).set_capacity(disk(leader_).size());
-    for (int i = 0; i < 12; ++i)
+    const engine::Raft& raft = cluster_.node(leader_).raft();
+    cluster_.host(leader_).background_jobs_left = 0;  // its log gets no segment any more
+    for (int i = 0; i < 100 && raft.log().last_index() == raft.durable_index(); ++i) {
         (void)cluster_.send(leader_, "PUT", "/kv/big" + std::to_string(i), std::string(60'000, 'x'));
+        cluster_.run_for(300);
+    }
+    cluster_.isolate(leader_);
+    (void)cluster_.send(leader_, "PUT", "/kv/a", "x");
     cluster_.settle();
-    ASSERT_GT(cluster_.node(leader_).raft().log().last_index(),
-              cluster_.node(leader_).raft().durable_index());
+    ASSERT_EQ(raft.role(), engine::RoleName::Leader);
+    ASSERT_GT(raft.log().last_index(), cluster_.node(third_).raft().log().last_index());
     tear(doubting_);
     cluster_.host(third_).crash();
     cluster_.run_for(5000);

@@ -81,6 +81,40 @@ TEST_F(NodeWithoutNextSegment, WritesAreRefusedWhenThereIsNoRoom) {
     expect_the_same_leader();
 }
 
+// What the others can commit waits for the leader's own disk only as long as a full one would take to say so.
+TEST(NodeFullDisk, ALeaderThatHasOthersHoldsWritesBackForAMoment) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    cluster.host(leader).background_jobs_left = 0;
+    server::HttpExchange waiting = 0;
+    for (int i = 0; i < 1000; ++i) {
+        waiting = cluster.send(leader, "PUT", "/kv/filler", std::string(4000, 'x'));
+        cluster.run_for(10);
+        if (cluster.answer(leader, waiting) == nullptr) break;
+    }
+    cluster.run_for(900);
+    EXPECT_EQ(cluster.answer(leader, waiting), nullptr);
+    cluster.run_for(200);
+    ASSERT_NE(cluster.answer(leader, waiting), nullptr);
+    EXPECT_EQ(cluster.answer(leader, waiting)->status, 200);
+    EXPECT_EQ(cluster.request(leader, "PUT", "/kv/later", "x").status, 200) << "and the next one not again";
+}
+
+// Of many that have waited together each finds its place, or is refused: none that fits waits for another
+// one.
+TEST_F(NodeWithoutNextSegment, WritesThatHaveWaitedTogetherAreAllAnswered) {
+    std::vector<server::HttpExchange> exchanges;
+    for (int i = 0; i < 200; ++i)
+        exchanges.push_back(cluster_.send(1, "PUT", "/kv/k" + std::to_string(i), std::string(4000, 'x')));
+    cluster_.host(1).background_jobs_left = SIZE_MAX;
+    cluster_.settle();
+    for (const server::HttpExchange exchange : exchanges) {
+        ASSERT_NE(cluster_.answer(1, exchange), nullptr);
+        EXPECT_EQ(cluster_.answer(1, exchange)->status, 200);
+    }
+    expect_the_same_leader();
+}
+
 // Writes until the leader has no room, or for so long that it cannot matter.
 void fill(NodeCluster& cluster) {
     for (int i = 0; i < 400; ++i) {
