@@ -326,6 +326,13 @@ HttpResponse store_loading() {
         kRetryAfterS);
 }
 
+HttpResponse store_behind() {
+    return retryable_problem(503, "store_behind",
+                             "this server's disk has no room for what was committed since: ask another one, "
+                             "read with consistency=stale, or make room; nothing happened",
+                             kRetryAfterS);
+}
+
 HttpResponse disk_full() {
     return problem(507, "disk_full", "the leader's disk has no room for the log; nothing happened");
 }

@@ -82,6 +82,8 @@ namespace quorate::server {
 [[nodiscard]] HttpResponse outcome_unknown();
 /// 507: nothing happened.
 [[nodiscard]] HttpResponse disk_full();
+/// 503: of a read, on a node whose disk is full and which cannot follow any more.
+[[nodiscard]] HttpResponse store_behind();
 
 /// 200: the snapshot is durable.
 [[nodiscard]] HttpResponse snapshot_taken(const wal::SnapshotMeta& snapshot);

@@ -231,6 +231,11 @@ void Node::perform(const engine::CommitEntries& action, Payloads&) { commit_inde
 void Node::perform(const engine::AnswerRead& action, Payloads&) {
     const auto confirmed = unconfirmed_reads_.extract(action.request);
     if (confirmed.empty()) return;
+    if (action.read_index > raft_.log().last_index() && log_->is_stuck()) {
+        environment_.met(Situation::ReadRefusedBehind);
+        for (const OperationId id : confirmed.mapped()) refuse_read(id, store_behind());
+        return;
+    }
     if (action.read_index > applied_index_) environment_.met(Situation::ReadWaitedForApply);
     for (const OperationId id : confirmed.mapped()) unapplied_reads_.emplace(action.read_index, id);
 }

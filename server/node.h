@@ -286,6 +286,7 @@ class Node {
     void queue_write(OperationId id, std::string payload);
     void retry_unconfirmed_reads();
     void refuse_reads(engine::RequestId request, const HttpResponse& answer);
+    void refuse_read(OperationId id, const HttpResponse& answer);
     void expire_operations();
     [[nodiscard]] bool is_overloaded() const;
     [[nodiscard]] std::optional<HttpResponse> admission_refusal() const;
@@ -305,6 +306,7 @@ class Node {
     [[nodiscard]] SnapshotHead snapshot_head() const;
     void snapshot_job_completed(const wal::DiskCompletion& completion);
     void snapshot_kept();
+    void forget_log();
     void answer_snapshot_calls(engine::LogIndex through, const HttpResponse& answer);
 
     // node_backups.cc

@@ -288,10 +288,13 @@ void Node::retry_unconfirmed_reads() {
 void Node::refuse_reads(engine::RequestId request, const HttpResponse& answer) {
     const auto refused = unconfirmed_reads_.extract(request);
     if (refused.empty()) return;
-    for (const OperationId id : refused.mapped()) {
-        const auto operation = operations_.take(id);
-        if (operation) environment_.respond(std::get<ClientCall>(*operation).exchange, answer);
-    }
+    for (const OperationId id : refused.mapped()) refuse_read(id, answer);
+}
+
+// Unless its time is over.
+void Node::refuse_read(OperationId id, const HttpResponse& answer) {
+    if (const auto operation = operations_.take(id))
+        environment_.respond(std::get<ClientCall>(*operation).exchange, answer);
 }
 
 // Nobody waits for ever: not for a majority that is gone, nor for a leader that does not answer.

@@ -77,6 +77,7 @@ void Node::keep_snapshots() {
         snapshots_.take(store_, {applied_index_, raft_.log().term_at(applied_index_)}, snapshot_head(),
                         config_.snapshots.chunk_bytes);
     }
+    forget_log();
     if (snapshots_.kept().size() > 2) {
         std::set<LogIndex> in_use{raft_.log().base().index};
         for (const auto& [to, outgoing] : outgoing_snapshots_)
@@ -112,24 +113,31 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
     answer_snapshot_calls(LogIndex(UINT64_MAX), no_room_for_snapshot());
 }
 
-// The log is kept back to the snapshot before.
 void Node::snapshot_kept() {
     environment_.met(Situation::SnapshotKept);
-    const auto& kept = snapshots_.kept();
-    const wal::SnapshotMeta& newest = kept.back();
+    const wal::SnapshotMeta& newest = snapshots_.kept().back();
     environment_.log(LogLevel::Info, fmt::format("snapshot through entry {}: {} bytes",
                                                  newest.last.index.value, newest.bytes));
-    LogIndex through = kept.size() > 1 ? kept[kept.size() - 2].last.index : LogIndex{};
+    answer_snapshot_calls(newest.last.index, snapshot_taken(newest));
+}
+
+// The log is kept back to the snapshot before the newest. Asked at the end of each turn: a crash may have
+// come before it was done, and who received a snapshot no longer holds it back.
+void Node::forget_log() {
+    const auto& kept = snapshots_.kept();
+    // What was received and is not installed says nothing of this log.
+    if (kept.size() < 2 || snapshots_.received() != nullptr) return;
+    LogIndex through = kept[kept.size() - 2].last.index;
     // Who receives one goes on behind it.
     for (const auto& [to, outgoing] : outgoing_snapshots_)
         through = std::min(through, outgoing.reader.meta().last.index);
-    step(engine::SnapshotCompleted{newest.last, through});
+    if (through <= raft_.log().base().index) return;
+    step(engine::SnapshotCompleted{{through, raft_.log().term_at(through)}, through});
     log_->compact(through);
     // What is in force at the log's base stays; before the first is kept, its base is before all of them.
     auto& known = known_members_.at;
     if (const auto after = known.upper_bound(raft_.log().base().index); after != known.begin())
         known.erase(known.begin(), std::prev(after));
-    answer_snapshot_calls(newest.last.index, snapshot_taken(newest));
 }
 
 void Node::answer_snapshot_calls(LogIndex through, const HttpResponse& answer) {

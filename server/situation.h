@@ -34,6 +34,7 @@ namespace quorate::server {
     X(ReadAskedAgain) /* of a new leader */                               \
     X(ReadLeaderUnreachable)                                              \
     X(ReadRefused)                                                        \
+    X(ReadRefusedBehind) /* for want of room */                           \
     X(ReadTimedOut)                                                       \
     /* entries */                                                         \
     X(EntriesReadForPeer) /* from the disk */                             \

@@ -84,10 +84,7 @@ void Log::begin_anew(EntryId base) {
     queue_.push_back({{}, std::nullopt, {}, {}, 0, base});
 }
 
-void Log::compact(LogIndex index) {
-    compact_through_ = std::max(compact_through_, index);
-    remove_oldest();
-}
+void Log::compact(LogIndex index) { compact_through_ = std::max(compact_through_, index); }
 
 void Log::flush() {
     if (failure_) return;
@@ -96,6 +93,7 @@ void Log::flush() {
         if (!job.operations.empty() || job.ticket > PersistTicket{}) start(std::move(job));
     }
     prepare_spare();
+    remove_oldest();
 }
 
 void Log::on_idle() {
@@ -288,7 +286,7 @@ void Log::remove_oldest() {
     const std::uint64_t oldest = segments_.begin()->first;
     const auto& [next, info] = *std::next(segments_.begin());
     const bool is_live = oldest >= first_live_;
-    if (is_live && info.base > compact_through_) return;
+    if (is_live && (compact_through_ == LogIndex{} || info.base > compact_through_)) return;
     disk_.met(Situation::SegmentRemoved);
     if (is_live) index_.forget_before(next, info.base);
     segments_.erase(segments_.begin());

@@ -90,15 +90,17 @@ class Log {
                  engine::LogIndex truncate_from, engine::LogIndex first, std::span<const LogEntry> entries);
     /// Queues this: the log is replaced by a snapshot, durable already, and goes on behind its last entry.
     void begin_anew(engine::EntryId base);
-    /// Removes the segments that hold nothing behind `index`, through which a snapshot is durable, and then
-    /// what a later begin_anew() has left; one after the other, in the background, oldest first.
+    /// From the next flush() on the segments go that hold nothing behind `index`, through which a snapshot is
+    /// durable; those that a begin_anew() has left go without it. One after the other, in the background,
+    /// oldest first.
     void compact(engine::LogIndex index);
     /// What the next job records beside the vote.
     void set_lost(Lost lost) { lost_ = lost; }
     /// The current term that is on the disk.
     [[nodiscard]] engine::Term durable_term() const { return vote_.hard_state.current_term; }
     /// Starts one job with what is queued, unless one is running: what arrives during a sync shares the next.
-    /// Call it at the end of each loop turn, ticks included: it also retries to prepare a segment.
+    /// Call it at the end of each loop turn, ticks included: it also prepares the next segment, and removes
+    /// what is not needed.
     void flush();
     /// After about 50 ms without writes: records beside the vote how far the log is durable, so that later
     /// damage to the last batch cannot be taken for a torn write.
@@ -123,6 +125,8 @@ class Log {
     /// What is queued nearly fills this segment, and the next one unless that is still being prepared: what
     /// is given now may wait for another one, and nobody knows yet whether there is room.
     [[nodiscard]] bool awaits_room() const;
+    /// Entries that were given wait for a segment for which there is no room.
+    [[nodiscard]] bool is_stuck() const { return lacks_room_ && is_blocked_; }
     /// Of all entries that were ever given and not cut, written or not.
     [[nodiscard]] engine::LogIndex last_index() const { return queue_last_; }
 

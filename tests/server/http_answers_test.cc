@@ -171,6 +171,7 @@ TEST(Answers, ProblemsHaveAllTheirMembers) {
     const std::vector<Row> rows{
         {no_leader(), 503, "no_leader", true},
         {leader_unreachable(), 503, "leader_unreachable", true},
+        {store_behind(), 503, "store_behind", true},
         {read_timed_out(), 503, "read_timed_out", true},
         {overloaded(), 503, "overloaded", true},
         {shutting_down(), 503, "shutting_down", true},

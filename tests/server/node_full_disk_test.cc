@@ -81,6 +81,27 @@ TEST_F(NodeWithoutNextSegment, WritesAreRefusedWhenThereIsNoRoom) {
     expect_the_same_leader();
 }
 
+TEST(NodeFullDisk, AFollowerThatCannotFollowSaysWhyItAnswersNoRead) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    const int full = other_than(leader);
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+    cluster.host(full).disk->set_capacity(1);
+    for (int i = 0; i < 400; ++i) {
+        ASSERT_EQ(cluster.request(leader, "PUT", "/kv/filler", std::string(4000, 'x')).status, 200);
+        cluster.run_for(10);
+    }
+    const auto exchange = cluster.send(full, "GET", "/kv/a");
+    cluster.run_for(100);
+    ASSERT_NE(cluster.answer(full, exchange), nullptr);
+    EXPECT_EQ(cluster.answer(full, exchange)->status, 503);
+    EXPECT_TRUE(cluster.answer(full, exchange)->body.contains("store_behind"));
+    EXPECT_EQ(cluster.request(full, "GET", "/kv/a?consistency=stale").body, "1");
+    cluster.host(full).disk->set_capacity(UINT64_MAX);
+    cluster.run_for(10'000);
+    EXPECT_EQ(cluster.request(full, "GET", "/kv/a").body, "1");
+}
+
 // What the others can commit waits for the leader's own disk only as long as a full one would take to say so.
 TEST(NodeFullDisk, ALeaderThatHasOthersHoldsWritesBackForAMoment) {
     NodeCluster cluster(3);

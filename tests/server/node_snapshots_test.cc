@@ -56,6 +56,29 @@ server::HttpResponse read_stale(NodeCluster& cluster, int node, const std::strin
     return cluster.request(node, "GET", "/kv/" + key + "?consistency=stale");
 }
 
+TEST(NodeSnapshots, WhatACrashHasLeftOfTheLogGoesAfterTheNextStart) {
+    NodeCluster cluster(1, take_on_order);
+    const int node = cluster.await_leader();
+    NodeHost& host = cluster.host(node);
+    const auto take = [&] {
+        write_some(cluster, node, 60);
+        ASSERT_EQ(cluster.request(node, "POST", "/admin/snapshot").status, 200);
+    };
+    take();
+    const VirtualDisk::Image before = host.disk->written();
+    take();
+    const std::size_t needed = files_of(host, "log-");
+    VirtualDisk::Image image = host.disk->written();
+    for (const auto& [name, bytes] : before)
+        if (name.starts_with("log-")) image.try_emplace(name, bytes);
+    host.stop_with(image);
+    EXPECT_GT(files_of(host, "log-"), needed + 1);
+    host.start();
+    cluster.run_for(2000);
+    EXPECT_LE(files_of(host, "log-"), needed + 1) << "it goes on in a new segment, maybe";
+    EXPECT_EQ(cluster.request(node, "GET", "/kv/k1").status, 200);
+}
+
 // Turn after turn, and no tick is waited for.
 TEST(NodeSnapshots, GoOnBehindManyKeysThatHaveComeSince) {
     NodeCluster cluster(1);
