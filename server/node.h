@@ -432,6 +432,7 @@ class Node {
     std::uint64_t replay_told_ms_ = 0;
     Operations<Pending> operations_;
     Operations<NodesQuery> nodes_queries_;
+    bool has_to_forget_ = true;  ///< what the log holds before the snapshots: it has not been looked for
     std::optional<std::uint64_t> room_awaited_since_ms_;
     std::vector<OperationId> queued_writes_;
     std::uint64_t queued_bytes_ = 0;

@@ -240,7 +240,6 @@ Node::Node(const NodeConfig& config, wal::Disk& disk, Environment& environment, 
     // Who joins a cluster of a new lineage is to have it from the snapshot already.
     if (!config.gives_up.empty()) bytes_since_snapshot_ = config.snapshots.bytes_max;
     if (!is_recovering()) snapshots_.remove(std::exchange(lost_.damaged, {}));
-    log_->compact(raft_.log().base().index);
     adopt_members();
     for (const std::string& line : other_addresses(config_.members, members_))
         environment_.log(LogLevel::Warning, line);

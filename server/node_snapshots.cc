@@ -77,7 +77,7 @@ void Node::keep_snapshots() {
         snapshots_.take(store_, {applied_index_, raft_.log().term_at(applied_index_)}, snapshot_head(),
                         config_.snapshots.chunk_bytes);
     }
-    forget_log();
+    if (has_to_forget_) forget_log();
     if (snapshots_.kept().size() > 2) {
         std::set<LogIndex> in_use{raft_.log().base().index};
         for (const auto& [to, outgoing] : outgoing_snapshots_)
@@ -115,25 +115,28 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
 
 void Node::snapshot_kept() {
     environment_.met(Situation::SnapshotKept);
+    has_to_forget_ = true;
     const wal::SnapshotMeta& newest = snapshots_.kept().back();
     environment_.log(LogLevel::Info, fmt::format("snapshot through entry {}: {} bytes",
                                                  newest.last.index.value, newest.bytes));
     answer_snapshot_calls(newest.last.index, snapshot_taken(newest));
 }
 
-// The log is kept back to the snapshot before the newest. Asked at the end of each turn: a crash may have
-// come before it was done, and who received a snapshot no longer holds it back.
+// The log is kept back to the snapshot before the newest: whenever one is kept, and after a start, since a
+// crash may have come before.
 void Node::forget_log() {
     const auto& kept = snapshots_.kept();
     // What was received and is not installed says nothing of this log.
-    if (kept.size() < 2 || snapshots_.received() != nullptr) return;
-    LogIndex through = kept[kept.size() - 2].last.index;
-    // Who receives one goes on behind it.
+    if (snapshots_.received() != nullptr) return;
+    LogIndex through = kept.size() > 1 ? kept[kept.size() - 2].last.index : LogIndex{};
+    // Who receives one goes on behind it, and needs the log from there until it has caught up.
     for (const auto& [to, outgoing] : outgoing_snapshots_)
         through = std::min(through, outgoing.reader.meta().last.index);
+    if (through > std::min(applied_index_, raft_.durable_index())) return;
+    has_to_forget_ = false;
+    log_->compact(through);
     if (through <= raft_.log().base().index) return;
     step(engine::SnapshotCompleted{{through, raft_.log().term_at(through)}, through});
-    log_->compact(through);
     // What is in force at the log's base stays; before the first is kept, its base is before all of them.
     auto& known = known_members_.at;
     if (const auto after = known.upper_bound(raft_.log().base().index); after != known.begin())

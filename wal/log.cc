@@ -135,7 +135,10 @@ bool Log::is_nearly_full(std::uint64_t more_bytes) const {
 
 bool Log::out_of_space() const { return lacks_room_ && (is_blocked_ || is_nearly_full(0)); }
 
-bool Log::awaits_room() const { return !lacks_room_ && is_nearly_full(spare_bytes_); }
+bool Log::awaits_room() const {
+    const bool is_anything_to_come = spare_bytes_ < spare_bytes_wanted_ || !idle();
+    return is_anything_to_come && !lacks_room_ && is_nearly_full(spare_bytes_);
+}
 
 Log::LogJob Log::new_job() const {
     LogJob job{0, {}, {}, {}, Batch(tail_), 0, last_, vote_, std::nullopt, false};

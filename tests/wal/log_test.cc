@@ -177,6 +177,9 @@ TEST_F(LogTest, AnEntryLargerThanASegmentGetsOneOfItsOwnSize) {
     user_.append(1, 3 << 20);
     user_.append(2, 100);
     user_.append(1, wal::kPayloadBytesMax);
+    ASSERT_TRUE(user_.settle());
+    EXPECT_FALSE(user_.log().awaits_room())
+        << "this segment is full, and the next one smaller, but it is there";
     user_.append(1, 0);
     ASSERT_TRUE(user_.settle());
     EXPECT_EQ(reopen(disk_.written()), user_.history().all());
