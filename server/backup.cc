@@ -52,7 +52,7 @@ std::optional<std::string> bytes(const Json& json, const std::string& name) {
 
 std::optional<BackupPair> pair_of(const Json& json, std::uint64_t revision) {
     auto key = bytes(json, "k");
-    auto value = bytes(json, "v");
+    const auto value = bytes(json, "v");
     const auto created = number(json, "create_revision");
     const auto changed = number(json, "mod_revision");
     const auto version = number(json, "version");
@@ -61,7 +61,7 @@ std::optional<BackupPair> pair_of(const Json& json, std::uint64_t revision) {
                              value->size() <= kValueBytesMax && 1 <= *created && *created <= *changed &&
                              *changed <= revision && *version >= 1;
     if (!is_possible) return std::nullopt;
-    return BackupPair{std::move(*key), {std::move(*value), *created, *changed, *version}};
+    return BackupPair{std::move(*key), {*value, *created, *changed, *version}};
 }
 
 }  // namespace
