@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -124,9 +125,9 @@ TEST(NodeFullDisk, ALeaderThatHasOthersHoldsWritesBackForAMoment) {
 // Of many that have waited together each finds its place, or is refused: none that fits waits for another
 // one.
 TEST_F(NodeWithoutNextSegment, WritesThatHaveWaitedTogetherAreAllAnswered) {
-    std::vector<server::HttpExchange> exchanges;
-    for (int i = 0; i < 200; ++i)
-        exchanges.push_back(cluster_.send(1, "PUT", "/kv/k" + std::to_string(i), std::string(4000, 'x')));
+    std::vector<server::HttpExchange> exchanges(200);
+    for (server::HttpExchange& exchange : exchanges)
+        exchange = cluster_.send(1, "PUT", "/kv/k", std::string(4000, 'x'));
     cluster_.host(1).background_jobs_left = SIZE_MAX;
     cluster_.settle();
     for (const server::HttpExchange exchange : exchanges) {
