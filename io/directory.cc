@@ -19,8 +19,8 @@ std::unexpected<DiskFailure> failure(int error, std::string_view call, std::stri
     DiskError kind = DiskError::Failed;
     if (error == ENOSPC || error == EDQUOT || error == EFBIG) kind = DiskError::NoSpace;
     if (error == ENOENT) kind = DiskError::NotFound;
-    // A directory or a pipe that has a file's name is nothing that this process may write to.
-    if (error == EACCES || error == EPERM || error == EISDIR || error == ESPIPE) kind = DiskError::Denied;
+    if (error == EACCES || error == EPERM) kind = DiskError::Denied;
+    if (error == EISDIR || error == ESPIPE) kind = DiskError::NotAFile;
     if (error == EWOULDBLOCK) kind = DiskError::Locked;
     return std::unexpected(
         DiskFailure{kind, std::move(file), std::string(call) + ": " + std::strerror(error)});

@@ -61,8 +61,7 @@ class Environment {
     /// turn; there is another one soon after it has.
     virtual bool wants_part(HttpExchange exchange, std::size_t bytes) = 0;
     /// A part that is wanted, of at least one byte unless it is the last; one that breaks off may always be
-    /// given, and is empty. False: the client has
-    /// gone, or took nothing for too long; it gets no more.
+    /// given, and is empty. False: the client has gone, or took nothing for too long; it gets no more.
     virtual bool send_part(HttpExchange exchange, std::string bytes, AnswerPart part) = 0;
     virtual void log(LogLevel level, std::string_view line) = 0;
     /// Have turn_ended() called again soon, after other events had their turn: there is more to do than one

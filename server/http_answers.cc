@@ -303,11 +303,11 @@ HttpResponse snapshot_taken(const wal::SnapshotMeta& snapshot) {
                           {"bytes", snapshot.bytes}});
 }
 
-HttpResponse no_room_for_snapshot() {
-    return problem(
-        507, "disk_full",
-        "this server's disk has no room for a snapshot; nothing else has changed. Make room, then ask "
-        "again");
+HttpResponse no_room_for_snapshot(const wal::DiskFailure& lacking) {
+    return problem(507, "disk_full",
+                   fmt::format("this server has no room for a snapshot ({}: {}); nothing else has changed. "
+                               "Make room, then ask again",
+                               lacking.file, lacking.detail));
 }
 
 HttpResponse backup_begun(std::uint64_t revision) {
@@ -334,7 +334,9 @@ HttpResponse store_behind() {
 }
 
 HttpResponse disk_full() {
-    return problem(507, "disk_full", "the leader's disk has no room for the log; nothing happened");
+    return problem(
+        507, "disk_full",
+        "the leader has no room for the log, and says what it lacks on its standard error; nothing happened");
 }
 
 }  // namespace quorate::server

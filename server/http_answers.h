@@ -12,6 +12,7 @@
 #include "server/http_message.h"
 #include "server/members_json.h"
 #include "server/state_machine.h"
+#include "wal/disk.h"
 #include "wal/format.h"
 
 namespace quorate::server {
@@ -88,7 +89,7 @@ namespace quorate::server {
 /// 200: the snapshot is durable.
 [[nodiscard]] HttpResponse snapshot_taken(const wal::SnapshotMeta& snapshot);
 /// 507: there was no room for it; nothing else has changed.
-[[nodiscard]] HttpResponse no_room_for_snapshot();
+[[nodiscard]] HttpResponse no_room_for_snapshot(const wal::DiskFailure& lacking);
 /// 200, without the body, which comes in parts.
 [[nodiscard]] HttpResponse backup_begun(std::uint64_t revision);
 /// 503: the store is not there yet; nothing happened.

@@ -417,13 +417,15 @@ class Process final : public Environment, public io::HttpHandler {
 
     // The node knows no directory, and says nothing when there is room again.
     void tell_of_room() {
-        if (std::exchange(lacks_room_, node().lacks_room()) == node().lacks_room()) return;
+        const wal::DiskFailure* lacking = node().room_lacking();
+        const bool did_lack = std::exchange(lacks_room_, lacking != nullptr);
+        if (did_lack == lacks_room_) return;
         if (lacks_room_)
             return spdlog::error(
-                "data directory {}: no room on the disk: until there is, this node takes no writes when it "
-                "leads",
-                options_.data_dir);
-        spdlog::info("data directory {}: there is room on the disk again", options_.data_dir);
+                "data directory {}: {}: {}: no room for the log: until there is, this node takes no writes "
+                "when it leads",
+                options_.data_dir, lacking->file, lacking->detail);
+        spdlog::info("data directory {}: there is room for the log again", options_.data_dir);
     }
 
     void begin_stop() {

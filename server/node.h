@@ -133,7 +133,7 @@ class Node {
     [[nodiscard]] const engine::Raft& raft() const { return raft_; }
     [[nodiscard]] const StateMachine& store() const { return store_; }
     /// On the disk, for the log: as a leader it refuses writes.
-    [[nodiscard]] bool lacks_room() const { return log_->out_of_space(); }
+    [[nodiscard]] const wal::DiskFailure* room_lacking() const { return log_->out_of_space(); }
     /// Of the configuration in force.
     [[nodiscard]] const ClusterMembers& members() const { return members_; }
     /// From the cluster, as far as this node knows: it takes part in nothing any more.

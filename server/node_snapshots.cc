@@ -108,9 +108,11 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
     }
     environment_.met(Situation::SnapshotLacksRoom);
     snapshot_wait_until_ms_ = now_ms_ + kNoRoomPauseMs;
+    const wal::DiskFailure& lacking = completion.result.error();
     environment_.log(LogLevel::Error,
-                     "no room for a snapshot on the disk: the log goes on growing until there is");
-    answer_snapshot_calls(LogIndex(UINT64_MAX), no_room_for_snapshot());
+                     fmt::format("{}: {}: no room for a snapshot: the log goes on growing until there is",
+                                 lacking.file, lacking.detail));
+    answer_snapshot_calls(LogIndex(UINT64_MAX), no_room_for_snapshot(lacking));
 }
 
 void Node::snapshot_kept() {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "wal/copies.h"
+#include "wal/notice.h"
 #include "wal/segment_walk.h"
 
 namespace quorate::wal {
@@ -54,6 +55,10 @@ CopyRead<T> read_steadily(DiskReader& disk, std::span<const FileStatus> files, s
                           Copy copy, std::expected<T, BlockProblem> (*decode)(std::string_view)) {
     const std::string file = copy_name(name, copy);
     CopyRead<T> result;
+    if (std::ranges::find(files, file + '/', &FileStatus::name) != files.end()) {
+        result.problem = Finding{FindingKind::Unreadable, file, 0, std::string(kNotAFile), std::nullopt};
+        return result;
+    }
     if (std::ranges::find(files, file, &FileStatus::name) == files.end()) {
         result.problem = damaged(file, 0, "expected this file, seen none");
         return result;

@@ -19,7 +19,8 @@ namespace quorate::wal {
 enum class DiskError : std::uint8_t {
     NotFound,  ///< no such file, or a read past its end
     NoSpace,   ///< ENOSPC, EDQUOT, EFBIG, or no descriptor or memory to create a file: there may be later
-    Denied,    ///< this process may not: EACCES, EPERM; or it is no file: EISDIR, ESPIPE
+    Denied,    ///< this process may not: EACCES, EPERM
+    NotAFile,  ///< a directory, a pipe or the like has its name: EISDIR, ESPIPE
     Locked,    ///< another process holds the directory
     Failed,    ///< anything else: the bytes may or may not be there
 };

@@ -133,11 +133,13 @@ bool Log::is_nearly_full(std::uint64_t more_bytes) const {
     return tail.file_bytes + more_bytes < tail.end + queued_bytes_ + reserve;
 }
 
-bool Log::out_of_space() const { return lacks_room_ && (is_blocked_ || is_nearly_full(0)); }
+const DiskFailure* Log::out_of_space() const {
+    return room_lacking_ && (is_blocked_ || is_nearly_full(0)) ? &*room_lacking_ : nullptr;
+}
 
 bool Log::awaits_room() const {
     const bool is_anything_to_come = spare_bytes_ < spare_bytes_wanted_ || !idle();
-    return is_anything_to_come && !lacks_room_ && is_nearly_full(spare_bytes_);
+    return is_anything_to_come && !room_lacking_ && is_nearly_full(spare_bytes_);
 }
 
 Log::LogJob Log::new_job() const {
@@ -301,22 +303,22 @@ void Log::remove_oldest() {
 std::unexpected<Refusal> Log::fail(const DiskFailure& failure) {
     disk_.met(Situation::DiskFailed);
     failure_ = disk_refusal(failure);
-    // The other codes are of a start; that a file may not be used is one's fault at any time.
-    if (failure.error != DiskError::Denied) failure_->code = RefusalCode::IoFailed;
+    // The other codes are of a start; that a file may not be used is somebody's fault at any time.
+    if (failure_->code != RefusalCode::Configuration) failure_->code = RefusalCode::IoFailed;
     return std::unexpected(*failure_);
 }
 
 std::expected<PersistTicket, Refusal> Log::spare_completed(const DiskCompletion& completion) {
     spare_job_.reset();
     if (completion.result) {
-        if (lacks_room_) disk_.met(Situation::RoomFoundAgain);
+        if (room_lacking_) disk_.met(Situation::RoomFoundAgain);
         spare_bytes_ = spare_bytes_asked_;
-        lacks_room_ = false;
+        room_lacking_.reset();
         return PersistTicket{};
     }
     if (completion.result.error().error != DiskError::NoSpace) return fail(completion.result.error());
     disk_.met(Situation::RoomLacking);
-    lacks_room_ = true;
+    room_lacking_ = completion.result.error();
     flushes_to_retry_ = kFlushesToRetry;
     return PersistTicket{};
 }

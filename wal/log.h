@@ -119,14 +119,15 @@ class Log {
 
     /// Nothing is queued and nobody's write is running.
     [[nodiscard]] bool idle() const { return queue_.empty() && !log_job_; }
-    /// The next segment cannot be prepared for want of room, and this one is nearly or quite full. Entries
-    /// that still fit are written, the others stay queued until there is room.
-    [[nodiscard]] bool out_of_space() const;
+    /// Why the next segment cannot be prepared: it lacks room (or what a new file needs besides), and this
+    /// one is nearly or quite full. Entries that still fit are written, the others stay queued until there is
+    /// room. Null: there is room, or nobody knows yet.
+    [[nodiscard]] const DiskFailure* out_of_space() const;
     /// What is queued nearly fills this segment, and the next one unless that is still being prepared: what
     /// is given now may wait for another one, and nobody knows yet whether there is room.
     [[nodiscard]] bool awaits_room() const;
     /// Entries that were given wait for a segment for which there is no room.
-    [[nodiscard]] bool is_stuck() const { return lacks_room_ && is_blocked_; }
+    [[nodiscard]] bool is_stuck() const { return room_lacking_ && is_blocked_; }
     /// Of all entries that were ever given and not cut, written or not.
     [[nodiscard]] engine::LogIndex last_index() const { return queue_last_; }
 
@@ -200,12 +201,12 @@ class Log {
 
     // The next segment, prepared ahead.
     std::optional<DiskJobId> spare_job_;
-    std::uint64_t spare_bytes_wanted_;     ///< as configured, or more for the entry that waits
-    std::uint64_t spare_bytes_asked_ = 0;  ///< of the one in preparation
-    std::uint64_t spare_bytes_ = 0;        ///< of the one that is ready; zero: none
-    std::uint32_t flushes_to_retry_ = 0;   ///< until room for a spare is looked for again
-    bool lacks_room_ = false;              ///< preparing it failed for want of room
-    bool is_blocked_ = false;              ///< the first queued entry needs it
+    std::uint64_t spare_bytes_wanted_;         ///< as configured, or more for the entry that waits
+    std::uint64_t spare_bytes_asked_ = 0;      ///< of the one in preparation
+    std::uint64_t spare_bytes_ = 0;            ///< of the one that is ready; zero: none
+    std::uint32_t flushes_to_retry_ = 0;       ///< until room for a spare is looked for again
+    std::optional<DiskFailure> room_lacking_;  ///< preparing it failed for that
+    bool is_blocked_ = false;                  ///< the first queued entry needs it
 };
 
 struct Opened {

@@ -34,6 +34,7 @@ std::expected<void, Flaw> LogScan::add_segment(std::uint64_t sequence, std::stri
         log_.memberships.clear();
         log_.index.begin_behind(header->base.index);
         log_.first_live = sequence;
+        log_.begins_anew = header->begins_anew;
     }
     tail_ = first_tail(*header, bytes);
     log_.segments.emplace(sequence, SegmentInfo{header->salt, header->base.index});
@@ -114,6 +115,12 @@ EntryId ScannedLog::last() const {
 
 bool ScannedLog::holds(EntryId entry) const {
     return entry.index >= base.index && entry.index <= last().index && term_at(entry.index) == entry.term;
+}
+
+const SnapshotMeta* ScannedLog::cut_off(std::span<const SnapshotMeta> snapshots) const {
+    if (begins_anew || snapshots.size() < 2) return nullptr;
+    const SnapshotMeta& before_newest = snapshots[snapshots.size() - 2];
+    return before_newest.last.index < base.index ? &before_newest : nullptr;
 }
 
 Flaw LogScan::flaw(std::string file, std::uint64_t offset, std::string what) const {

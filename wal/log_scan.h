@@ -7,6 +7,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,11 +30,15 @@ struct ScannedLog {
     EntryIndex index;
     Segments segments;
     std::uint64_t first_live = 1;  ///< segment: what the ones before it hold is no part of the log
+    bool begins_anew = false;      ///< with that segment, for a snapshot replaced what was before
 
     /// Of the entry at `index`, from the base's through the last one's.
     [[nodiscard]] engine::Term term_at(engine::LogIndex at) const;
     [[nodiscard]] engine::EntryId last() const;
     [[nodiscard]] bool holds(engine::EntryId entry) const;
+    /// Of the directory's `snapshots`, the oldest first: the one before the newest, when entries between it
+    /// and the base are missing. A node forgets them only when it has two newer ones, or begins anew.
+    [[nodiscard]] const SnapshotMeta* cut_off(std::span<const SnapshotMeta> snapshots) const;
 };
 
 /// A record of the chain, and the tail before it. The record's bytes are valid until the visit ends.

@@ -26,6 +26,12 @@ bool is_of_a_log(std::string_view name) {
            name.starts_with(kDamagedPrefix) || is_small_file(name);
 }
 
+// What was damaged and is kept belongs to who looks at it.
+bool stands_in_for_ours(const FileStatus& file) {
+    return !file.is_file() && !file.name.starts_with(kDamagedPrefix) &&
+           is_of_a_log(std::string_view(file.name).substr(0, file.name.size() - 1));
+}
+
 bool has_notice(const std::vector<FileStatus>& files, std::string_view notice) {
     return std::ranges::find(files, notice, &FileStatus::name) != files.end();
 }

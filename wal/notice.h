@@ -26,6 +26,10 @@ inline constexpr std::string_view kJoiningName = "joining";
 
 /// Whether only a node, or who fills its directory, gives a file this name.
 [[nodiscard]] bool is_of_a_log(std::string_view name);
+/// It is no file, and has the name of one that a node writes to.
+[[nodiscard]] bool stands_in_for_ours(const FileStatus& file);
+inline constexpr std::string_view kNotAFile =
+    "expected a file, seen a directory, a link or a pipe that has its name";
 
 /// Whether a directory with these files holds it.
 [[nodiscard]] bool has_notice(const std::vector<FileStatus>& files, std::string_view notice);

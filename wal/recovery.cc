@@ -82,9 +82,13 @@ std::expected<void, Refusal> Recovery::list_files() {
     for (FileStatus& each : *listed) {
         if (each.is_file()) {
             files_.push_back(std::move(each));
-        } else {
-            others_.push_back(std::move(each.name));
+            continue;
         }
+        if (stands_in_for_ours(each)) {
+            each.name.pop_back();
+            return std::unexpected(disk_refusal({DiskError::NotAFile, each.name, std::string(kNotAFile)}));
+        }
+        others_.push_back(std::move(each.name));
     }
     if (has_notice(files_, kRestoringName) && !options_.is_restoring) {
         return std::unexpected(Refusal{
@@ -359,6 +363,13 @@ std::expected<void, Refusal> Recovery::fit_to_snapshots(ScannedLog& log) {
             text("expected a snapshot through entry ", log.base.index.value,
                  " or later, behind which the log goes on, seen none after entry ", newest.index.value),
             text("the entries up to ", log.base.index.value)));
+    }
+    // Nothing that is needed now: but somebody or something takes files away.
+    if (const SnapshotMeta* older = damaged_snapshot_ ? nullptr : log.cut_off(snapshots)) {
+        warn(text(snapshot_name(older->last.index),
+                  ": not used: expected the log to go on behind it, seen it go on behind entry ",
+                  log.base.index.value, ": ", segment_name(log.first_live - 1), " is missing; ",
+                  snapshot_name(newest.index), " has what it held"));
     }
     if (snapshots.empty() || log.holds(newest)) return {};
     disk_.met(Situation::LogReplacedAtStart);

@@ -24,6 +24,7 @@ RefusalCode code_of_read(const DiskFailure& failure) {
     switch (failure.error) {
         case DiskError::NotFound: return RefusalCode::Damage;  // or it is too short
         case DiskError::Denied: return RefusalCode::Configuration;
+        case DiskError::NotAFile:  // since the start, which looks for that
         case DiskError::NoSpace:
         case DiskError::Locked:
         case DiskError::Failed: break;
@@ -75,6 +76,12 @@ Refusal disk_refusal(const DiskFailure& failure) {
         case DiskError::NoSpace:
             return {RefusalCode::NoSpace, text(what, ": no room on the disk: make room, then start again")};
         case DiskError::Denied: return denied(what);
+        case DiskError::NotAFile:
+            return {
+                RefusalCode::Configuration,
+                text(what,
+                     ": this node keeps a file of that name in its data directory: move away what has it, "
+                     "put the file back if there was one, then start again")};
         case DiskError::NotFound:
         case DiskError::Failed: break;
     }
@@ -85,7 +92,8 @@ Refusal disk_refusal(const DiskFailure& failure) {
 }
 
 Refusal read_refusal(const DiskFailure& failure) {
-    if (failure.error == DiskError::Denied) return disk_refusal(failure);
+    if (failure.error == DiskError::Denied || failure.error == DiskError::NotAFile)
+        return disk_refusal(failure);
     return {RefusalCode::IoFailed, text(what_failed(failure), ": check the disk, then start again")};
 }
 

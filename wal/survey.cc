@@ -144,6 +144,9 @@ std::expected<void, Finding> Surveyor::list() {
     for (const FileStatus& file : files_) {
         if (!is_small_file(file.name) && !parse_segment_name(file.name) && !parse_snapshot_name(file.name))
             result_.others.push_back(file);
+        if (!stands_in_for_ours(file)) continue;
+        const std::string name = file.name.substr(0, file.name.size() - 1);
+        if (!is_small_file(name)) report(FindingKind::Unreadable, name, 0, std::string(kNotAFile));
     }
     return {};
 }
@@ -188,6 +191,12 @@ void Surveyor::find_what_is_missing() {
         report(FindingKind::Damage, snapshot_name(base), 0,
                text("expected a snapshot through entry ", base.value,
                     " or later, behind which the log goes on, seen none after entry ", newest.value));
+    }
+    if (const SnapshotMeta* older = is_intact_ ? scan_.log().cut_off(result_.snapshots) : nullptr) {
+        report(FindingKind::Damage, snapshot_name(older->last.index), 0,
+               text("expected the log to go on behind it, seen it go on behind entry ", base.value, ": ",
+                    segment_name(scan_.log().first_live - 1), " is missing; ", snapshot_name(newest),
+                    " has what it held"));
     }
     for (const auto& [notice, what] :
          {std::pair(kRestoringName, "a restore"), std::pair(kJoiningName, "a first start with --join")}) {

@@ -110,9 +110,9 @@ TEST_F(Disk, IsTakenByOneOnlyAlsoWithoutItsLockFile) {
 TEST_F(Disk, WhatIsNoFileIsNotOursToWrite) {
     ASSERT_TRUE(disk_->lock());
     std::filesystem::create_directory(directory_ + "/file");
-    EXPECT_EQ(error_of(CreateZeroed{"file", 10}), DiskError::Denied);
+    EXPECT_EQ(error_of(CreateZeroed{"file", 10}), DiskError::NotAFile);
     ASSERT_EQ(::mkfifo((directory_ + "/pipe").c_str(), 0600), 0);
-    EXPECT_EQ(error_of(CreateZeroed{"pipe", 10}), DiskError::Denied);
+    EXPECT_EQ(error_of(CreateZeroed{"pipe", 10}), DiskError::NotAFile);
 }
 
 TEST_F(Disk, CannotBeWhereAFileIs) {

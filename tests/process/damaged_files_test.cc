@@ -213,6 +213,28 @@ TEST_F(DamagedFiles, ASegmentThatHasChangedIsRefused) {
     }
 }
 
+TEST_F(DamagedFiles, WhatIsNoFileIsRefusedWithTheReason) {
+    for (const std::string& file :
+         {std::string("vote-a"), std::string(kSegment), std::string("spare-0000000000000002"),
+          snapshots_.back(), std::string("snapshot.taken")}) {
+        SCOPED_TRACE(file);
+        const std::string message =
+            file +
+            ": expected a file, seen a directory, a link or a pipe that has its name: "
+            "this node keeps a file of that name in its data directory: move away";
+        const auto become_a_directory = [](const std::filesystem::path& path) {
+            std::filesystem::remove(path);
+            std::filesystem::create_directory(path);
+        };
+        const auto become_a_link = [](const std::filesystem::path& path) {
+            std::filesystem::remove(path);
+            std::filesystem::create_symlink("identity-a", path);
+        };
+        (void)expect_refusal(file, become_a_directory, kExitConfiguration, message);
+        (void)expect_refusal(file, become_a_link, kExitConfiguration, message);
+    }
+}
+
 // It may be the rest of a write.
 TEST_F(DamagedFiles, WhatStandsBehindTheLogIsCutOff) {
     const std::string warning = std::string(kSegment) + ": offset " + std::to_string(log_end_) + ": cut ";

@@ -357,6 +357,24 @@ TEST_F(DiskErrors, WithoutASnapshotThatCanBeReadTheNodeEndsAndKeepsThem) {
     expect_everything_after_start();
 }
 
+TEST_F(DiskErrors, ASnapshotForWhichNoDescriptorIsLeftSaysThat) {
+    write("before");
+    stop();
+    faults_.fail({"openat", "snapshot.taken", EMFILE, 0, FaultLasts::UntilCleared});
+    cluster_.start(0, &faults_);
+    (void)cluster_.wait_for_leader();
+    HttpClient client(HttpClient::Connections::Fresh, kPatience);
+    const Reply refused = client.request("POST", cluster_.address(0), "/admin/snapshot", "");
+    EXPECT_EQ(refused.status, 507);
+    const std::string lacking = "snapshot.taken: open: Too many open files";
+    EXPECT_THAT(refused.body, HasSubstr(lacking));
+    EXPECT_THAT(cluster_.log(0), HasSubstr(lacking + ": no room for a snapshot"));
+    faults_.clear();
+    EXPECT_TRUE(eventually([&] { return take_snapshot() == 200; }));
+    cluster_.kill(0);
+    expect_everything_after_start();
+}
+
 // The next segment cannot be prepared.
 class NoRoomForTheLog : public DiskErrors {
  protected:
@@ -367,8 +385,9 @@ class NoRoomForTheLog : public DiskErrors {
         EXPECT_EQ(put("refused"), 507);
         EXPECT_THAT(
             cluster_.log(0),
-            HasSubstr("error data directory " + data().string() +
-                      ": no room on the disk: until there is, this node takes no writes when it leads"));
+            testing::AllOf(
+                HasSubstr("error data directory " + data().string() + ": spare-"),
+                HasSubstr(": no room for the log: until there is, this node takes no writes when it leads")));
         EXPECT_EQ(cluster_.health(0).value("storage", ""), "full");
         EXPECT_EQ(cluster_.health(0).value("state", ""), "serving");
         EXPECT_EQ(cluster_.everything(0).size(), acknowledged_.size());
@@ -377,7 +396,7 @@ class NoRoomForTheLog : public DiskErrors {
         ASSERT_TRUE(eventually([&] { return put("again") == 200; }));
         acknowledged_["again"] = "value of again";
         EXPECT_THAT(cluster_.log(0), HasSubstr("info data directory " + data().string() +
-                                               ": there is room on the disk again"));
+                                               ": there is room for the log again"));
         EXPECT_EQ(cluster_.health(0).value("storage", ""), "ok");
         cluster_.kill(0);
         expect_everything_after_start();

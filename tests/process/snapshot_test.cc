@@ -207,7 +207,8 @@ TEST_F(SnapshotOnDisk, WithoutRoomForOneTheNodeServesOnAndTakesItLater) {
     const Reply refused = client.request("POST", cluster_.address(0), "/admin/snapshot", "");
     EXPECT_EQ(refused.status, 507) << refused.body << refused.failure;
     EXPECT_THAT(refused.body, HasSubstr(R"("disk_full")"));
-    EXPECT_THAT(cluster_.log(0), HasSubstr("no room for a snapshot on the disk"));
+    EXPECT_THAT(cluster_.log(0),
+                HasSubstr("snapshot.taken: pwrite: No space left on device: no room for a snapshot"));
     EXPECT_TRUE(eventually([&] { return !exists(data() / "snapshot.taken"); })) << "its room is given back";
     write("meanwhile");
     EXPECT_EQ(client.get(cluster_.address(0), "/kv/meanwhile").body, "value of meanwhile");

@@ -51,9 +51,9 @@ class NodeHost : public server::Environment {
         return refusal.value_or(wal::Refusal{});
     }
     [[nodiscard]] std::optional<wal::DiskCompletion> next_completion(wal::DiskLane lane) {
-        std::size_t& left = lane == wal::DiskLane::Log ? log_jobs_left : background_jobs_left;
-        if (left == 0 || disk->waiting(lane).empty()) return std::nullopt;
-        --left;
+        const bool is_background = lane == wal::DiskLane::Background;
+        if (disk->waiting(lane).empty() || (is_background && background_jobs_left == 0)) return std::nullopt;
+        if (is_background) --background_jobs_left;
         return disk->complete_next(lane);
     }
     /// From its next start on.
@@ -146,8 +146,7 @@ class NodeHost : public server::Environment {
     std::vector<std::string> lines;
     std::set<engine::ServerId> cut_off;           ///< links that are down
     std::size_t frames_left = SIZE_MAX;           ///< so many more arrive
-    std::size_t log_jobs_left = SIZE_MAX;         ///< so many more end
-    std::size_t background_jobs_left = SIZE_MAX;  ///< likewise
+    std::size_t background_jobs_left = SIZE_MAX;  ///< so many more end
     std::optional<engine::ServerId> drops_appends_to;
     std::uint64_t snapshot_chunks_sent = 0;
     std::uint64_t snapshot_chunks_let_through = UINT64_MAX;         ///< the later ones are lost

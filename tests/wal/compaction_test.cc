@@ -14,8 +14,11 @@ namespace {
 using engine::EntryId;
 using engine::LogIndex;
 using engine::Term;
+using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 void run(VirtualDisk& disk, const std::vector<wal::DiskOperation>& operations) {
     ASSERT_TRUE(disk.run(operations));
@@ -34,6 +37,16 @@ std::vector<std::uint64_t> segments(const VirtualDisk& disk) {
         if (const auto sequence = wal::parse_segment_name(name)) found.push_back(*sequence);
     }
     return found;
+}
+
+std::vector<std::string> damaged_files(const VirtualDisk::Image& image) {
+    VirtualDisk disk(image);
+    const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
+    EXPECT_TRUE(survey);
+    std::vector<std::string> files;
+    for (const wal::Finding& finding : survey->findings)
+        if (finding.kind == wal::FindingKind::Damage) files.push_back(finding.file);
+    return files;
 }
 
 // Forty entries of term 2 in five segments or more.
@@ -150,6 +163,47 @@ TEST_F(Compaction, WithoutItsSnapshotTheLogIsDamaged) {
     EXPECT_EQ(refused.error().code, wal::RefusalCode::Damage);
 }
 
+// Nothing that is needed is lost, and whoever could mend what loses files wants to know.
+TEST_F(Compaction, ASnapshotThatTheLogDoesNotGoOnBehindIsTold) {
+    write_snapshot(disk_, {LogIndex(12), Term(2)});
+    write_snapshot(disk_, {LogIndex(30), Term(2)});
+    user_.log().compact(LogIndex(12));
+    ASSERT_TRUE(user_.settle());
+    VirtualDisk::Image image = disk_.written();
+    const auto warnings_in = [](const VirtualDisk::Image& found) {
+        VirtualDisk disk(found);
+        LogUser user(disk);
+        EXPECT_TRUE(user.open());
+        return user.recovered().warnings;
+    };
+    EXPECT_THAT(warnings_in(image), IsEmpty());
+    EXPECT_THAT(damaged_files(image), IsEmpty());
+    ASSERT_EQ(image.erase(wal::segment_name(segments(disk_).front())), 1U);
+    const std::string older = wal::snapshot_name(LogIndex(12));
+    EXPECT_THAT(warnings_in(image), ElementsAre(AllOf(StartsWith(older + ": not used: "),
+                                                      HasSubstr(wal::segment_name(segments(disk_).front())),
+                                                      HasSubstr(wal::snapshot_name(LogIndex(30))))));
+    EXPECT_THAT(damaged_files(image), ElementsAre(older));
+    // A crash may leave a third one, for the log no longer goes back to it.
+    VirtualDisk disk(image);
+    write_snapshot(disk, {LogIndex(35), Term(2)});
+    EXPECT_THAT(warnings_in(disk.written()), IsEmpty());
+    EXPECT_THAT(damaged_files(disk.written()), IsEmpty());
+}
+
+TEST_F(Compaction, ALogThatALeadersSnapshotReplacedLacksNothing) {
+    write_snapshot(disk_, {LogIndex(12), Term(2)});
+    write_snapshot(disk_, {LogIndex(100), Term(2)});
+    user_.log().begin_anew({LogIndex(100), Term(2)});
+    user_.append(3, 100);
+    ASSERT_TRUE(user_.settle());
+    EXPECT_THAT(damaged_files(disk_.written()), IsEmpty());
+    VirtualDisk disk(disk_.written());
+    LogUser next(disk);
+    ASSERT_TRUE(next.open());
+    EXPECT_THAT(next.recovered().warnings, IsEmpty());
+}
+
 TEST_F(Compaction, ALeadersSnapshotReplacesTheLog) {
     const EntryId last{LogIndex(100), Term(2)};
     write_snapshot(disk_, last);
@@ -174,23 +228,14 @@ TEST_F(Compaction, WhoLooksMissesTheSnapshotThatTheLogGoesOnBehind) {
     const VirtualDisk::Image before = disk_.written();
     user_.log().begin_anew(last);
     ASSERT_TRUE(user_.settle());
-    const auto findings_in = [](const VirtualDisk::Image& image) {
-        VirtualDisk disk(image);
-        const auto survey = wal::survey(disk, [](engine::EntryKind, std::string_view) { return true; });
-        EXPECT_TRUE(survey);
-        std::string files;
-        for (const wal::Finding& finding : survey->findings)
-            if (finding.kind == wal::FindingKind::Damage) files += finding.file + ' ';
-        return files;
-    };
     VirtualDisk::Image image = disk_.written();
-    EXPECT_EQ(findings_in(image), "");
+    EXPECT_THAT(damaged_files(image), IsEmpty());
     ASSERT_EQ(image.erase(wal::snapshot_name(last.index)), 1U);
-    EXPECT_EQ(findings_in(image), "log-0000000000000001 ");
+    EXPECT_THAT(damaged_files(image), ElementsAre("log-0000000000000001"));
     // A crash before what the old log has left is removed.
     for (const auto& [name, bytes] : before)
         if (name.starts_with("log-")) image.try_emplace(name, bytes);
-    EXPECT_EQ(findings_in(image), wal::snapshot_name(last.index) + ' ');
+    EXPECT_THAT(damaged_files(image), ElementsAre(wal::snapshot_name(last.index)));
 }
 
 TEST_F(Compaction, WhoLooksIsToldOfARestoreOrAJoinThatDidNotEnd) {

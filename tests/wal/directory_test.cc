@@ -182,6 +182,23 @@ TEST_F(Directory, StrangersInItAreLeftAlone) {
     EXPECT_EQ(disk.written().at("log-0000000000000001.bak"), "something");
 }
 
+TEST_F(Directory, WhatHasTheNameOfAFileAndIsNoneIsRefusedWhateverItIs) {
+    for (const std::string name :
+         {"identity-b", "vote-a", "log-0000000000000001", "spare-0000000000000007",
+          "snapshot-0000000000000007", "snapshot.taken", "snapshot.received", "joining", "restoring"}) {
+        VirtualDisk::Image image = image_;
+        image.erase(name);
+        image[name + '/'];
+        const wal::Refusal refusal = refusal_of(image);
+        EXPECT_EQ(refusal.code, RefusalCode::Configuration);
+        EXPECT_THAT(refusal.message, testing::StartsWith(name + ": expected a file, seen a directory"));
+    }
+    image_["damaged-notes/"];
+    image_["backups/"];
+    VirtualDisk disk(image_);
+    EXPECT_EQ(LogUser(disk).open().value_or(LogContent{}), content_) << "these are none of its names";
+}
+
 TEST_F(Directory, WithoutRoomToStart) {
     VirtualDisk disk;
     disk.set_capacity(100);

@@ -335,6 +335,19 @@ TEST_F(SurveyTest, WhatTheSystemCannotRead) {
     }
 }
 
+TEST_F(SurveyTest, WhatHasTheNameOfAFileAndIsNone) {
+    for (const std::string& name :
+         {std::string("identity-b"), std::string("vote-a"), std::string(kLastSegment), std::string("joining"),
+          wal::spare_name(7), std::string("snapshot-0000000000000007")}) {
+        Image image = subject_.image;
+        image.erase(name);
+        image[name + '/'];
+        EXPECT_THAT(survey_of(image).findings,
+                    Contains(testing::AllOf(Field(&Finding::kind, FindingKind::Unreadable),
+                                            Field(&Finding::file, name))));
+    }
+}
+
 TEST_F(SurveyTest, NoDataDirectory) {
     for (const Image& image : {Image{}, Image{{"notes.txt", "hello"}}}) {
         VirtualDisk disk(image);

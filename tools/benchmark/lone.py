@@ -58,17 +58,17 @@ def run_lone(bench):
         keys = (b"bench/s/%08d" % number for number in range((options.mib << 20) // VALUE_BYTES))
         cluster.put_many(keys, b"v" * VALUE_BYTES, PAIRS_MAX)
         take_snapshot(cluster)
-        restarts_full = [restart_all(cluster)]  # what it turns over from here on is the snapshot, and the next one
+        restart_full = restart_all(cluster)  # what it turns over from here on is the snapshot, and the next one
         mb, seconds, latencies = take_snapshot(cluster)
         turn = longest_turn(cluster)
     print(f"lone: {run_lone.__doc__}")
     print(table.lines([
         (f"killed, with {options.keys:,} keys of {len(load.VALUE)} B", table.spread(restarts, "s")),
-        (f"killed, with a snapshot of {mb:,.0f} MB", table.spread(restarts_full, "s")),
+        (f"killed, with a snapshot of {mb:,.0f} MB", f"{restart_full:.2f} s"),
         ("snapshot of that", f"{mb:,.0f} MB in {seconds:.2f} s: {mb / seconds:,.0f} MB/s"),
         ("writes meanwhile, one at a time", f"{len(latencies):,}: the longest took {max(latencies):.1f} ms"),
         ("longest turn of its loop, from that start on", f"{turn:.1f} ms"),
     ]))  # fmt: skip
     return {
-        "restart_s": restarts, "restart_full_s": restarts_full, "snapshot_mb": mb, "snapshot_s": seconds, "write_ms_max": max(latencies), "turn_ms_max": turn,
+        "restart_s": restarts, "restart_full_s": restart_full, "snapshot_mb": mb, "snapshot_s": seconds, "write_ms_max": max(latencies), "turn_ms_max": turn,
     }  # fmt: skip
