@@ -351,7 +351,9 @@ std::uint32_t Raft::ticks_since_leader() const {
 
 LogIndex Raft::received_index() const {
     const auto* follower = std::get_if<Follower>(&role_);
-    return follower != nullptr && follower->leader != kNobody ? follower->received_index : LogIndex{};
+    return follower != nullptr && follower->leader != kNobody
+               ? std::max(follower->received_index, commit_index_)
+               : LogIndex{};
 }
 
 LogIndex Raft::leader_commit() const {

@@ -46,8 +46,8 @@ struct InitialState {
         snapshot_membership;  ///< in force at `snapshot`, not behind it; absent exactly when there is none
     std::span<const EntryShape> entries{};        ///< from snapshot.index + 1 on
     std::span<const MembershipAt> memberships{};  ///< of the Membership entries among them, ascending
-    /// Known to be committed, since a later snapshot covers it; at most the last entry. Below `snapshot`: no
-    /// more than that is known.
+    /// Known to be committed, since a later snapshot covers it or it was when this was written down; at most
+    /// the last entry. Below `snapshot`: no more than that is known.
     LogIndex commit_index{};
     Missing missing = Missing::Nothing;
     /// It has run before, and may have heard a leader just before it ended: for an election timeout from its
@@ -163,8 +163,8 @@ class Raft {
     /// What a log must reach to get this server's vote while its own may lack its last batch; absent: none
     /// gets it.
     [[nodiscard]] const std::optional<EntryId>& vote_floor() const { return vote_floor_; }
-    /// Through here the log is known to be that of the leader of this term; zero unless this server follows
-    /// one.
+    /// Through here the log is known to be that of the leader of this term, who has sent it or has all that
+    /// is committed; zero unless this server follows one.
     [[nodiscard]] LogIndex received_index() const;
     /// Null unless this server leads.
     [[nodiscard]] const Leader* as_leader() const { return std::get_if<Leader>(&role_); }

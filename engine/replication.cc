@@ -139,7 +139,7 @@ void Raft::on_heartbeat(ServerId from, const Heartbeat& heartbeat, Output& outpu
     // What we know to be committed the leader has, whether or not an append of its term has told us so: a
     // leader that waits for us to take a snapshot would otherwise wait for ever, should our only
     // acknowledgement be lost.
-    const LogIndex received = std::max(following().received_index, commit_index_);
+    const LogIndex received = received_index();
     const LogIndex match = std::min(received, durable_index_);
     send(from, HeartbeatReply{heartbeat.term, heartbeat.round, received, match, commit_index_}, output);
 }

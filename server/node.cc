@@ -95,6 +95,7 @@ void Node::turn_ended(std::uint64_t clock_ms) {
     go_on_with_members();
     propose_queued();
     request_queued_reads();
+    log_->note_commit(raft_.commit_index());
     if (!has_failed_) log_->flush();
     apply_committed();
     keep_snapshots();

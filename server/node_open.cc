@@ -150,7 +150,9 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         const auto& [index, members] = *known.at.begin();
         initial.snapshot_membership = engine::MembershipAt{index, members.membership()};
     }
-    if (!recovered.snapshots.empty()) initial.commit_index = recovered.snapshots.back().last.index;
+    initial.commit_index = recovered.commit_index;
+    if (!recovered.snapshots.empty())
+        initial.commit_index = std::max(initial.commit_index, recovered.snapshots.back().last.index);
     std::vector<engine::MembershipAt> memberships;
     for (const LogIndex index : recovered.memberships) {
         if (index <= initial.snapshot.index) continue;

@@ -63,7 +63,10 @@ bool Node::wants_snapshot() const {
     if (snapshots_.is_making() || snapshots_.received() != nullptr || applied_index_ <= newest ||
         now_ms_ < snapshot_wait_until_ms_)
         return false;
-    return !snapshot_calls_.empty() || applied_index_.past(newest) >= config_.snapshots.entries_max ||
+    if (!snapshot_calls_.empty()) return true;
+    // What a start applies is on the disk already; where all start at once, the machine has more urgent work.
+    if (applied_index_ < replay_through_) return false;
+    return applied_index_.past(newest) >= config_.snapshots.entries_max ||
            bytes_since_snapshot_ >= config_.snapshots.bytes_max;
 }
 

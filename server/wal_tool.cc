@@ -131,10 +131,13 @@ std::string inspection(wal::DiskReader& disk, const wal::Survey& survey) {
     if (const auto vote = survey.copies.vote()) {
         const engine::ServerId voted_for = vote->hard_state.voted_for;
         out += fmt::format(
-            "vote: term {}, voted for {}, change {}{}; log durable through {} offset {}\n",
+            "vote: term {}, voted for {}, change {}{}; log durable through {} offset {}, committed through "
+            "entry "
+            "{}\n",
             vote->hard_state.current_term.value,
             voted_for == engine::kNobody ? std::string("nobody") : std::to_string(voted_for.value),
-            vote->sequence, text_of(vote->lost), wal::segment_name(vote->mark.sequence), vote->mark.offset);
+            vote->sequence, text_of(vote->lost), wal::segment_name(vote->mark.sequence), vote->mark.offset,
+            vote->commit_index.value);
     }
     std::uint64_t payload_bytes = 0;
     for (const engine::EntryShape& entry : survey.log.entries) payload_bytes += entry.bytes;

@@ -340,6 +340,13 @@ std::optional<Breach> Promises::started(std::size_t node, const Raft& raft, wal:
         return breach("Durability", "node {} has forgotten its vote of term {}", node + 1,
                       raft.current_term().value);
     }
+    const LogIndex commit = raft.commit_index();
+    const bool is_known = raft.log().knows_term(commit) && commit > LogIndex{};
+    if (commit.value > committed_.size() ||
+        (is_known && raft.log().term_at(commit) != committed_.at(commit.value - 1))) {
+        return breach("Durability", "node {} starts and takes entry {} for committed, which is not", node + 1,
+                      commit.value);
+    }
     // What a crash has torn was never promised.
     if (lost == wal::Lost::Entries || (lost == wal::Lost::LastBatch && is_damaged)) return std::nullopt;
     const LogIndex last(promised.entries.size());

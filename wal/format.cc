@@ -147,6 +147,7 @@ std::string encode_vote(const VoteRecord& vote) {
     put(block, 56, vote.mark.offset);
     put(block, 64, vote.mark.crc);
     put(block, 68, static_cast<std::uint32_t>(vote.lost));
+    put(block, 72, vote.commit_index.value);
     seal(block);
     return block;
 }
@@ -164,6 +165,7 @@ std::expected<VoteRecord, BlockProblem> decode_vote(std::string_view block) {
     if (lost > static_cast<std::uint32_t>(Lost::LastBatch))
         return std::unexpected(BlockProblem::UnknownVersion);
     vote.lost = static_cast<Lost>(lost);
+    vote.commit_index = engine::LogIndex(get<std::uint64_t>(block, 72));
     return vote;
 }
 

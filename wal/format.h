@@ -67,6 +67,7 @@
 //    56  mark.offset    8   end of its last durable record,
 //    64  mark.crc       4   and that record's checksum (the header's, if none)
 //    68  lost           4   a Lost
+//    72  commit_index   8   entries through here were durable and known to be committed; 0: none are known
 
 #include <cstdint>
 #include <expected>
@@ -126,6 +127,9 @@ struct VoteRecord {
     engine::HardState hard_state;
     Mark mark;
     Lost lost = Lost::Nothing;
+    /// Entries through here were durable, and known to be committed, when this was written: at least so much
+    /// is, whatever has become of this node.
+    engine::LogIndex commit_index{};
     bool operator==(const VoteRecord&) const = default;
 };
 

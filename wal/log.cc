@@ -50,6 +50,7 @@ Log::Log(Disk& disk, const LogOptions& options, RecoveredLog recovered)
       first_live_(recovered.first_live),
       queue_last_(last_.index),
       lost_(vote_.lost),
+      commit_index_(vote_.commit_index),
       spare_bytes_wanted_(segment_file_bytes(options.segment_bytes, 0)) {
     ENGINE_CHECK(tail_.durable == tail_.end);
     ENGINE_CHECK(index_.last_index() == last_.index);
@@ -145,7 +146,18 @@ bool Log::awaits_room() const {
 Log::LogJob Log::new_job() const {
     LogJob job{0, {}, {}, {}, Batch(tail_), 0, last_, vote_, std::nullopt, false};
     job.vote.mark = tail_.durable_mark();  // no job is running: everything written is durable
+    job.vote.commit_index = durable_commit_index();
     return job;
+}
+
+// When no job is running. What is queued may replace what is on the disk, and be committed where that is not.
+LogIndex Log::durable_commit_index() const {
+    LogIndex through = std::min(commit_index_, last_.index);
+    for (const Pending& pending : queue_) {
+        if (pending.begins_behind) return vote_.commit_index;
+        if (!pending.entries.empty()) through = std::min(through, pending.first.previous());
+    }
+    return std::max(vote_.commit_index, through);
 }
 
 Log::LogJob Log::plan_job() {

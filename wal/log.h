@@ -55,6 +55,7 @@ struct Recovered {
     engine::EntryId base;
     std::vector<engine::EntryShape> entries;    ///< from base.index + 1
     std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them, ascending
+    engine::LogIndex commit_index{};            ///< as far as note_commit() had told; at most the last entry
     std::vector<std::string> warnings;          ///< what was mended: a torn tail, a copy of the vote
     bool fresh = false;                         ///< the directory was new, or is begun anew
     Lost lost = Lost::Nothing;
@@ -90,6 +91,9 @@ class Log {
                  engine::LogIndex truncate_from, engine::LogIndex first, std::span<const LogEntry> entries);
     /// Queues this: the log is replaced by a snapshot, durable already, and goes on behind its last entry.
     void begin_anew(engine::EntryId base);
+    /// The entries through `index` are known to be committed, be they durable or not. As far as they are, the
+    /// next change of the vote files says so, and a start need not wait for a leader to apply them.
+    void note_commit(engine::LogIndex index) { commit_index_ = std::max(commit_index_, index); }
     /// From the next flush() on the segments go that hold nothing behind `index`, through which a snapshot is
     /// durable; those that a begin_anew() has left go without it. One after the other, in the background,
     /// oldest first.
@@ -165,6 +169,7 @@ class Log {
     /// With this room beside what is left of the segment.
     [[nodiscard]] bool is_nearly_full(std::uint64_t more_bytes) const;
     [[nodiscard]] LogJob new_job() const;
+    [[nodiscard]] engine::LogIndex durable_commit_index() const;
     [[nodiscard]] LogJob plan_job();
     [[nodiscard]] bool place_entries(Pending& pending, LogJob& job);
     [[nodiscard]] bool roll(std::size_t payload_bytes, LogJob& job, bool begins_anew);
@@ -195,7 +200,8 @@ class Log {
     DiskJobId next_job_ = 1;
     std::optional<Refusal> failure_;
 
-    Lost lost_;  ///< as it shall be recorded
+    Lost lost_;                      ///< as it shall be recorded
+    engine::LogIndex commit_index_;  ///< as far as is known
     engine::LogIndex compact_through_;
     std::optional<DiskJobId> removal_job_;
 

@@ -16,6 +16,7 @@ namespace quorate::wal {
     X(TornTailCut)                                                                           \
     X(TailWrittenAgain)   /* nothing proves that it had become durable */                    \
     X(LogFoundCompacted)  /* its first segments are gone */                                  \
+    X(CommitIndexFound)   /* entries are known to be committed that no snapshot covers */    \
     X(LogReplacedAtStart) /* a crash had interrupted the end of an install */                \
     X(LastBatchDoubted)   /* a write was cut off that may have been acknowledged */          \
     X(EntriesLost)        /* begun anew, to be recovered from peers: */                      \

@@ -120,7 +120,7 @@ TEST_F(WalTool, Inspect) {
     EXPECT_EQ(inspect(), WalToolExit::Sound);
     EXPECT_THAT(remarks_, IsEmpty());
     EXPECT_EQ(out_, R"(directory: node 'n1' of cluster 'cluster'
-vote: term 2, voted for 1, change 3; log durable through log-0000000000000001 offset 4768
+vote: term 2, voted for 1, change 3; log durable through log-0000000000000001 offset 4768, committed through entry 0
 log: entries 1-7, terms 1-2, 216 bytes of content
 
 file                           bytes          used     records  replaced  entries                terms

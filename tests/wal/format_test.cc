@@ -38,8 +38,12 @@ TEST(Format, BlocksComeBackAsTheyWere) {
     const wal::Identity identity{"cluster", std::string(64, 'n')};
     EXPECT_EQ(wal::decode_identity(wal::encode_identity(identity)), identity);
 
-    const wal::VoteRecord vote{
-        7, wal::owner_of(identity), {Term(1ULL << 60), ServerId(3)}, {2, 4200, 0xABCDEF01}};
+    const wal::VoteRecord vote{7,
+                               wal::owner_of(identity),
+                               {Term(1ULL << 60), ServerId(3)},
+                               {2, 4200, 0xABCDEF01},
+                               wal::Lost::LastBatch,
+                               LogIndex(1ULL << 59)};
     EXPECT_EQ(wal::decode_vote(wal::encode_vote(vote)), vote);
 
     const wal::SegmentHeader header{

@@ -297,6 +297,60 @@ TEST_F(LogTest, WritesDuringTheIdleMarkFollowIt) {
     EXPECT_EQ(reopen(disk_.written()), user_.history().all());
 }
 
+TEST_F(LogTest, WhatIsCommittedIsKnownAtTheNextStartAsFarAsItWasDurable) {
+    user_.vote(1, 1);
+    user_.append(3, 200);
+    ASSERT_TRUE(user_.settle());
+    const auto found = [&] {
+        VirtualDisk disk(disk_.written());
+        LogUser next(disk);
+        EXPECT_TRUE(next.open());
+        return next.recovered().commit_index;
+    };
+    EXPECT_EQ(found(), LogIndex(0));
+    user_.log().note_commit(LogIndex(9));
+    EXPECT_EQ(found(), LogIndex(0)) << "that costs no write of its own";
+    user_.log().on_idle();
+    ASSERT_TRUE(user_.settle());
+    EXPECT_EQ(found(), LogIndex(3));
+    user_.vote(2, 2);
+    ASSERT_TRUE(user_.settle());
+    EXPECT_EQ(found(), LogIndex(3)) << "nothing takes it back";
+}
+
+// What is committed may still have to replace what is on the disk, and the vote files are written before.
+TEST_F(LogTest, AnEntryThatIsToBeReplacedIsNeverTakenForCommitted) {
+    user_.vote(1, 1);
+    user_.append(5, 200);
+    ASSERT_TRUE(user_.settle());
+    LogIndex most;
+    for (std::uint64_t operations = 0; operations < 12; ++operations) {
+        for (const bool keeps : {false, true}) {
+            VirtualDisk disk(disk_.written());
+            LogUser user(disk);
+            const auto content = user.open();
+            ASSERT_TRUE(content);
+            user.history().resume_with(*content);
+            user.vote(2, 2);
+            user.replace(1, 3, 40);
+            user.log().note_commit(LogIndex(6));
+            disk.cut_power_after(operations);
+            if (user.settle()) user.log().on_idle();
+            (void)user.settle();
+            VirtualDisk after(disk.after_crash([&] { return keeps; }, [&] { return keeps; }));
+            LogUser next(after);
+            const auto recovered = next.open();
+            ASSERT_TRUE(recovered);
+            const LogIndex through = next.recovered().commit_index;
+            ASSERT_LE(through.value, recovered->entries.size());
+            for (std::size_t i = 0; i < through.value; ++i)
+                ASSERT_EQ(recovered->entries[i], user.history().all().entries[i]) << operations;
+            most = std::max(most, through);
+        }
+    }
+    EXPECT_EQ(most, LogIndex(6));
+}
+
 TEST_F(LogTest, AfterAnyFailedOperationNothingIsAcknowledged) {
     // The same story with each of its operations failing once: the log stops there, for good.
     std::size_t stopped = 0;
