@@ -13,24 +13,29 @@ KeyHistory::KeyHistory(const KeyHistory& other)
       forgotten_(other.forgotten_),
       bytes_(other.bytes_),
       forgotten_bytes_(other.forgotten_bytes_) {
+    Place place;
     for (Change& change : changes_) {
         change.next = nullptr;
-        link(change);
+        link(change, place);
     }
 }
 
-void KeyHistory::link(Change& change) {
-    const auto [chain, is_new] = chains_.insert({&change, &change});
-    if (is_new) return;
+void KeyHistory::link(Change& change, Place& place) {
+    const std::size_t known = chains_.size();
+    const auto chain = place ? chains_.insert(std::next(*place), {&change, &change})
+                             : chains_.insert({&change, &change}).first;
+    place = chain;
+    if (chains_.size() > known) return;
     ENGINE_CHECK(chain->newest->revision < change.revision);
     chain->newest->next = &change;
     chain->newest = &change;
 }
 
-void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional<Record> before) {
+void KeyHistory::add(std::uint64_t revision, std::string_view key, std::optional<Record> before,
+                     Place& place) {
     ENGINE_CHECK(changes_.empty() || changes_.back().revision <= revision);
     changes_.push_back({{revision, key, std::move(before)}});
-    link(changes_.back());
+    link(changes_.back(), place);
     bytes_ += changes_.back().bytes();
     ++added_;
 }
@@ -44,9 +49,13 @@ void KeyHistory::forget_through(std::uint64_t revision) {
 
 void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
     count += 2 * std::exchange(added_, 0);
+    // Those of one revision are mostly neighbours.
+    auto next = chains_.end();
     for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {
         const Change& freed = changes_.front();
-        const auto chain = chains_.find(freed.key.view());
+        const bool is_next = next != chains_.end() && next->oldest == &freed;
+        const auto chain = is_next ? next : chains_.find(freed.key.view());
+        next = std::next(chain);
         if (freed.next != nullptr)
             chain->oldest = freed.next;
         else
@@ -61,7 +70,8 @@ void KeyHistory::load(std::vector<PastRecord> changes) {
     ENGINE_CHECK(changes_.empty());
     std::ranges::sort(changes, {},
                       [](const PastRecord& change) { return std::pair(change.revision, change.key.view()); });
-    for (PastRecord& change : changes) add(change.revision, change.key, std::move(change.before));
+    Place place;
+    for (PastRecord& change : changes) add(change.revision, change.key, std::move(change.before), place);
 }
 
 bool KeyHistory::has_changed_after(std::string_view key, std::uint64_t revision) const {

@@ -60,9 +60,13 @@ class KeyHistory {
     KeyHistory& operator=(KeyHistory&&) noexcept = default;
     ~KeyHistory() = default;
 
+    /// Where the change before has its place among the keys; nothing: anywhere. Valid until the next call
+    /// that is not add().
+    using Place = std::optional<Chains::iterator>;
     /// `revision` is that of the change before, or a later one, and this the key's first change at it: what
-    /// it held between two changes of one revision nobody can see.
-    void add(std::uint64_t revision, std::string_view key, std::optional<Record> before);
+    /// it held between two changes of one revision nobody can see. Moves `place`, behind which it is looked
+    /// for first.
+    void add(std::uint64_t revision, std::string_view key, std::optional<Record> before, Place& place);
     /// Forgets the changes at `revision` and before: what was there earlier than `revision` is unknown then.
     /// Their memory goes with free_some().
     void forget_through(std::uint64_t revision);
@@ -121,7 +125,7 @@ class KeyHistory {
     bool operator==(const KeyHistory& other) const { return std::ranges::equal(changes(), other.changes()); }
 
  private:
-    void link(Change& change);
+    void link(Change& change, Place& place);
 
     std::deque<Change> changes_;
     std::size_t added_ = 0;      ///< since free_some()

@@ -51,14 +51,15 @@ ApplyResult StateMachine::write(const Command& command) {
     } else {
         const std::uint64_t next = revision_ + 1;
         bool changed = false;
+        Place place{records_.end(), {}};
         for (const Operation& operation : command.operations) {
             switch (operation.kind) {
                 case Operation::Kind::Put:
-                    put(operation, next, result.deleted > 0);
+                    put(operation, next, result.deleted > 0, place);
                     changed = true;
                     break;
                 case Operation::Kind::Delete:
-                    if (!remove(operation.key, next)) break;
+                    if (!remove(operation.key, next, place)) break;
                     ++result.deleted;
                     changed = true;
                     break;
@@ -74,16 +75,26 @@ ApplyResult StateMachine::write(const Command& command) {
     return result;
 }
 
+// As that of the map, behind `before` first.
+StateMachine::Records::iterator StateMachine::lower_bound(std::string_view key, Records::iterator before) {
+    if (before != records_.end() && before->first.view() < key) {
+        const auto next = std::next(before);
+        if (next == records_.end() || next->first.view() >= key) return next;
+    }
+    return records_.lower_bound(key);
+}
+
 // The history wants the first change of a key at this revision alone. An absent key can have had it only when
 // the command has deleted something before (`has_deleted`): the others are spared the search.
-void StateMachine::put(const Operation& operation, std::uint64_t revision, bool has_deleted) {
-    auto entry = records_.lower_bound(operation.key);
+void StateMachine::put(const Operation& operation, std::uint64_t revision, bool has_deleted, Place& place) {
+    auto entry = lower_bound(operation.key, place.record);
     const bool is_new = entry == records_.end() || entry->first.view() != operation.key;
     if (is_new) entry = records_.emplace_hint(entry, operation.key, Record{});
+    place.record = entry;
     Record& record = entry->second;
     if (is_new) {
         if (!has_deleted || !history_.has_changed_after(operation.key, revision - 1))
-            history_.add(revision, operation.key, std::nullopt);
+            history_.add(revision, operation.key, std::nullopt, place.change);
         record.create_revision = revision;
         bytes_ += operation.key.size();
     } else {
@@ -91,7 +102,8 @@ void StateMachine::put(const Operation& operation, std::uint64_t revision, bool 
         if (record.mod_revision < revision)
             history_.add(
                 revision, operation.key,
-                Record{std::move(record.value), record.create_revision, record.mod_revision, record.version});
+                Record{std::move(record.value), record.create_revision, record.mod_revision, record.version},
+                place.change);
     }
     bytes_ += operation.value.size();
     record.value = operation.value;
@@ -99,13 +111,15 @@ void StateMachine::put(const Operation& operation, std::uint64_t revision, bool 
     ++record.version;
 }
 
-bool StateMachine::remove(const std::string& key, std::uint64_t revision) {
-    const auto found = records_.find(key);
-    if (found == records_.end()) return false;
+bool StateMachine::remove(const std::string& key, std::uint64_t revision, Place& place) {
+    const auto found = lower_bound(key, place.record);
+    if (found == records_.end() || found->first.view() != key) return false;
     const std::uint64_t bytes = found->first.size() + found->second.value.size();
     ENGINE_CHECK(bytes_ >= bytes);
     bytes_ -= bytes;
-    if (found->second.mod_revision < revision) history_.add(revision, key, std::move(found->second));
+    if (found->second.mod_revision < revision)
+        history_.add(revision, key, std::move(found->second), place.change);
+    place.record = found == records_.begin() ? records_.end() : std::prev(found);
     records_.erase(found);
     return true;
 }

@@ -120,8 +120,9 @@ RC_GTEST_PROP(History, IsWhatTheStoreWas, ()) {
 
 KeyHistory history_of(std::uint64_t revisions, std::size_t value_bytes = 1) {
     KeyHistory history;
+    KeyHistory::Place place;
     for (std::uint64_t r = 1; r <= revisions; ++r)
-        history.add(r, "k", Record{std::string(value_bytes, 'v'), 1, r, r});
+        history.add(r, "k", Record{std::string(value_bytes, 'v'), 1, r, r}, place);
     return history;
 }
 
