@@ -2,8 +2,8 @@
 
 // Little-endian numbers and counted texts: how everything of this room is written to the log and to peers.
 
-#include <array>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -31,10 +31,12 @@ class ByteWriter {
  private:
     template <std::unsigned_integral Number>
     ByteWriter& put(Number number) {
-        std::array<char, sizeof(Number)> bytes{};
-        for (std::size_t byte = 0; byte < bytes.size(); ++byte)
-            bytes[byte] = static_cast<char>(number >> (8 * byte));
-        out_->append(bytes.data(), bytes.size());
+        const std::size_t at = out_->size();
+        out_->resize_and_overwrite(at + sizeof(Number), [&](char* bytes, std::size_t) {
+            for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
+                bytes[at + byte] = static_cast<char>(number >> (8 * byte));
+            return at + sizeof(Number);
+        });
         return *this;
     }
 

@@ -27,6 +27,11 @@ std::uint32_t checksum(std::string_view head, std::string_view payload) {
     return ~extend(extend(~std::uint32_t{0}, head), payload);
 }
 
+void put_u32(std::string& frame, std::size_t at, std::uint32_t number) {
+    for (std::size_t byte = 0; byte < sizeof number; ++byte)
+        frame[at + byte] = static_cast<char>(number >> (8 * byte));
+}
+
 }  // namespace
 
 std::string_view to_string(FrameError error) {
@@ -50,12 +55,12 @@ std::string begin_frame() {
 void finish_frame(std::string& frame, std::uint8_t type) {
     const std::size_t payload_bytes = frame.size() - kFrameHeadBytes;
     ENGINE_CHECK(payload_bytes <= kFramePayloadBytesMax);
-    std::string head;
-    ByteWriter writer(head);
-    writer.u32(kMagic).u8(kVersion).u8(type).u8(0).u8(0).u32(static_cast<std::uint32_t>(payload_bytes));
-    ENGINE_CHECK(head.size() == kChecksumAt);
-    writer.u32(checksum(head, std::string_view(frame).substr(kFrameHeadBytes)));
-    frame.replace(0, kFrameHeadBytes, head);
+    put_u32(frame, 0, kMagic);
+    frame[4] = static_cast<char>(kVersion);
+    frame[5] = static_cast<char>(type);
+    put_u32(frame, 8, static_cast<std::uint32_t>(payload_bytes));
+    const std::string_view all = frame;
+    put_u32(frame, kChecksumAt, checksum(all.substr(0, kChecksumAt), all.substr(kFrameHeadBytes)));
 }
 
 void FrameReader::feed(std::string_view bytes) {
@@ -66,31 +71,35 @@ void FrameReader::feed(std::string_view bytes) {
 
 std::expected<std::optional<RawFrame>, FrameError> FrameReader::next() {
     if (error_) return std::unexpected(*error_);
-    const auto fail = [this](FrameError error) {
-        error_ = error;
+    auto frame = first_frame(std::string_view(bytes_).substr(begin_));
+    if (!frame) {
+        error_ = frame.error();
         bytes_ = {};
         begin_ = 0;
-        return std::unexpected(error);
-    };
-    const std::string_view held = std::string_view(bytes_).substr(begin_);
-    if (held.size() < kFrameHeadBytes) return std::nullopt;
+    } else if (*frame) {
+        begin_ += kFrameHeadBytes + (*frame)->payload.size();
+    }
+    return frame;
+}
 
-    ByteReader head(held.substr(0, kFrameHeadBytes));
+std::expected<std::optional<RawFrame>, FrameError> first_frame(std::string_view bytes) {
+    if (bytes.size() < kFrameHeadBytes) return std::nullopt;
+    ByteReader head(bytes.substr(0, kFrameHeadBytes));
     const std::uint32_t magic = head.u32();
     const std::uint8_t version = head.u8();
     const std::uint8_t type = head.u8();
     const std::uint16_t zero = head.u16();
     const std::uint32_t payload_bytes = head.u32();
     const std::uint32_t expected_checksum = head.u32();
-    if (magic != kMagic) return fail(FrameError::NotAFrame);
-    if (version != kVersion) return fail(FrameError::UnknownVersion);
-    if (zero != 0) return fail(FrameError::Damaged);
-    if (payload_bytes > kFramePayloadBytesMax) return fail(FrameError::TooLong);
-    if (held.size() - kFrameHeadBytes < payload_bytes) return std::nullopt;
+    if (magic != kMagic) return std::unexpected(FrameError::NotAFrame);
+    if (version != kVersion) return std::unexpected(FrameError::UnknownVersion);
+    if (zero != 0) return std::unexpected(FrameError::Damaged);
+    if (payload_bytes > kFramePayloadBytesMax) return std::unexpected(FrameError::TooLong);
+    if (bytes.size() - kFrameHeadBytes < payload_bytes) return std::nullopt;
 
-    const std::string_view payload = held.substr(kFrameHeadBytes, payload_bytes);
-    if (checksum(held.substr(0, kChecksumAt), payload) != expected_checksum) return fail(FrameError::Damaged);
-    begin_ += kFrameHeadBytes + payload_bytes;
+    const std::string_view payload = bytes.substr(kFrameHeadBytes, payload_bytes);
+    if (checksum(bytes.substr(0, kChecksumAt), payload) != expected_checksum)
+        return std::unexpected(FrameError::Damaged);
     return RawFrame{type, payload};
 }
 

@@ -40,12 +40,16 @@ enum class FrameError : std::uint8_t {
 
 struct RawFrame {
     std::uint8_t type = 0;
-    std::string_view payload;  ///< into the reader: valid until it is fed or asked again
+    std::string_view payload;  ///< into what was read; of a reader: valid until it is fed or asked again
 };
 
 /// Starts a frame with room for its head; append the payload, then finish_frame().
 [[nodiscard]] std::string begin_frame();
 void finish_frame(std::string& frame, std::uint8_t type);
+
+/// The frame that `bytes` begin with; nothing: they are not all of it yet. A length is checked before its
+/// bytes are waited for.
+[[nodiscard]] std::expected<std::optional<RawFrame>, FrameError> first_frame(std::string_view bytes);
 
 /// Cuts a stream of bytes, split anywhere, into frames. After an error it gives nothing but that error.
 class FrameReader {
@@ -53,7 +57,7 @@ class FrameReader {
     /// Ask next() until it gives nothing before feeding more: then no more than one frame and one feed are
     /// held.
     void feed(std::string_view bytes);
-    /// The next whole frame, or nothing yet. A length is checked before its bytes are waited for.
+    /// The next whole frame, or nothing yet.
     [[nodiscard]] std::expected<std::optional<RawFrame>, FrameError> next();
 
  private:

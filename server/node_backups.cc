@@ -27,7 +27,7 @@ void Node::start_backup(HttpExchange exchange) {
 }
 
 void Node::go_on_with_backups() {
-    if (has_failed_) return;
+    if (has_failed_ || backups_.empty()) return;
     bound_what_backups_hold();
     const std::size_t bytes = kBackupPartBytes / std::max<std::size_t>(backups_.size(), 1);
     for (auto backup = backups_.begin(); backup != backups_.end();) {
@@ -70,7 +70,7 @@ void Node::break_off_backups(std::string_view why) {
 
 // The oldest one, when it is what holds the past: all before it has been freed.
 void Node::bound_what_backups_hold() {
-    if (backups_.empty() || store_.history().forgotten_bytes() <= config_.backup_held_bytes_max) return;
+    if (store_.history().forgotten_bytes() <= config_.backup_held_bytes_max) return;
     const auto oldest = std::ranges::min_element(
         backups_, {}, [](const auto& backup) { return backup.second.pin().revision; });
     if (store_.history().held_revision() <= oldest->second.pin().revision) return;

@@ -233,7 +233,7 @@ void Node::go_on_with_members() {
                             members_index_.value, kToAddAgain));
         }
     }
-    if (can_change_members() && raft_.membership().is_joint()) {
+    if (raft_.membership().is_joint() && can_change_members()) {
         environment_.met(Situation::JointConfigurationLeft);
         propose_members(end_of_joint(members_));
     }

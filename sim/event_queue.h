@@ -34,7 +34,7 @@ struct Event {
     std::uint32_t a = 0;
     std::uint32_t b = 0;
     std::uint64_t c = 0;
-    std::string bytes;  ///< of FrameArrives
+    std::uint32_t frame = 0;  ///< of FrameArrives: see EventQueue::push_frame()
 };
 
 /// Two heaps: most of what is scheduled is due within a tick, and need not find its way through the many
@@ -44,30 +44,51 @@ class EventQueue {
     [[nodiscard]] bool empty() const { return near_.empty(); }
     [[nodiscard]] std::uint64_t next_us() const { return near_.front().at_us; }
 
-    void push(std::uint64_t at_us, Event event) {
-        std::uint32_t slot = 0;
-        if (free_.empty()) {
-            slot = static_cast<std::uint32_t>(events_.size());
-            events_.push_back(std::move(event));
-        } else {
-            slot = free_.back();
-            free_.pop_back();
-            events_[slot] = std::move(event);
-        }
-        push_due(at_us < near_end_us_ ? near_ : far_, {at_us, ++order_, slot});
+    void push(std::uint64_t at_us, const Event& event) {
+        push_due(at_us < near_end_us_ ? near_ : far_, {at_us, ++order_, events_.keep(event)});
         if (near_.empty()) approach();
+    }
+    /// With what take_frame() gives when it has come. May be pushed again until then.
+    void push_frame(std::uint64_t at_us, Event event, std::string frame) {
+        event.frame = frames_.keep(std::move(frame));
+        push(at_us, event);
     }
 
     Event pop() {
         ENGINE_CHECK(!near_.empty());
         const std::uint32_t slot = pop_due(near_).slot;
         if (near_.empty() && !far_.empty()) approach();
-        free_.push_back(slot);
-        return std::move(events_[slot]);
+        return events_.take(slot);
     }
+    /// Of an event that was popped, once.
+    std::string take_frame(const Event& event) { return frames_.take(event.frame); }
 
  private:
     static constexpr std::uint64_t kNearUs = 20'000;
+
+    /// Things in slots that are used again.
+    template <class T>
+    class Slots {
+     public:
+        std::uint32_t keep(T thing) {
+            if (free_.empty()) {
+                things_.push_back(std::move(thing));
+                return static_cast<std::uint32_t>(things_.size() - 1);
+            }
+            const std::uint32_t slot = free_.back();
+            free_.pop_back();
+            things_[slot] = std::move(thing);
+            return slot;
+        }
+        T take(std::uint32_t slot) {
+            free_.push_back(slot);
+            return std::move(things_[slot]);
+        }
+
+     private:
+        std::vector<T> things_;
+        std::vector<std::uint32_t> free_;
+    };
 
     struct Due {
         std::uint64_t at_us;
@@ -104,8 +125,8 @@ class EventQueue {
     Heap near_;  ///< not empty unless both are
     Heap far_;   ///< due at near_end_us_ or later
     std::uint64_t near_end_us_ = 0;
-    std::vector<Event> events_;
-    std::vector<std::uint32_t> free_;
+    Slots<Event> events_;
+    Slots<std::string> frames_;
     std::uint64_t order_ = 0;
 };
 

@@ -64,8 +64,13 @@ void VirtualNetwork::transmit(std::uint64_t now_us, std::size_t from, std::size_
         byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << dice_.pick(8)));
         effects_.add(FaultKind::Corrupt);
     }
-    queue_.push(at_us, {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
-                        static_cast<std::uint32_t>(to), l.connection, std::move(frame)});
+    queue_.push_frame(at_us,
+                      {EventKind::FrameArrives,
+                       static_cast<std::uint32_t>(from),
+                       static_cast<std::uint32_t>(to),
+                       l.connection,
+                       {}},
+                      std::move(frame));
 }
 
 bool VirtualNetwork::lets_in(std::size_t from, std::size_t to, std::uint64_t connection) const {

@@ -26,7 +26,7 @@ RunResult World::run() {
     while (phase_ != Phase::Over && !referee_.violation() && result_.events < options_.events_max) {
         ENGINE_CHECK(!queue_.empty());
         now_us_ = queue_.next_us();
-        Event event = queue_.pop();
+        const Event event = queue_.pop();
         if (is_deferred(event)) continue;
         moment_ = {++result_.events, now_us_, 0};
         hash(now_us_ ^ (std::uint64_t{event.a} << 48U) ^ (std::uint64_t{event.b} << 56U));
@@ -94,16 +94,17 @@ bool World::is_deferred(const Event& event) {
     if (belongs_to_life && (!host.is_up() || host.life() != event.c)) return true;
     if (!host.is_up() || host.paused_until_us <= now_us_) return false;
     result_.effects.add(FaultKind::Pause);
-    queue_.push(host.paused_until_us, Event(event));
+    queue_.push(host.paused_until_us, event);
     return true;
 }
 
-void World::handle(Event& event) {
+void World::handle(const Event& event) {
     switch (event.kind) {
         case EventKind::Tick: return handle_tick(event.a, event.c);
         case EventKind::TurnEnd: return handle_turn_end(event.a);
         case EventKind::DiskDone: return handle_disk_done(event.a, static_cast<wal::DiskLane>(event.b));
-        case EventKind::FrameArrives: return handle_frame(event.a, event.b, event.c, event.bytes);
+        case EventKind::FrameArrives:
+            return handle_frame(event.a, event.b, event.c, queue_.take_frame(event));
         case EventKind::LinkDials: return dial(event.a, event.b);
         case EventKind::LinkLost:
             asked(event.a).driver().peer_lost(hosts_[event.b]->member().id);

@@ -217,16 +217,18 @@ bool World::send_frame(std::size_t from, engine::ServerId to, std::string frame)
 void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connection,
                          const std::string& bytes) {
     if (!hosts_[to]->is_up() || !network_.lets_in(from, to, connection)) return;
-    server::FrameReader reader;
-    reader.feed(bytes);
-    auto read = server::next_peer_frame(reader);
-    std::optional<server::PeerFrame> frame = read ? std::move(*read) : std::nullopt;
+    const auto whole = server::first_frame(bytes);
+    auto frame = whole && *whole ? server::decode_frame(**whole) : std::nullopt;
     if (!frame) return break_connection(from, to);  // it was corrupt
     // Streams repeat nothing; Raft's own messages must bear it all the same.
     if (std::holds_alternative<server::RaftFrame>(*frame) && network_.duplicates()) {
-        queue_.push(now_us_ + dice_.between(0, 200 * kMs),
-                    {EventKind::FrameArrives, static_cast<std::uint32_t>(from),
-                     static_cast<std::uint32_t>(to), connection, bytes});
+        queue_.push_frame(now_us_ + dice_.between(0, 200 * kMs),
+                          {EventKind::FrameArrives,
+                           static_cast<std::uint32_t>(from),
+                           static_cast<std::uint32_t>(to),
+                           connection,
+                           {}},
+                          bytes);
     }
     asked(to).driver().frame_received(hosts_[from]->member().id, std::move(*frame));
     touched(to);

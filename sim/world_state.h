@@ -112,7 +112,7 @@ class World final : public Surroundings {
     void hash(std::string_view bytes) { hash(XXH3_64bits(bytes.data(), bytes.size())); }
     void trace(const Event& event);
 
-    void handle(Event& event);
+    void handle(const Event& event);
     /// The host, of which something is asked now.
     Host& asked(std::size_t node) {
         moment_.node = node + 1;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -39,6 +40,22 @@ TEST(EventQueue, KeepsTheOrderOfTimeAndOfScheduling) {
         --left;
     }
     EXPECT_TRUE(queue.empty());
+}
+
+TEST(EventQueue, KeepsTheFramesOfEventsThatWaitOnceMore) {
+    EventQueue queue;
+    for (const std::uint64_t number : {1U, 2U, 3U})
+        queue.push_frame(number, {EventKind::FrameArrives, 0, 1, number, {}},
+                         "frame " + std::to_string(number));
+    const Event first = queue.pop();
+    queue.push(9, first);
+    for (const std::uint64_t number : {2U, 3U, 1U}) {
+        const Event event = queue.pop();
+        EXPECT_EQ(event.c, number);
+        EXPECT_EQ(queue.take_frame(event), "frame " + std::to_string(number));
+    }
+    queue.push_frame(10, {EventKind::FrameArrives, 0, 1, 4, {}}, "another");
+    EXPECT_EQ(queue.take_frame(queue.pop()), "another") << "in a place that is free again";
 }
 
 TEST(EventQueue, HoldsTheEndOfTimeToo) {
