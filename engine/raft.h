@@ -149,8 +149,8 @@ class Raft {
     [[nodiscard]] const HardState& hard_state() const { return hard_state_; }
     /// The leader of the current term as far as this server knows; itself when it leads.
     [[nodiscard]] ServerId leader() const;
-    /// Highest index known to be committed. Never falls while the process runs; restarts at the snapshot.
-    /// Thesis §3.5.
+    /// Highest index known to be committed. Never falls while the process runs; restarts at what
+    /// InitialState knows. Thesis §3.5.
     [[nodiscard]] LogIndex commit_index() const { return commit_index_; }
     /// Through here the log is on this server's own disk.
     [[nodiscard]] LogIndex durable_index() const { return durable_index_; }

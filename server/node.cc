@@ -60,7 +60,7 @@ void Node::tick(std::uint64_t now_ms) {
     tell_of_silence();
     promote_joiners();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
-    // taken for a torn write.
+    // taken for a torn write; and tells the next start what is committed.
     if (!idle_told_ && log_->idle() && now_ms_ - last_write_ms_ >= 50) {
         idle_told_ = true;
         log_->on_idle();
@@ -148,13 +148,25 @@ void Node::step(const engine::Event& event, Payloads payloads) {
 
 // Of all that the engine notes, what an operator must hear of.
 void Node::report(const engine::Note& note) {
-    if (note.kind != engine::NoteKind::FollowerLostEntries) return;
-    const Member* loser = member(note.peer);
-    environment_.log(
-        LogLevel::Error,
-        fmt::format("member {} lost acknowledged entries: it does not hold entry {} any more; sending it the "
-                    "log again (see docs/operations.md, When a node refuses its directory)",
-                    loser != nullptr ? loser->name : "of another configuration", note.index.value));
+    const bool is_lost = note.kind == engine::NoteKind::FollowerLostEntries;
+    if (!is_lost && note.kind != engine::NoteKind::AppendConflictsWithCommitted) return;
+    const Member* peer = member(note.peer);
+    const std::string name = peer != nullptr ? peer->name : "of another configuration";
+    if (is_lost) {
+        environment_.log(
+            LogLevel::Error,
+            fmt::format(
+                "member {} lost acknowledged entries: it does not hold entry {} any more; sending it the "
+                "log again (see docs/operations.md, When a node refuses its directory)",
+                name, note.index.value));
+    } else if (told_of_other_history_.is_due(now_ms_, name)) {
+        environment_.log(
+            LogLevel::Error,
+            fmt::format("member {} leads with other entries at {} or behind it than this node knows to be "
+                        "committed: acknowledged writes were lost, and this node does not follow (see "
+                        "docs/operations.md, When acknowledged writes were lost)",
+                        name, note.index.value));
+    }
 }
 
 void Node::perform(const engine::SendMessage& action, Payloads&) {
@@ -227,7 +239,10 @@ void Node::perform(const engine::RefuseProposal& action, Payloads& payloads) {
     }
 }
 
-void Node::perform(const engine::CommitEntries& action, Payloads&) { commit_index_ = action.last; }
+void Node::perform(const engine::CommitEntries& action, Payloads&) {
+    commit_index_ = action.last;
+    idle_told_ = false;
+}
 
 void Node::perform(const engine::AnswerRead& action, Payloads&) {
     const auto confirmed = unconfirmed_reads_.extract(action.request);
@@ -359,6 +374,7 @@ void Node::apply_committed() {
 
 // What the store lacks is at most what was committed since the leader told how far that was.
 void Node::note_currency() {
+    if (current_ms_ && *current_ms_ >= previous_tick_ms_) return;  // no more can be said before the next tick
     const LogIndex commit = raft_.leader_commit();
     if (commit == LogIndex{} || applied_index_ < commit) return;
     // What is read now may have lain in the socket since the tick before, and a pause hides in the ticks.
@@ -453,7 +469,8 @@ void Node::ask_to_forget(ForgetAsked& asked, std::uint64_t through, std::uint64_
 // turn; one without room does not take over (on_frame). Should nobody, we lead on, for the sake of reads, and
 // ask ever less often.
 void Node::yield_for_space() {
-    if (!log_->out_of_space() || raft_.role() != engine::RoleName::Leader) {
+    const wal::DiskFailure* lacking = log_->out_of_space();
+    if (lacking == nullptr || raft_.role() != engine::RoleName::Leader) {
         yield_pause_ms_ = kYieldPauseMsMin;
         return;
     }
@@ -461,9 +478,10 @@ void Node::yield_for_space() {
     last_yield_ms_ = now_ms_;
     yield_pause_ms_ = std::min(2 * yield_pause_ms_, kYieldPauseMsMax);
     const Member* next = next_to_lead();
-    environment_.log(LogLevel::Error,
-                     fmt::format("no room for the log on the disk: writes are refused{}",
-                                 next != nullptr ? ", offering leadership to " + next->name : ""));
+    environment_.log(
+        LogLevel::Error,
+        fmt::format("{}: {}: no room for the log: writes are refused{}", lacking->file, lacking->detail,
+                    next != nullptr ? ", offering leadership to " + next->name : ""));
     if (next == nullptr) return;
     environment_.met(Situation::LeadershipOffered);
     last_yield_to_ = next->id;

@@ -132,7 +132,7 @@ class Node {
 
     [[nodiscard]] const engine::Raft& raft() const { return raft_; }
     [[nodiscard]] const StateMachine& store() const { return store_; }
-    /// On the disk, for the log: as a leader it refuses writes.
+    /// Why the log cannot go on behind this segment: as a leader it refuses writes. Null: it can.
     [[nodiscard]] const wal::DiskFailure* room_lacking() const { return log_->out_of_space(); }
     /// Of the configuration in force.
     [[nodiscard]] const ClusterMembers& members() const { return members_; }
@@ -426,6 +426,7 @@ class Node {
     engine::Term election_term_;                                    ///< of which the next one asks
     std::uint64_t election_question_ = 0;  ///< to the others, when that was in vain; 0: it never was
     Seldom told_who_cannot_vote_{10'000, 16};
+    Seldom told_of_other_history_{10'000, 16};
     engine::LogIndex applied_index_;
     engine::LogIndex commit_index_;
     engine::LogIndex replay_through_;  ///< what the log held at the start

@@ -163,8 +163,8 @@ void Node::queue_write(OperationId id, std::string payload) {
 void Node::start_read(HttpExchange exchange, ApiCall&& call) {
     if (call.consistency == Consistency::Stale) {
         if (is_removed()) return environment_.respond(exchange, node_removed());
-        // A leader tells what of the log is committed. Before the first of it is applied, that a key is
-        // absent would be a guess.
+        // Its vote files or a leader tell what of the log is committed. Before the first of it is applied,
+        // that a key is absent would be a guess.
         const bool has_nothing = loading_ || applied_index_ == engine::LogIndex{};
         if (has_nothing || (is_recovering() && lost_.what != wal::Lost::LastBatch))
             return environment_.respond(exchange, store_loading());

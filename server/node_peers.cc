@@ -55,9 +55,8 @@ void Node::on_frame(ServerId from, RaftFrame&& frame) {
     if (std::holds_alternative<engine::TimeoutNow>(frame.message) && (log_->out_of_space() || is_stopping_)) {
         environment_.met(Situation::LeadershipDeclined);
         return environment_.log(
-            LogLevel::Debug,
-            is_stopping_ ? "about to stop: not taking the leadership that is offered"
-                         : "no room for the log on the disk: not taking the leadership that is offered");
+            LogLevel::Debug, is_stopping_ ? "about to stop: not taking the leadership that is offered"
+                                          : "no room for the log: not taking the leadership that is offered");
     }
     std::vector<engine::EntryShape> shapes;
     std::vector<engine::MembershipAt> memberships;

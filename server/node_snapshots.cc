@@ -65,6 +65,7 @@ bool Node::wants_snapshot() const {
         return false;
     if (!snapshot_calls_.empty()) return true;
     // What a start applies is on the disk already; where all start at once, the machine has more urgent work.
+    // And who is forced to be a cluster of its own has the entry that says so in the first one.
     if (applied_index_ < replay_through_) return false;
     return applied_index_.past(newest) >= config_.snapshots.entries_max ||
            bytes_since_snapshot_ >= config_.snapshots.bytes_max;

@@ -98,7 +98,8 @@ void Log::flush() {
 }
 
 void Log::on_idle() {
-    if (failure_ || !idle() || vote_.mark == tail_.durable_mark()) return;
+    if (failure_ || !idle()) return;
+    if (vote_.mark == tail_.durable_mark() && vote_.commit_index == durable_commit_index()) return;
     LogJob job = new_job();
     add_vote(job);
     disk_.met(Situation::MarkWrittenWhenIdle);
@@ -152,12 +153,11 @@ Log::LogJob Log::new_job() const {
 
 // When no job is running. What is queued may replace what is on the disk, and be committed where that is not.
 LogIndex Log::durable_commit_index() const {
-    LogIndex through = std::min(commit_index_, last_.index);
-    for (const Pending& pending : queue_) {
-        if (pending.begins_behind) return vote_.commit_index;
-        if (!pending.entries.empty()) through = std::min(through, pending.first.previous());
-    }
-    return std::max(vote_.commit_index, through);
+    const bool replaces = std::ranges::any_of(queue_, [this](const Pending& pending) {
+        return pending.begins_behind ||
+               (!pending.entries.empty() && pending.first.plus(pending.placed) <= last_.index);
+    });
+    return replaces ? vote_.commit_index : std::min(commit_index_, last_.index);
 }
 
 Log::LogJob Log::plan_job() {

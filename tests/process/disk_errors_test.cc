@@ -540,7 +540,7 @@ class ANodeWithoutRoom : public DiskErrorsOfACluster {
     // when it lacked room.
     [[nodiscard]] bool has_offered_leadership() const {
         return cluster_.log(kFull).find(
-                   "no room for the log on the disk: writes are refused, offering "
+                   "no room for the log: writes are refused, offering "
                    "leadership to ") != std::string::npos;
     }
     // One step on the way: asks that the node leads and, where it does, for an entry that is large and

@@ -1,5 +1,6 @@
 // Whole nodes, joined by a virtual network: what clients are told when all is well, and whom to ask.
 
+#include <algorithm>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -93,6 +94,35 @@ TEST(Node, WhatItKnewToBeCommittedItAppliesWithoutALeader) {
     EXPECT_EQ(cluster.request(alone, "GET", "/kv/a?consistency=stale").body, "1");
     EXPECT_EQ(cluster.request(alone, "GET", "/kv/none?consistency=stale").status, 404);
     EXPECT_EQ(cluster.request(alone, "GET", "/kv/a").status, 503) << "nobody says that it is the newest";
+}
+
+// Somebody has accepted that acknowledged writes are lost, and one node still knows of them.
+TEST(Node, SaysThatALeaderHasAnotherEntryThanItKnowsToBeCommitted) {
+    NodeCluster cluster(3);
+    const int leader = cluster.await_leader();
+    ASSERT_EQ(cluster.request(leader, "PUT", "/kv/a", "1").status, 200);
+    cluster.run_for(500);
+    const int follower = other_than(leader);
+    const engine::Raft& raft = cluster.node(follower).raft();
+    const engine::LogIndex at = raft.commit_index();
+    const engine::Term term = raft.current_term().next();
+    const engine::EntryId previous{at.previous(), raft.log().term_at(at.previous())};
+    const std::uint64_t digest = cluster.node(follower).store().digest();
+    for (int i = 0; i < 3; ++i) {
+        cluster.node(follower).frame_received(
+            cluster.node(leader).raft().config().self,
+            server::RaftFrame{engine::AppendEntries{term, previous, 1, at},
+                              {wal::LogEntry{term, engine::EntryKind::NoOp, {}}}});
+    }
+    const auto& lines = cluster.host(follower).lines;
+    EXPECT_EQ(std::ranges::count_if(lines,
+                                    [&](const std::string& line) {
+                                        return line.contains("leads with other entries at " +
+                                                             std::to_string(previous.index.value) +
+                                                             " or behind it than this node knows");
+                                    }),
+              1);
+    EXPECT_EQ(cluster.node(follower).store().digest(), digest);
 }
 
 // The link is down, or has no room for more: neither is a lack of a leader.

@@ -313,9 +313,19 @@ TEST_F(LogTest, WhatIsCommittedIsKnownAtTheNextStartAsFarAsItWasDurable) {
     user_.log().on_idle();
     ASSERT_TRUE(user_.settle());
     EXPECT_EQ(found(), LogIndex(3));
+    user_.append(1, 20);
+    ASSERT_TRUE(user_.settle());
+    user_.log().on_idle();
+    ASSERT_TRUE(user_.settle());
+    EXPECT_EQ(found(), LogIndex(4));
+    const std::uint64_t operations = disk_.operations_done();
+    user_.log().note_commit(LogIndex(10));
+    user_.log().on_idle();
+    EXPECT_TRUE(user_.log().idle()) << "nothing new is durable";
+    EXPECT_EQ(disk_.operations_done(), operations);
     user_.vote(2, 2);
     ASSERT_TRUE(user_.settle());
-    EXPECT_EQ(found(), LogIndex(3)) << "nothing takes it back";
+    EXPECT_EQ(found(), LogIndex(4)) << "nothing takes it back";
 }
 
 // What is committed may still have to replace what is on the disk, and the vote files are written before.
