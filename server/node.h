@@ -264,6 +264,9 @@ class Node {
                        const Command& command);
     void note_currency();
     void note_replay();
+    /// What it answers by itself holds all that it knew to be committed at its start, and something: until
+    /// then, that a key is absent would be a guess.
+    [[nodiscard]] bool is_ready() const { return !loading_ && applied_index_ >= serves_from_; }
     void hand_over_to_stop();
     [[nodiscard]] bool owes_hand_over() const;
     void yield_for_space();
@@ -416,6 +419,7 @@ class Node {
     std::optional<SnapshotLoader> loading_;     ///< until it has done, the store is empty
     std::uint64_t snapshot_wait_until_ms_ = 0;  ///< after one for which there was no room
     std::uint64_t bytes_since_snapshot_ = 0;    ///< of the payloads that were applied
+    std::uint64_t bytes_in_snapshot_ = 0;       ///< of those that the one in the making takes off them
     std::map<engine::ServerId, OutgoingSnapshot> outgoing_snapshots_;
     engine::ServerId snapshot_from_;            ///< who sends the one that is being received,
     std::uint64_t snapshot_heard_ms_ = 0;       ///< when it last did,
@@ -430,6 +434,7 @@ class Node {
     engine::LogIndex applied_index_;
     engine::LogIndex commit_index_;
     engine::LogIndex replay_through_;  ///< what the log held at the start
+    engine::LogIndex serves_from_;     ///< known to be committed at the start, or the first: see is_ready()
     std::uint64_t replay_told_ms_ = 0;
     Operations<Pending> operations_;
     Operations<NodesQuery> nodes_queries_;

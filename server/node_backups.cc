@@ -14,8 +14,7 @@ namespace quorate::server {
 
 void Node::start_backup(HttpExchange exchange) {
     if (is_stopping_) return environment_.respond(exchange, shutting_down());
-    if (loading_ || applied_index_ == engine::LogIndex{})
-        return environment_.respond(exchange, store_loading());
+    if (!is_ready()) return environment_.respond(exchange, store_loading());
     if (backups_.size() >= kBackupsMax) {
         environment_.met(Situation::RefusedOverloaded);
         return environment_.respond(exchange, overloaded());

@@ -163,10 +163,7 @@ void Node::queue_write(OperationId id, std::string payload) {
 void Node::start_read(HttpExchange exchange, ApiCall&& call) {
     if (call.consistency == Consistency::Stale) {
         if (is_removed()) return environment_.respond(exchange, node_removed());
-        // Its vote files or a leader tell what of the log is committed. Before the first of it is applied,
-        // that a key is absent would be a guess.
-        const bool has_nothing = loading_ || applied_index_ == engine::LogIndex{};
-        if (has_nothing || (is_recovering() && lost_.what != wal::Lost::LastBatch))
+        if (!is_ready() || (is_recovering() && lost_.what != wal::Lost::LastBatch))
             return environment_.respond(exchange, store_loading());
         return serve_read({exchange, std::move(call)});
     }
@@ -180,8 +177,7 @@ void Node::start_read(HttpExchange exchange, ApiCall&& call) {
 
 void Node::start_snapshot(HttpExchange exchange) {
     if (is_stopping_) return environment_.respond(exchange, shutting_down());
-    if (loading_ || applied_index_ == engine::LogIndex{})
-        return environment_.respond(exchange, store_loading());
+    if (!is_ready()) return environment_.respond(exchange, store_loading());
     if (applied_index_ <= snapshots_.newest_index())
         return environment_.respond(exchange, snapshot_taken(snapshots_.kept().back()));
     snapshot_wait_until_ms_ = 0;  // who asks may have made room

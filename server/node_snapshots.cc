@@ -76,7 +76,7 @@ void Node::keep_snapshots() {
     store_.free_some();
     if (old_store_ && !old_store_->discard_some()) old_store_.reset();
     if (wants_snapshot() && !is_stopping_) {
-        bytes_since_snapshot_ = 0;
+        bytes_in_snapshot_ = std::exchange(bytes_since_snapshot_, 0);
         environment_.met(Situation::SnapshotBegun);
         snapshots_.take(store_, {applied_index_, raft_.log().term_at(applied_index_)}, snapshot_head(),
                         config_.snapshots.chunk_bytes);
@@ -111,6 +111,7 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
         case SnapshotOutcome::NoRoom: break;
     }
     environment_.met(Situation::SnapshotLacksRoom);
+    bytes_since_snapshot_ += std::exchange(bytes_in_snapshot_, 0);
     snapshot_wait_until_ms_ = now_ms_ + kNoRoomPauseMs;
     const wal::DiskFailure& lacking = completion.result.error();
     environment_.log(LogLevel::Error,
@@ -121,6 +122,7 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
 
 void Node::snapshot_kept() {
     environment_.met(Situation::SnapshotKept);
+    bytes_in_snapshot_ = 0;
     has_to_forget_ = true;
     const wal::SnapshotMeta& newest = snapshots_.kept().back();
     environment_.log(LogLevel::Info, fmt::format("snapshot through entry {}: {} bytes",

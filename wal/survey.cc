@@ -195,8 +195,9 @@ void Surveyor::find_what_is_missing() {
     const bool is_any_damaged = std::ranges::any_of(result_.findings, [](const Finding& finding) {
         return parse_snapshot_name(finding.file).has_value();
     });
-    if (const SnapshotMeta* older =
-            is_intact_ && !is_any_damaged ? scan_.log().cut_off(result_.snapshots) : nullptr) {
+    if (const SnapshotMeta* older = is_intact_ && !is_any_damaged && base <= newest
+                                        ? scan_.log().cut_off(result_.snapshots)
+                                        : nullptr) {
         report(FindingKind::Damage, snapshot_name(older->last.index), 0,
                text("expected the log to go on behind it, seen it go on behind entry ", base.value, ": ",
                     segment_name(scan_.log().first_live - 1), " is missing; ", snapshot_name(newest),

@@ -186,6 +186,22 @@ TEST(NodeSnapshots, WithoutRoomAnOrderIsRefusedAndTheNodeGoesOn) {
     EXPECT_EQ(cluster.request(1, "POST", "/admin/snapshot").status, 200);
 }
 
+TEST(NodeSnapshots, OneThatLackedRoomIsTakenOnceThereIsSomeThoughNothingMoreIsWritten) {
+    NodeCluster cluster(1, [](server::NodeConfig& config) {
+        take_on_order(config);
+        config.snapshots.bytes_max = 2000;
+    });
+    ASSERT_EQ(cluster.await_leader(), 1);
+    cluster.host(1).disk->set_capacity(cluster.host(1).disk->size() + 1000);
+    write_some(cluster, 1, 10);
+    cluster.run_for(500);
+    EXPECT_TRUE(has_line(cluster.host(1), "no room for a snapshot"));
+    EXPECT_EQ(files_of(cluster.host(1), "snapshot-"), 0U);
+    cluster.host(1).disk->set_capacity(UINT64_MAX);
+    cluster.run_for(11'000);
+    EXPECT_EQ(files_of(cluster.host(1), "snapshot-"), 1U);
+}
+
 // Which of its snapshots is damaged, and where.
 class DamagedSnapshot : public testing::TestWithParam<std::uint64_t> {};
 
