@@ -8,6 +8,9 @@
 
 namespace quorate::io {
 
+/// With fewer nothing is sure to work.
+inline constexpr std::uint64_t kDescriptorsMin = 64;
+
 /// Raises the limit of this process as far as it may. The limit in force.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 

@@ -476,7 +476,16 @@ int start(int argc, char** argv) {
     spdlog::set_level(level_of(options->log_level));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %l %v");
     spdlog::flush_on(spdlog::level::info);
-    return Process(*options, io::raise_descriptor_limit()).run();
+    const std::uint64_t descriptors = io::raise_descriptor_limit();
+    if (descriptors < io::kDescriptorsMin) {
+        const auto code = static_cast<int>(wal::RefusalCode::Configuration);
+        spdlog::error(
+            "exit_code={} this process may have {} descriptors, and needs {} at least, and one more for each "
+            "connection: raise the limit (ulimit -n), then start again",
+            code, descriptors, io::kDescriptorsMin);
+        return code;
+    }
+    return Process(*options, descriptors).run();
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "server/snapshot_keeper.h"
 #include "server/state_machine.h"
 #include "wal/entry_reader.h"
+#include "wal/intact_end.h"
 #include "wal/snapshot_file.h"
 #include "wal/survey.h"
 
@@ -196,10 +197,11 @@ bool for_each_entry(wal::DiskReader& disk, const wal::ScannedLog& log, LogIndex 
     return true;
 }
 
-// A store, and the entry that it is behind.
+// A store, the entry that it is behind, and the log that goes on there; null: none does.
 struct State {
     StateMachine store;
     LogIndex index;
+    const wal::ScannedLog* log = nullptr;
 };
 
 std::optional<State> load(wal::DiskReader& disk, const wal::SnapshotMeta& snapshot) {
@@ -210,12 +212,22 @@ std::optional<State> load(wal::DiskReader& disk, const wal::SnapshotMeta& snapsh
     return State{loader.take_store(), snapshot.last.index};
 }
 
-// The newest that is told at or before `to`, behind which the log goes on.
-std::optional<State> begin_of(wal::DiskReader& disk, const wal::Survey& seen, LogIndex to,
+bool goes_on_behind(const wal::ScannedLog& log, engine::EntryId last) {
+    return log.base.index == last.index || log.holds(last);
+}
+
+// The newest that is told at or before `to`, and the log that goes on behind it: from its beginning through
+// the first damage, or from behind the last damage on (`end`).
+std::optional<State> begin_of(wal::DiskReader& disk, const wal::Survey& seen,
+                              const std::optional<wal::ScannedLog>& end, LogIndex to,
                               const WalToolOutput& output) {
     for (auto snapshot = seen.snapshots.rbegin(); snapshot != seen.snapshots.rend(); ++snapshot) {
-        if (snapshot->last.index > to || snapshot->last.index < seen.log.base.index) continue;
-        if (auto state = load(disk, *snapshot)) return state;
+        if (snapshot->last.index > to) continue;
+        auto state = load(disk, *snapshot);
+        if (!state) continue;
+        if (goes_on_behind(seen.log, snapshot->last)) state->log = &seen.log;
+        if (end && goes_on_behind(*end, snapshot->last)) state->log = &*end;
+        return state;
     }
     if (seen.log.base.index > LogIndex{}) {
         const bool is_later = !seen.snapshots.empty() && seen.snapshots.back().last.index > to;
@@ -229,11 +241,11 @@ std::optional<State> begin_of(wal::DiskReader& disk, const wal::Survey& seen, Lo
         output.remark("nothing of the log is intact from its first entry on, and no snapshot is here");
         return std::nullopt;
     }
-    if (seen.log.entries.empty()) return State{};
+    if (seen.log.entries.empty()) return State{{}, {}, &seen.log};
     const auto first =
         wal::read_entries(disk, seen.log.index, seen.log.segments, LogIndex(1), LogIndex(1), 1);
     const auto members = first ? decode_members(first->front().payload) : std::nullopt;
-    if (!members || members->origin == 0) return State{};
+    if (!members || members->origin == 0) return State{{}, {}, &seen.log};
     output.remark(
         "this directory was restored from a backup, and no snapshot that holds it is whole: the log alone "
         "does not have its keys");
@@ -278,28 +290,32 @@ WalToolExit verify_log(wal::DiskReader& disk, const WalToolOutput& output) {
 WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput& output) {
     const auto seen = survey(disk, output);
     if (!seen) return WalToolExit::Unreadable;
-    auto state = begin_of(disk, *seen, to, output);
+    std::optional<wal::ScannedLog> intact_end;
+    if (seen->has(wal::FindingKind::Damage)) intact_end = wal::read_intact_end(disk, *seen);
+    auto state = begin_of(disk, *seen, intact_end, to, output);
     if (!state) {
         remark_findings(*seen, output);
         return std::max(exit_for(*seen), WalToolExit::Unreadable);
     }
     StateMachine& store = state->store;
-    const LogIndex end = std::max(seen->log.last().index, state->index);
+    const LogIndex end = state->log != nullptr ? state->log->last().index : state->index;
     const LogIndex last = std::min(to, end);
-    const bool is_done = for_each_entry(
-        disk, seen->log, state->index.next(), last, output, [&](LogIndex index, const wal::LogEntry& entry) {
-            if (entry.kind != engine::EntryKind::Command) return true;
-            const auto command = decode_command(entry.payload);
-            if (!command) {
-                output.remark(
-                    fmt::format("entry {} is a command that this version cannot read", index.value));
-                return false;
-            }
-            store.apply(*command);
-            store.apply({{}, {}, store.revision()});  // the present is all that is asked for
-            store.free_some();
-            return true;
-        });
+    const bool is_done =
+        state->log == nullptr ||
+        for_each_entry(disk, *state->log, state->index.next(), last, output,
+                       [&](LogIndex index, const wal::LogEntry& entry) {
+                           if (entry.kind != engine::EntryKind::Command) return true;
+                           const auto command = decode_command(entry.payload);
+                           if (!command) {
+                               output.remark(fmt::format(
+                                   "entry {} is a command that this version cannot read", index.value));
+                               return false;
+                           }
+                           store.apply(*command);
+                           store.apply({{}, {}, store.revision()});  // the present is all that is asked for
+                           store.free_some();
+                           return true;
+                       });
     if (!is_done) return WalToolExit::Unreadable;
     const std::string cluster = seen->copies.identity ? seen->copies.identity->cluster_id : std::string();
     BackupEncoder encoder(cluster, store, store.pin_present());
@@ -309,7 +325,8 @@ WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput&
     remark_findings(*seen, output);
     std::string_view which = ", the last of this log, which need not have been committed";
     if (seen->has(wal::FindingKind::Damage))
-        which = ", the last that is intact, which need not have been committed";
+        which = state->log == nullptr ? ", where the newest whole snapshot ends: no log goes on behind it"
+                                      : ", the last that is intact, which need not have been committed";
     if (last < end) which = "";
     output.remark(fmt::format("{} keys at revision {}: the state after entry {}{}", store.size(),
                               store.revision(), last.value, which));

@@ -49,6 +49,15 @@ TEST_F(LimitedNode, TakesWhatItMayHave) {
     EXPECT_THAT(log(), HasSubstr(" descriptors=" + std::to_string(limit.rlim_max)));
 }
 
+TEST_F(LimitedNode, WithTooFewItSaysThatAndTouchesNothing) {
+    for (const char* few : {"ulimit -n 8", "ulimit -n 63"}) {
+        run(few);
+        EXPECT_EQ(process_->wait(), (Ending{kExitConfiguration, 0})) << log();
+        EXPECT_THAT(log(), HasSubstr("raise the limit (ulimit -n)"));
+        EXPECT_FALSE(exists(directory_.path() / "data"));
+    }
+}
+
 // Its log, its sockets and its files must not get their numbers.
 TEST_F(LimitedNode, RunsAndStopsWithoutStandardDescriptors) {
     for (const char* closed : {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"}) {

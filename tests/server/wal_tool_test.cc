@@ -264,6 +264,41 @@ TEST_F(CompactedDirectory, IsExportedFromTheSnapshotBeforeWhenTheNewestIsDamaged
     EXPECT_THAT(out_, HasSubstr("bytes, damaged\n"));
 }
 
+// A start refuses: what is damaged may be needed by others. Whoever is alone wants all that there is.
+TEST_F(CompactedDirectory, DamageBeforeTheNewestSnapshotTakesNothingFromTheExport) {
+    const Image whole = image_;
+    std::vector<std::string> below;
+    for (const auto& [name, bytes] : image_) {
+        const auto sequence = wal::parse_segment_name(name);
+        const auto header = wal::decode_header(std::string_view(bytes).substr(0, wal::kBlockBytes));
+        if (sequence && header && header->base.index.plus(25) < snapshots_[2]) below.push_back(name);
+    }
+    ASSERT_GT(below.size(), 1U);
+    for (const std::string& name : below) {
+        for (const std::size_t at : {std::size_t{100}, std::size_t{5000}}) {
+            image_ = whole;
+            flip(name, at);
+            EXPECT_EQ(export_to(), WalToolExit::Damaged) << name;
+            EXPECT_EQ(out_, backup_) << name;
+        }
+        image_ = whole;
+        image_.erase(name);
+        EXPECT_EQ(export_to(), WalToolExit::Damaged) << name;
+        EXPECT_EQ(out_, backup_) << name;
+    }
+}
+
+TEST_F(CompactedDirectory, WithoutTheLogBehindItTheNewestSnapshotIsExported) {
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : image_)
+        if (wal::parse_segment_name(name)) names.push_back(name);
+    for (const std::string& name : names) image_.erase(name);
+    EXPECT_EQ(export_to(), WalToolExit::Damaged);
+    EXPECT_THAT(out_,
+                testing::StartsWith(R"({"quorate_backup":1,"cluster":"test","revision":300,"keys":40})"));
+    EXPECT_THAT(remarks_, testing::Contains(HasSubstr("no log goes on behind it")));
+}
+
 TEST_F(CompactedDirectory, IsToldWithItsSnapshots) {
     EXPECT_EQ(inspect(), WalToolExit::Sound);
     for (const std::size_t i : {1U, 2U}) {
