@@ -480,8 +480,8 @@ int start(int argc, char** argv) {
     if (descriptors < io::kDescriptorsMin) {
         const auto code = static_cast<int>(wal::RefusalCode::Configuration);
         spdlog::error(
-            "exit_code={} this process may have {} descriptors, and needs {} at least, and one more for each "
-            "connection: raise the limit (ulimit -n), then start again",
+            "exit_code={} this process may have {} descriptors, and needs {} at least, for few connections: "
+            "raise the limit (ulimit -n), then start again",
             code, descriptors, io::kDescriptorsMin);
         return code;
     }

@@ -61,7 +61,7 @@ void Node::tick(std::uint64_t now_ms) {
     promote_joiners();
     // A quiet moment proves the last batch durable in the log itself, so that damage to it cannot later be
     // taken for a torn write; and tells the next start what is committed.
-    if (!idle_told_ && log_->idle() && now_ms_ - last_write_ms_ >= 50) {
+    if (!idle_told_ && log_->idle() && now_ms_ - last_change_ms_ >= 50) {
         idle_told_ = true;
         log_->on_idle();
     }
@@ -146,29 +146,6 @@ void Node::step(const engine::Event& event, Payloads payloads) {
     output_ = std::move(output);
 }
 
-// Of all that the engine notes, what an operator must hear of.
-void Node::report(const engine::Note& note) {
-    const bool is_lost = note.kind == engine::NoteKind::FollowerLostEntries;
-    if (!is_lost && note.kind != engine::NoteKind::AppendConflictsWithCommitted) return;
-    const Member* peer = member(note.peer);
-    const std::string name = peer != nullptr ? peer->name : "of another configuration";
-    if (is_lost) {
-        environment_.log(
-            LogLevel::Error,
-            fmt::format(
-                "member {} lost acknowledged entries: it does not hold entry {} any more; sending it the "
-                "log again (see docs/operations.md, When a node refuses its directory)",
-                name, note.index.value));
-    } else if (told_of_other_history_.is_due(now_ms_, name)) {
-        environment_.log(
-            LogLevel::Error,
-            fmt::format("member {} leads with other entries at {} or behind it than this node knows to be "
-                        "committed: acknowledged writes were lost, and this node does not follow (see "
-                        "docs/operations.md, When acknowledged writes were lost)",
-                        name, note.index.value));
-    }
-}
-
 void Node::perform(const engine::SendMessage& action, Payloads&) {
     std::vector<wal::LogEntry> entries;
     const auto* append = std::get_if<engine::AppendEntries>(&action.message);
@@ -209,7 +186,7 @@ void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
     }
     // A snapshot's members come with its install, which is the next action.
     if (known_members_.at.contains(raft_.membership_index())) adopt_members();
-    last_write_ms_ = now_ms_;
+    last_change_ms_ = now_ms_;
     idle_told_ = false;
 }
 
@@ -241,6 +218,7 @@ void Node::perform(const engine::RefuseProposal& action, Payloads& payloads) {
 
 void Node::perform(const engine::CommitEntries& action, Payloads&) {
     commit_index_ = action.last;
+    last_change_ms_ = now_ms_;
     idle_told_ = false;
 }
 

@@ -418,6 +418,7 @@ class Node {
     wal::Disk& disk_;
     std::optional<SnapshotLoader> loading_;     ///< until it has done, the store is empty
     std::uint64_t snapshot_wait_until_ms_ = 0;  ///< after one for which there was no room
+    std::uint64_t snapshot_pause_ms_ = 0;       ///< how long that was; zero: there was none
     std::uint64_t bytes_since_snapshot_ = 0;    ///< of the payloads that were applied
     std::uint64_t bytes_in_snapshot_ = 0;       ///< of those that the one in the making takes off them
     std::map<engine::ServerId, OutgoingSnapshot> outgoing_snapshots_;
@@ -453,7 +454,7 @@ class Node {
     ForgetAsked past_asked_;
     ForgetAsked answers_asked_;
     std::optional<std::uint64_t> current_ms_;  ///< when the store last held all that was committed
-    std::uint64_t last_write_ms_ = 0;
+    std::uint64_t last_change_ms_ = 0;         ///< a write to the log, or a commit
     std::uint64_t last_yield_ms_ = 0;
     std::uint64_t yield_pause_ms_ = 0;  ///< until the next attempt to hand leadership over for want of room
     engine::ServerId last_yield_to_;

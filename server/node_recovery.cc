@@ -230,6 +230,29 @@ void Node::on_recovery_answer(ServerId from, const NodeHealth& health) {
     lost_.leader_last = LogIndex(health.last_index);
 }
 
+// Of all that the engine notes, what an operator must hear of.
+void Node::report(const engine::Note& note) {
+    const bool is_lost = note.kind == engine::NoteKind::FollowerLostEntries;
+    if (!is_lost && note.kind != engine::NoteKind::AppendConflictsWithCommitted) return;
+    const Member* peer = member(note.peer);
+    const std::string name = peer != nullptr ? peer->name : "of another configuration";
+    if (is_lost) {
+        environment_.log(
+            LogLevel::Error,
+            fmt::format(
+                "member {} lost acknowledged entries: it does not hold entry {} any more; sending it the "
+                "log again (see docs/operations.md, When a node refuses its directory)",
+                name, note.index.value));
+    } else if (told_of_other_history_.is_due(now_ms_, name)) {
+        environment_.log(
+            LogLevel::Error,
+            fmt::format("member {} leads with other entries at {} or behind it than this node knows to be "
+                        "committed: acknowledged writes were lost, and this node does not follow (see "
+                        "docs/operations.md, When acknowledged writes were lost)",
+                        name, note.index.value));
+    }
+}
+
 // A refused vote does not say why. Who has stood in vain asks, since nothing else in its log would tell that
 // the fault is with another node.
 void Node::follow_campaign(const engine::AnnounceRole& action) {

@@ -20,6 +20,7 @@ namespace {
 
 /// Between two attempts to take a snapshot on a full disk.
 constexpr std::uint64_t kNoRoomPauseMs = 10'000;
+constexpr std::uint64_t kNoRoomPauseMsMax = 320'000;
 
 }  // namespace
 
@@ -112,7 +113,9 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
     }
     environment_.met(Situation::SnapshotLacksRoom);
     bytes_since_snapshot_ += std::exchange(bytes_in_snapshot_, 0);
-    snapshot_wait_until_ms_ = now_ms_ + kNoRoomPauseMs;
+    // Each try takes what room there is, which the log may need, until it fails.
+    snapshot_pause_ms_ = std::clamp(2 * snapshot_pause_ms_, kNoRoomPauseMs, kNoRoomPauseMsMax);
+    snapshot_wait_until_ms_ = now_ms_ + snapshot_pause_ms_;
     const wal::DiskFailure& lacking = completion.result.error();
     environment_.log(LogLevel::Error,
                      fmt::format("{}: {}: no room for a snapshot: the log goes on growing until there is",
@@ -123,6 +126,7 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
 void Node::snapshot_kept() {
     environment_.met(Situation::SnapshotKept);
     bytes_in_snapshot_ = 0;
+    snapshot_pause_ms_ = 0;
     has_to_forget_ = true;
     const wal::SnapshotMeta& newest = snapshots_.kept().back();
     environment_.log(LogLevel::Info, fmt::format("snapshot through entry {}: {} bytes",

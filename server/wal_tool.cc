@@ -76,11 +76,14 @@ std::string what_is_lost(const wal::Survey& survey) {
 void remark_findings(const wal::Survey& survey, const WalToolOutput& output) {
     if (const std::string lost = what_is_lost(survey); !lost.empty()) output.remark(lost);
     for (const wal::Finding& finding : survey.findings) output.remark(line_of(finding));
-    if (survey.has(wal::FindingKind::Damage)) {
-        const engine::EntryId last = survey.log.last();
-        output.remark(fmt::format("the log is taken as far as it is intact: through entry {} (term {})",
-                                  last.index.value, last.term.value));
-    }
+}
+
+void remark_findings_and_end(const wal::Survey& survey, const WalToolOutput& output) {
+    remark_findings(survey, output);
+    if (!survey.has(wal::FindingKind::Damage)) return;
+    const engine::EntryId last = survey.log.last();
+    output.remark(fmt::format("the log is taken as far as it is intact: through entry {} (term {})",
+                              last.index.value, last.term.value));
 }
 
 template <class Ordinal>
@@ -213,7 +216,8 @@ std::optional<State> load(wal::DiskReader& disk, const wal::SnapshotMeta& snapsh
 }
 
 bool goes_on_behind(const wal::ScannedLog& log, engine::EntryId last) {
-    return log.base.index == last.index || log.holds(last);
+    // Where no segment tells the base's term, a snapshot is all that does.
+    return log.holds(last) || log.base == engine::EntryId{last.index, {}};
 }
 
 // The newest that is told at or before `to`, and the log that goes on behind it: from its beginning through
@@ -258,7 +262,7 @@ WalToolExit inspect_log(wal::DiskReader& disk, const WalToolOutput& output) {
     const auto seen = survey(disk, output);
     if (!seen) return WalToolExit::Unreadable;
     if (!output.print(inspection(disk, *seen))) return WalToolExit::Unreadable;
-    remark_findings(*seen, output);
+    remark_findings_and_end(*seen, output);
     return exit_for(*seen);
 }
 
@@ -272,7 +276,7 @@ WalToolExit dump_log(wal::DiskReader& disk, const DumpOptions& options, const Wa
             return output.print(log_line(index, entry, options.values));
         });
     if (!is_done) return WalToolExit::Unreadable;
-    remark_findings(*seen, output);
+    remark_findings_and_end(*seen, output);
     return exit_for(*seen);
 }
 
@@ -291,7 +295,8 @@ WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput&
     const auto seen = survey(disk, output);
     if (!seen) return WalToolExit::Unreadable;
     std::optional<wal::ScannedLog> intact_end;
-    if (seen->has(wal::FindingKind::Damage)) intact_end = wal::read_intact_end(disk, *seen);
+    const bool is_whole = !seen->has(wal::FindingKind::Damage) && !seen->has(wal::FindingKind::Unreadable);
+    if (!is_whole) intact_end = wal::read_intact_end(disk, *seen);
     auto state = begin_of(disk, *seen, intact_end, to, output);
     if (!state) {
         remark_findings(*seen, output);
@@ -324,9 +329,8 @@ WalToolExit export_keys(wal::DiskReader& disk, LogIndex to, const WalToolOutput&
     }
     remark_findings(*seen, output);
     std::string_view which = ", the last of this log, which need not have been committed";
-    if (seen->has(wal::FindingKind::Damage))
-        which = state->log == nullptr ? ", where the newest whole snapshot ends: no log goes on behind it"
-                                      : ", the last that is intact, which need not have been committed";
+    if (!is_whole) which = ", the last that is intact, which need not have been committed";
+    if (state->log == nullptr) which = ", where the newest whole snapshot ends: no log goes on behind it";
     if (last < end) which = "";
     output.remark(fmt::format("{} keys at revision {}: the state after entry {}{}", store.size(),
                               store.revision(), last.value, which));

@@ -117,10 +117,18 @@ bool ScannedLog::holds(EntryId entry) const {
     return entry.index >= base.index && entry.index <= last().index && term_at(entry.index) == entry.term;
 }
 
-const SnapshotMeta* ScannedLog::cut_off(std::span<const SnapshotMeta> snapshots) const {
-    if (begins_anew || snapshots.size() < 2) return nullptr;
-    const SnapshotMeta& before_newest = snapshots[snapshots.size() - 2];
-    return before_newest.last.index < base.index ? &before_newest : nullptr;
+std::optional<Flaw> ScannedLog::cut_off(std::span<const SnapshotMeta> snapshots) const {
+    if (begins_anew || snapshots.size() < 2) return std::nullopt;
+    const LogIndex older = snapshots[snapshots.size() - 2].last.index;
+    const LogIndex newest = snapshots.back().last.index;
+    if (older >= base.index || newest < base.index) return std::nullopt;
+    return Flaw{
+        RefusalCode::Damage,
+        snapshot_name(older),
+        0,
+        text("expected the log to go on behind it, seen it go on behind entry ", base.index.value, ": ",
+             segment_name(first_live - 1), " is missing; ", snapshot_name(newest), " has what it held"),
+        {}};
 }
 
 Flaw LogScan::flaw(std::string file, std::uint64_t offset, std::string what) const {

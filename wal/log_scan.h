@@ -36,9 +36,10 @@ struct ScannedLog {
     [[nodiscard]] engine::Term term_at(engine::LogIndex at) const;
     [[nodiscard]] engine::EntryId last() const;
     [[nodiscard]] bool holds(engine::EntryId entry) const;
-    /// Of the directory's `snapshots`, the oldest first: the one before the newest, when entries between it
-    /// and the base are missing. A node forgets them only when it has two newer ones, or begins anew.
-    [[nodiscard]] const SnapshotMeta* cut_off(std::span<const SnapshotMeta> snapshots) const;
+    /// What is wrong with the one before the newest of the directory's `snapshots`, the oldest first: entries
+    /// between it and the base are missing, which the newest covers. A node forgets them only when it has two
+    /// newer ones, or begins anew.
+    [[nodiscard]] std::optional<Flaw> cut_off(std::span<const SnapshotMeta> snapshots) const;
 };
 
 /// A record of the chain, and the tail before it. The record's bytes are valid until the visit ends.

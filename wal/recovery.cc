@@ -370,12 +370,8 @@ std::expected<void, Refusal> Recovery::fit_to_snapshots(ScannedLog& log) {
             text("the entries up to ", log.base.index.value)));
     }
     // Nothing that is needed now: but somebody or something takes files away.
-    if (const SnapshotMeta* older = damaged_snapshot_ ? nullptr : log.cut_off(snapshots)) {
-        warn(text(snapshot_name(older->last.index),
-                  ": not used: expected the log to go on behind it, seen it go on behind entry ",
-                  log.base.index.value, ": ", segment_name(log.first_live - 1), " is missing; ",
-                  snapshot_name(newest.index), " has what it held"));
-    }
+    if (const auto cut_off = log.cut_off(snapshots); cut_off && !damaged_snapshot_)
+        warn(text(cut_off->file, ": not used: ", cut_off->what));
     if (snapshots.empty() || log.holds(newest)) return {};
     disk_.met(Situation::LogReplacedAtStart);
     begin_anew(newest);

@@ -192,17 +192,10 @@ void Surveyor::find_what_is_missing() {
                text("expected a snapshot through entry ", base.value,
                     " or later, behind which the log goes on, seen none after entry ", newest.value));
     }
-    const bool is_any_damaged = std::ranges::any_of(result_.findings, [](const Finding& finding) {
-        return parse_snapshot_name(finding.file).has_value();
-    });
-    if (const SnapshotMeta* older = is_intact_ && !is_any_damaged && base <= newest
-                                        ? scan_.log().cut_off(result_.snapshots)
-                                        : nullptr) {
-        report(FindingKind::Damage, snapshot_name(older->last.index), 0,
-               text("expected the log to go on behind it, seen it go on behind entry ", base.value, ": ",
-                    segment_name(scan_.log().first_live - 1), " is missing; ", snapshot_name(newest),
-                    " has what it held"));
-    }
+    const bool is_any_wrong = std::ranges::any_of(
+        result_.findings, [](const Finding& f) { return parse_snapshot_name(f.file).has_value(); });
+    const auto cut_off = scan_.log().cut_off(result_.snapshots);
+    if (is_intact_ && !is_any_wrong && cut_off) report(*cut_off);
     for (const auto& [notice, what] :
          {std::pair(kRestoringName, "a restore"), std::pair(kJoiningName, "a first start with --join")}) {
         if (!has_notice(files_, notice)) continue;

@@ -50,7 +50,7 @@ TEST_F(LimitedNode, TakesWhatItMayHave) {
 }
 
 TEST_F(LimitedNode, WithTooFewItSaysThatAndTouchesNothing) {
-    for (const char* few : {"ulimit -n 8", "ulimit -n 63"}) {
+    for (const char* few : {"ulimit -n 32", "ulimit -n 63"}) {
         run(few);
         EXPECT_EQ(process_->wait(), (Ending{kExitConfiguration, 0})) << log();
         EXPECT_THAT(log(), HasSubstr("raise the limit (ulimit -n)"));
