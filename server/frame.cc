@@ -76,9 +76,9 @@ std::expected<std::optional<RawFrame>, FrameError> FrameReader::next() {
         error_ = frame.error();
         bytes_ = {};
         begin_ = 0;
-    } else if (*frame) {
-        begin_ += kFrameHeadBytes + (*frame)->payload.size();
+        return frame;
     }
+    if (const std::optional<RawFrame>& whole = *frame) begin_ += kFrameHeadBytes + whole->payload.size();
     return frame;
 }
 

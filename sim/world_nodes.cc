@@ -217,8 +217,9 @@ bool World::send_frame(std::size_t from, engine::ServerId to, std::string frame)
 void World::handle_frame(std::size_t from, std::size_t to, std::uint64_t connection,
                          const std::string& bytes) {
     if (!hosts_[to]->is_up() || !network_.lets_in(from, to, connection)) return;
-    const auto whole = server::first_frame(bytes);
-    auto frame = whole && *whole ? server::decode_frame(**whole) : std::nullopt;
+    const auto read = server::first_frame(bytes);
+    const std::optional<server::RawFrame> whole = read ? *read : std::nullopt;
+    auto frame = whole ? server::decode_frame(*whole) : std::nullopt;
     if (!frame) return break_connection(from, to);  // it was corrupt
     // Streams repeat nothing; Raft's own messages must bear it all the same.
     if (std::holds_alternative<server::RaftFrame>(*frame) && network_.duplicates()) {
