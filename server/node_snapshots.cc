@@ -20,7 +20,7 @@ namespace {
 
 /// Between two attempts to take a snapshot on a full disk.
 constexpr std::uint64_t kNoRoomPauseMs = 10'000;
-constexpr std::uint64_t kNoRoomPauseMsMax = 320'000;
+constexpr std::uint64_t kNoRoomPauseMsMax = 40'000;
 
 }  // namespace
 
