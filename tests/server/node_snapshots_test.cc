@@ -202,6 +202,27 @@ TEST(NodeSnapshots, OneThatLackedRoomIsTakenOnceThereIsSomeThoughNothingMoreIsWr
     EXPECT_EQ(files_of(cluster.host(1), "snapshot-"), 1U);
 }
 
+// Seed 10040: each attempt without room put the next one off for twice as long, also that to follow again.
+TEST(NodeSnapshots, AFollowerThatLackedRoomManyTimesReceivesOneSoonAfterThereIsSome) {
+    NodeCluster cluster(3, take_often);
+    const int leader = cluster.await_leader();
+    const int follower = other_than(leader);
+    cluster.run_for(500);
+    NodeHost& host = cluster.host(follower);
+    host.crash();
+    write_some(cluster, leader, 150);
+    host.start();
+    host.disk->set_capacity(host.disk->size() + 100);
+    cluster.run_for(45'000);
+    EXPECT_GE(
+        std::ranges::count_if(
+            host.lines, [](const std::string& line) { return line.contains("no room for a snapshot"); }),
+        3);
+    host.disk->set_capacity(UINT64_MAX);
+    cluster.run_for(12'000);
+    EXPECT_EQ(cluster.node(follower).store().digest(), cluster.node(leader).store().digest());
+}
+
 // Which of its snapshots is damaged, and where.
 class DamagedSnapshot : public testing::TestWithParam<std::uint64_t> {};
 
