@@ -1,8 +1,8 @@
-# Four sources at a time are compiled as one, for most of a compilation is its headers; not in the fuzz preset, from which clang-tidy
-# knows each source.
-function(quorate_compile_together target)
-  if(NOT QUORATE_FUZZ)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+# Several sources at a time are compiled as one, for most of a compilation is its headers; not where clang-tidy is to know each source.
+option(QUORATE_COMPILE_TOGETHER "Compile the sources of tests, and of all under sanitizers, several at a time" ON)
+function(quorate_compile_together target sources_each)
+  if(QUORATE_COMPILE_TOGETHER)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${sources_each})
   endif()
 endfunction()
 
@@ -15,8 +15,15 @@ function(quorate_room name)
   target_include_directories(quorate_${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(quorate_${name} PUBLIC ${ARG_USES} PRIVATE quorate_warnings)
   if(QUORATE_SANITIZE)
-    quorate_compile_together(quorate_${name})
+    quorate_compile_together(quorate_${name} 4)
   endif()
+endfunction()
+
+# What reads a command line is mostly CLI11's templates, which take long to optimise and run once.
+function(quorate_reads_command_lines)
+  foreach(target ${ARGN})
+    target_compile_options(${target} PRIVATE -O0)
+  endforeach()
 endfunction()
 
 # quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL]): a GoogleTest program, one ctest entry for
@@ -29,7 +36,7 @@ function(quorate_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_USES} GTest::gtest GTest::gmock GTest::gtest_main quorate_warnings)
-  quorate_compile_together(${name})
+  quorate_compile_together(${name} 8)
   if(QUORATE_SANITIZE AND NOT ARG_LABELS)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES TIMEOUT 900)
