@@ -12,6 +12,13 @@
 
 namespace quorate::server {
 
+/// Writes `number` at `out`, where there is room for it.
+template <std::unsigned_integral Number>
+void store_little_endian(char* out, Number number) {
+    for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
+        out[byte] = static_cast<char>(number >> (8 * byte));
+}
+
 /// Appends to a string.
 class ByteWriter {
  public:
@@ -33,8 +40,7 @@ class ByteWriter {
     ByteWriter& put(Number number) {
         const std::size_t at = out_->size();
         out_->resize_and_overwrite(at + sizeof(Number), [&](char* bytes, std::size_t) {
-            for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
-                bytes[at + byte] = static_cast<char>(number >> (8 * byte));
+            store_little_endian(bytes + at, number);
             return at + sizeof(Number);
         });
         return *this;

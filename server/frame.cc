@@ -27,11 +27,6 @@ std::uint32_t checksum(std::string_view head, std::string_view payload) {
     return ~extend(extend(~std::uint32_t{0}, head), payload);
 }
 
-void put_u32(std::string& frame, std::size_t at, std::uint32_t number) {
-    for (std::size_t byte = 0; byte < sizeof number; ++byte)
-        frame[at + byte] = static_cast<char>(number >> (8 * byte));
-}
-
 }  // namespace
 
 std::string_view to_string(FrameError error) {
@@ -55,12 +50,13 @@ std::string begin_frame() {
 void finish_frame(std::string& frame, std::uint8_t type) {
     const std::size_t payload_bytes = frame.size() - kFrameHeadBytes;
     ENGINE_CHECK(payload_bytes <= kFramePayloadBytesMax);
-    put_u32(frame, 0, kMagic);
+    store_little_endian(frame.data(), kMagic);
     frame[4] = static_cast<char>(kVersion);
     frame[5] = static_cast<char>(type);
-    put_u32(frame, 8, static_cast<std::uint32_t>(payload_bytes));
+    store_little_endian(frame.data() + 8, static_cast<std::uint32_t>(payload_bytes));
     const std::string_view all = frame;
-    put_u32(frame, kChecksumAt, checksum(all.substr(0, kChecksumAt), all.substr(kFrameHeadBytes)));
+    store_little_endian(frame.data() + kChecksumAt,
+                        checksum(all.substr(0, kChecksumAt), all.substr(kFrameHeadBytes)));
 }
 
 void FrameReader::feed(std::string_view bytes) {

@@ -456,11 +456,9 @@ void Node::yield_for_space() {
     last_yield_ms_ = now_ms_;
     yield_pause_ms_ = std::min(2 * yield_pause_ms_, kYieldPauseMsMax);
     const Member* next = next_to_lead();
-    environment_.log(
-        LogLevel::Error,
-        fmt::format("{}: {}: no room for the log: writes are refused{}", lacking->file, lacking->detail,
-                    next != nullptr ? ", offering leadership to " + next->name : ""));
     if (next == nullptr) return;
+    environment_.log(LogLevel::Warning, fmt::format("{}: {}: no room for the log: offering leadership to {}",
+                                                    lacking->file, lacking->detail, next->name));
     environment_.met(Situation::LeadershipOffered);
     last_yield_to_ = next->id;
     step(engine::TransferRequested{engine::RequestId(next_request_++), next->id});

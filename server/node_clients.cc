@@ -180,7 +180,7 @@ void Node::start_snapshot(HttpExchange exchange) {
     if (!is_ready()) return environment_.respond(exchange, store_loading());
     if (applied_index_ <= snapshots_.newest_index())
         return environment_.respond(exchange, snapshot_taken(snapshots_.kept().back()));
-    snapshot_wait_until_ms_ = 0;  // who asks may have made room
+    snapshot_wait_until_ms_ = receive_wait_until_ms_ = 0;  // who asks may have made room
     if (snapshot_calls_.size() >= kSnapshotCallsMax) return environment_.respond(exchange, overloaded());
     snapshot_calls_.emplace(applied_index_, exchange);
 }

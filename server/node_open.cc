@@ -151,8 +151,6 @@ std::expected<std::unique_ptr<Node>, wal::Refusal> Node::open(const NodeConfig& 
         initial.snapshot_membership = engine::MembershipAt{index, members.membership()};
     }
     initial.commit_index = recovered.commit_index;
-    if (!recovered.snapshots.empty())
-        initial.commit_index = std::max(initial.commit_index, recovered.snapshots.back().last.index);
     std::vector<engine::MembershipAt> memberships;
     for (const LogIndex index : recovered.memberships) {
         if (index <= initial.snapshot.index) continue;

@@ -21,8 +21,6 @@ namespace {
 
 /// Between two offers to a follower that is not heard.
 constexpr std::uint64_t kOfferPauseMs = 500;
-/// Before one is received again, after a lack of room.
-constexpr std::uint64_t kReceivePauseMs = 10'000;
 /// Without hearing anything of a snapshot for so long, it is given up, by who sends it and by who receives
 /// it.
 constexpr std::uint64_t kSilenceMsMax = 10'000;
@@ -109,11 +107,8 @@ void Node::on_frame(ServerId from, SnapshotOffer&& frame) {
     const wal::SnapshotMeta& snapshot = frame.snapshot;
     const bool is_well_formed = snapshot.chunks > 0 && snapshot.last.term <= frame.term &&
                                 snapshot.last.index.value <= engine::kReachMax;
-    // Without it this node cannot follow: no lack of room puts it off for longer than the first one did.
-    const std::uint64_t put_off_ms = snapshot_pause_ms_ - std::min(snapshot_pause_ms_, kReceivePauseMs);
     const bool is_needed = is_well_formed && frame.term == raft_.current_term() && from == raft_.leader() &&
-                           snapshot.last.index > raft_.commit_index() &&
-                           now_ms_ + put_off_ms >= snapshot_wait_until_ms_;
+                           snapshot.last.index > raft_.commit_index() && now_ms_ >= receive_wait_until_ms_;
     if (!is_needed) return;
     snapshot_from_ = from;
     snapshot_heard_ms_ = now_ms_;

@@ -18,8 +18,9 @@ using engine::LogIndex;
 
 namespace {
 
-/// Between two attempts to take a snapshot on a full disk.
+/// Between two attempts to write a snapshot on a full disk,
 constexpr std::uint64_t kNoRoomPauseMs = 10'000;
+/// and between two to take one of this node's own, of which it can do without the more often it fails.
 constexpr std::uint64_t kNoRoomPauseMsMax = 40'000;
 
 }  // namespace
@@ -116,6 +117,7 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
     // Each try takes what room there is, which the log may need, until it fails.
     snapshot_pause_ms_ = std::clamp(2 * snapshot_pause_ms_, kNoRoomPauseMs, kNoRoomPauseMsMax);
     snapshot_wait_until_ms_ = now_ms_ + snapshot_pause_ms_;
+    receive_wait_until_ms_ = now_ms_ + kNoRoomPauseMs;  // no longer: without it this node cannot follow
     const wal::DiskFailure& lacking = completion.result.error();
     environment_.log(LogLevel::Error,
                      fmt::format("{}: {}: no room for a snapshot: the log goes on growing until there is",

@@ -318,10 +318,10 @@ std::expected<void, Refusal> Recovery::read_segments() {
         result_.recovered.hard_state = known;
     }
     result_.vote.commit_index = std::min(result_.vote.commit_index, result_.last.index);
-    result_.recovered.commit_index = result_.vote.commit_index;
     const auto& snapshots = result_.recovered.snapshots;
-    if (result_.vote.commit_index > (snapshots.empty() ? engine::LogIndex{} : snapshots.back().last.index))
-        disk_.met(Situation::CommitIndexFound);
+    const engine::LogIndex covered = snapshots.empty() ? engine::LogIndex{} : snapshots.back().last.index;
+    result_.recovered.commit_index = std::max(result_.vote.commit_index, covered);
+    if (result_.vote.commit_index > covered) disk_.met(Situation::CommitIndexFound);
     result_.recovered.base = log.base;
     result_.recovered.entries = std::move(log.entries);
     result_.recovered.memberships = std::move(log.memberships);
