@@ -416,9 +416,10 @@ class Node {
     LostPromises lost_;
     SnapshotKeeper snapshots_;
     wal::Disk& disk_;
-    std::optional<SnapshotLoader> loading_;     ///< until it has done, the store is empty
-    std::uint64_t snapshot_wait_until_ms_ = 0;  ///< after one for which there was no room, to take the next
-    std::uint64_t receive_wait_until_ms_ = 0;   ///< or to receive it
+    std::optional<SnapshotLoader> loading_;  ///< until it has done, the store is empty
+    std::uint64_t receive_wait_until_ms_ =
+        0;  ///< after a snapshot for which there was no room, to receive one,
+    std::uint64_t snapshot_wait_until_ms_ = 0;  ///< and to take one
     std::uint64_t snapshot_pause_ms_ = 0;       ///< how long that was; zero: there was none
     std::uint64_t bytes_since_snapshot_ = 0;    ///< of the payloads that were applied
     std::uint64_t bytes_in_snapshot_ = 0;       ///< of those that the one in the making takes off them

@@ -18,9 +18,9 @@ using engine::LogIndex;
 
 namespace {
 
-/// Between two attempts to write a snapshot on a full disk,
+/// After a lack of room, before a snapshot is received, or another one taken;
 constexpr std::uint64_t kNoRoomPauseMs = 10'000;
-/// and between two to take one of this node's own, of which it can do without the more often it fails.
+/// before one is taken, each further lack of room doubles that, up to this.
 constexpr std::uint64_t kNoRoomPauseMsMax = 40'000;
 
 }  // namespace

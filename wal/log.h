@@ -55,7 +55,7 @@ struct Recovered {
     engine::EntryId base;
     std::vector<engine::EntryShape> entries;    ///< from base.index + 1
     std::vector<engine::LogIndex> memberships;  ///< of the Membership entries among them, ascending
-    engine::LogIndex commit_index{};    ///< what was recorded or a snapshot covers: at most the last one
+    engine::LogIndex commit_index{};    ///< as recorded, or covered by a snapshot; at most the last entry
     std::vector<std::string> warnings;  ///< what was mended: a torn tail, a copy of the vote
     bool fresh = false;                 ///< the directory was new, or is begun anew
     Lost lost = Lost::Nothing;

@@ -155,8 +155,9 @@ std::uint64_t last_index(NodeCluster& cluster, int number) {
 }
 
 std::ptrdiff_t offers_of(NodeCluster& cluster, int number) {
-    return std::ranges::count_if(cluster.host(number).lines,
-                                 [](const std::string& line) { return line.starts_with("no room"); });
+    return std::ranges::count_if(cluster.host(number).lines, [](const std::string& line) {
+        return line.contains("offering leadership to ");
+    });
 }
 
 TEST(NodeFullDisk, ALeaderWithoutRoomHandsOverToOneThatHasRoom) {
@@ -211,6 +212,7 @@ TEST(NodeFullDisk, WithAllDisksFullReadsGoOnForHoursAndUseNoRoom) {
     }
     EXPECT_EQ(cluster.leader(), leader);
     EXPECT_EQ(last_index(cluster, leader), last);
+    EXPECT_GT(offers_of(cluster, leader), 0);
     EXPECT_LE(offers_of(cluster, leader), 200);
     for (int number = 1; number <= 3; ++number) cluster.host(number).disk->set_capacity(UINT64_MAX);
     cluster.run_for(10'000);
@@ -227,6 +229,7 @@ TEST(NodeFullDisk, AStopWaitsForItsTransferNotForAnEarlierOffer) {
     const int leader = cluster.leader();
     const auto offers = offers_of(cluster, leader);
     for (int ticks = 0; ticks < 6000 && offers_of(cluster, leader) == offers; ++ticks) cluster.run_for(10);
+    ASSERT_GT(offers_of(cluster, leader), offers);
     cluster.node(leader).begin_stop();
     EXPECT_FALSE(cluster.node(leader).is_quiet());
     cluster.run_for(1000);

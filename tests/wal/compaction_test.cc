@@ -75,6 +75,7 @@ void expect_log_from(const VirtualDisk::Image& image, const LogContent& content,
     ASSERT_TRUE(found) << found.error().message;
     const LogIndex base = user.recovered().base.index;
     ASSERT_LE(base, newest_snapshot);
+    EXPECT_GE(user.recovered().commit_index, newest_snapshot);
     EXPECT_EQ(found->entries,
               std::vector<wal::LogEntry>(content.entries.begin() + static_cast<std::ptrdiff_t>(base.value),
                                          content.entries.end()));

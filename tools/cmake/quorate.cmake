@@ -19,13 +19,6 @@ function(quorate_room name)
   endif()
 endfunction()
 
-# What reads a command line is mostly CLI11's templates, which take long to optimise and run once.
-function(quorate_reads_command_lines)
-  foreach(target ${ARGN})
-    target_compile_options(${target} PRIVATE -O0)
-  endforeach()
-endfunction()
-
 # quorate_test(NAME SOURCES ... USES ... [LABELS ...] [TIMEOUT seconds] [RUN_SERIAL]): a GoogleTest program, one ctest entry for
 # each of its tests; under sanitizers one for all of them, since there a program's start takes longer than most tests, unless LABELS
 # names them as tests of processes, whose own program is as it always is.
