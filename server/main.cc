@@ -321,8 +321,10 @@ class Process final : public Environment, public io::HttpHandler {
     int restore_backup() {
         if (options_.restore.empty()) return EXIT_SUCCESS;
         io::DiskWorker disk(loop_, options_.data_dir, [](const wal::DiskCompletion&) {});
-        const auto restored =
-            restore(config_, disk, options_.restore, [this] { return io::read_in_pieces(options_.restore); });
+        const auto restored = restore(config_, disk, options_.restore, [this, reads = 0]() mutable {
+            spdlog::info("{} {}", reads++ == 0 ? "checking" : "filling the directory from", options_.restore);
+            return io::read_in_pieces(options_.restore);
+        });
         if (!restored) return refuse_directory(restored.error());
         if (restored->was_there) {
             spdlog::info("the data directory was made from {} before: going on with it", options_.restore);

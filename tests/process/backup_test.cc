@@ -79,6 +79,8 @@ TEST(Backup, OfAFollowerUnderLoadMakesANewClusterWithEveryKeyAndItsETag) {
     (void)restored.wait_for_leader();
     ASSERT_TRUE(restored.wait_until_caught_up(leader));
     EXPECT_EQ(client.get(restored.address(leader), "/kv/since").body, "x");
+    EXPECT_THAT(restored.log(leader), HasSubstr("checking " + file.string()));
+    EXPECT_THAT(restored.log(leader), HasSubstr("filling the directory from " + file.string()));
     EXPECT_THAT(restored.log(leader), HasSubstr("was made from"));
     EXPECT_THAT(restored.log(leader), HasSubstr("empty its directory, and add --recover-from-peers"));
 }
