@@ -123,6 +123,9 @@ class Node {
     /// answered and the log is idle.
     void begin_stop();
     [[nodiscard]] bool is_quiet() const;
+    /// Whether its store is loaded: what it answers by itself holds all that it knew to be committed at its
+    /// start, and something. Until then, that a key is absent would be a guess.
+    [[nodiscard]] bool is_ready() const { return !loading_ && applied_index_ >= serves_from_; }
 
     /// The headers of the HTTP Upgrade by which this node opens its link to the member `to`.
     [[nodiscard]] std::vector<HttpHeader> greeting_to(std::string_view to) const;
@@ -264,9 +267,6 @@ class Node {
                        const Command& command);
     void note_currency();
     void note_replay();
-    /// What it answers by itself holds all that it knew to be committed at its start, and something: until
-    /// then, that a key is absent would be a guess.
-    [[nodiscard]] bool is_ready() const { return !loading_ && applied_index_ >= serves_from_; }
     void hand_over_to_stop();
     [[nodiscard]] bool owes_hand_over() const;
     void yield_for_space();
