@@ -120,8 +120,10 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
     receive_wait_until_ms_ = now_ms_ + kNoRoomPauseMs;  // no longer: without it this node cannot follow
     const wal::DiskFailure& lacking = completion.result.error();
     environment_.log(LogLevel::Error,
-                     fmt::format("{}: {}: no room for a snapshot: the log goes on growing until there is",
-                                 lacking.file, lacking.detail));
+                     fmt::format("{}: {}: no room for {} until there is", lacking.file, lacking.detail,
+                                 lacking.file == wal::kReceivedName
+                                     ? "the snapshot that the leader sends: this node does not follow"
+                                     : "a snapshot: the log goes on growing"));
     answer_snapshot_calls(LogIndex(UINT64_MAX), no_room_for_snapshot(lacking));
 }
 

@@ -182,6 +182,15 @@ std::string verdict(const wal::Survey& survey) {
     return fmt::format("not all of it can be read: findings: {}; read: {}\n", findings, what);
 }
 
+// A node that runs forgets the beginning of its log, which is no damage.
+bool was_forgotten_meanwhile(wal::DiskReader& disk, const wal::Segments& segments) {
+    const auto files = disk.list();
+    return files && std::ranges::any_of(segments, [&](const auto& segment) {
+               return std::ranges::find(*files, wal::segment_name(segment.first), &wal::FileStatus::name) ==
+                      files->end();
+           });
+}
+
 // Each entry from first to last, in order. False: it ended before.
 bool for_each_entry(wal::DiskReader& disk, const wal::ScannedLog& log, LogIndex first, LogIndex last,
                     const WalToolOutput& output,
@@ -189,7 +198,13 @@ bool for_each_entry(wal::DiskReader& disk, const wal::ScannedLog& log, LogIndex 
     for (LogIndex next = first; next <= last;) {
         const auto entries = wal::read_entries(disk, log.index, log.segments, next, last, kReadBytesMax);
         if (!entries) {
-            output.remark(entries.error().message);
+            output.remark(
+                was_forgotten_meanwhile(disk, log.segments)
+                    ? fmt::format(
+                          "the node has forgotten this part of its log meanwhile, for a snapshot has it: "
+                          "what is read ends before entry {}; begin again",
+                          next.value)
+                    : entries.error().message);
             return false;
         }
         for (const wal::LogEntry& entry : *entries) {
@@ -271,6 +286,9 @@ WalToolExit dump_log(wal::DiskReader& disk, const DumpOptions& options, const Wa
     if (!seen) return WalToolExit::Unreadable;
     const LogIndex first = std::max(options.from, seen->log.base.index.next());
     const LogIndex last = std::min(options.to, seen->log.last().index);
+    if (first > last && !seen->log.entries.empty())
+        output.remark(
+            fmt::format("none of the entries that were asked for is here: {}", entries_text(seen->log)));
     const bool is_done =
         for_each_entry(disk, seen->log, first, last, output, [&](LogIndex index, const wal::LogEntry& entry) {
             return output.print(log_line(index, entry, options.values));

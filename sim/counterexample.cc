@@ -136,6 +136,8 @@ std::string why_stuck(const Counterexample& counterexample, const Replay& replay
         return (step.kind == Step::Kind::Read ? "read " : "found ") + display(replay.values[step.expected]) +
                (has_source ? "" : ", which was never written") + "; the key holds " + replay.value();
     }
+    if (step.kind == Step::Kind::Read && replay.state.exact)
+        return "its value was written at revision " + std::to_string(replay.state.revision);
     return "the revision was " + std::string(replay.state.exact ? "" : "at least ") +
            std::to_string(replay.state.revision) + " already";
 }

@@ -144,8 +144,8 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(election_min_ms, 500, 1, 60'000)                                                                     \
     X(election_max_ms, 1000, 1, 60'000)                                                                    \
     /* Half of what the calm takes at most: who waited longer would look like who is not served */         \
-    X(operation_timeout_ms, 5000, 1, 30'000)                                                               \
-    X(client_timeout_ms, 6000, 1, 30'000)                                                                  \
+    X(operation_timeout_ms, 5000, 200, 30'000)                                                             \
+    X(client_timeout_ms, 6000, 100, 30'000)                                                                \
     X(segment_bytes, 65536, 8192, 67'108'864)                                                              \
     X(append_entries_max, 1024, 1, kBoundless)                                                             \
     X(append_bytes_max, 1048576, 1, kBoundless)                                                            \

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -37,9 +38,10 @@ Exit run_and_tell(const std::string& source, const Plan& plan, const ReplayFlags
         fmt::print(stderr, "quorate-sim: cannot write {}\n", flags.history);
         return Unusable;
     }
-    fmt::print(words, "{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}\n",
+    const std::string_view so_far = result.events < flags.until ? "" : ", so far";
+    fmt::print(words, "{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}{}\n",
                source, result.events, static_cast<double>(result.virtual_us) / 1e6, plan.faults.size(),
-               plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds");
+               plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds", so_far);
     if (!result.violation) return Passed;
     print_violation(words, *result.violation, source);
     return Broken;

@@ -35,6 +35,7 @@ RunResult World::run() {
         handle(event);
         if (result_.events == most) referee_.violate("Endless", fmt::format("{} events, and no end", most));
     }
+    take_history();
     if (!referee_.violation()) judge_history();
     result_.violation = referee_.violation();
     if (result_.violation) result_.violation->at = moment_;
@@ -44,14 +45,18 @@ RunResult World::run() {
     return std::move(result_);
 }
 
-void World::judge_history() {
-    moment_.node = 0;
+// Of a broken run too: there it is wanted most.
+void World::take_history() {
     for (std::size_t i = 0; i < clients_.size(); ++i) {
         const Client& c = clients_[i];
         const auto& open = c.attempt ? c.attempt : c.again;
         if (open) witness_.saw(i, open->attempt, Fate::Unknown, c.called_us, now_us_, nullptr);
     }
     if (options_.history) options_.history(witness_.history());
+}
+
+void World::judge_history() {
+    moment_.node = 0;
     const Judgement judgement = judge_linearizability(witness_.history());
     if (judgement.verdict == Verdict::NotLinearizable)
         referee_.violate("Linearizability (black box)",

@@ -184,6 +184,7 @@ class World final : public Surroundings {
         return std::max(3 * plan_.shape.election_max_ms, timeout_ms <= 3000 ? timeout_ms + 500 : 0) * kMs;
     }
     void check_answered();
+    void take_history();
     void judge_history();
 
     const Plan& plan_;

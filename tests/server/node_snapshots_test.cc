@@ -216,7 +216,7 @@ TEST(NodeSnapshots, AFollowerThatLackedRoomManyTimesReceivesOneSoonAfterThereIsS
     cluster.run_for(45'000);
     EXPECT_GE(
         std::ranges::count_if(
-            host.lines, [](const std::string& line) { return line.contains("no room for a snapshot"); }),
+            host.lines, [](const std::string& line) { return line.contains("this node does not follow"); }),
         3);
     host.disk->set_capacity(UINT64_MAX);
     cluster.run_for(12'000);

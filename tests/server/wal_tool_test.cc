@@ -152,8 +152,11 @@ TEST_F(WalTool, DumpOfARangeWithValues) {
 )");
     EXPECT_EQ(dump({LogIndex(7), LogIndex(900), Values::Shown}), WalToolExit::Sound);
     EXPECT_THAT(out_, HasSubstr(R"("v":"one \"quoted\"")"));
+    EXPECT_THAT(remarks_, IsEmpty());
     EXPECT_EQ(dump({LogIndex(8), LogIndex(900), Values::Shown}), WalToolExit::Sound);
     EXPECT_EQ(out_, "");
+    EXPECT_THAT(remarks_,
+                ElementsAre("none of the entries that were asked for is here: entries 1-7, terms 1-2"));
 }
 
 TEST_F(WalTool, DumpOfWhatThisVersionCannotUse) {
@@ -455,6 +458,39 @@ TEST_F(WalTool, ADiskThatFails) {
     disk.fail_reads_of(kSegment);
     EXPECT_EQ(verify_log(disk, output()), WalToolExit::Unreadable);
     EXPECT_THAT(out_, HasSubstr("log-0000000000000001: offset 0: cannot be read: read: input/output error"));
+}
+
+/// A directory whose node removes a segment when it has been read from so many times.
+class Compacted final : public wal::DiskReader {
+ public:
+    Compacted(const Image& image, int reads) : disk_(image), reads_left_(reads) {}
+
+    std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override {
+        auto files = disk_.list();
+        if (reads_left_ <= 0)
+            std::erase_if(*files, [](const wal::FileStatus& file) { return file.name == kSegment; });
+        return files;
+    }
+    std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
+                                               std::span<char> out) override {
+        if (file == kSegment && reads_left_-- <= 0)
+            return std::unexpected(wal::DiskFailure{wal::DiskError::Failed, std::string(file),
+                                                    "open: No such file or directory"});
+        return disk_.read(file, offset, out);
+    }
+    [[nodiscard]] int reads_left() const { return reads_left_; }
+
+ private:
+    VirtualDisk disk_;
+    int reads_left_;
+};
+
+TEST_F(WalTool, TheNodeForgetsWhatIsAboutToBeDumped) {
+    Compacted looked_at(image_, 1000);
+    ASSERT_EQ(verify_log(looked_at, output()), WalToolExit::Sound);
+    Compacted disk(image_, 1000 - looked_at.reads_left());
+    EXPECT_EQ(dump_log(disk, {}, output()), WalToolExit::Unreadable);
+    EXPECT_THAT(remarks_, ElementsAre(HasSubstr("ends before entry 1; begin again")));
 }
 
 TEST_F(WalTool, NobodyTakesTheOutput) {

@@ -1,11 +1,14 @@
 // Reads that rely on clocks: right as long as the clocks are, and the only ones that are wrong when they are
 // not.
 
+#include <algorithm>
 #include <cstdint>
-#include <string>
+#include <span>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "sim/history.h"
 #include "sim/marks.h"
 #include "sim/plan.h"
 #include "sim/world.h"
@@ -68,6 +71,18 @@ TEST(Leases, ABoundIsKeptOrNot) {
     plan.shape.clock_drift_ppm = 0;
     EXPECT_EQ(out_of_bounds(plan),
               "operations[1], LeaseGet: clock_drift_ppm 0: from 1, for nodes refuse it else");
+}
+
+// The history of a run that breaks is the one that is wanted: what was open then may yet happen.
+TEST(Leases, TheHistoryOfARunThatBreaksIsTakenToo) {
+    std::vector<Operation> history;
+    RunOptions options;
+    options.history = [&](std::span<const Operation> told) { history.assign(told.begin(), told.end()); };
+    ASSERT_TRUE(run(plan_of(1, RequestKind::LeaseGet, 1000), options).violation);
+    EXPECT_TRUE(std::ranges::any_of(
+        history, [](const Operation& operation) { return operation.outcome == Outcome::Ok; }));
+    EXPECT_TRUE(std::ranges::any_of(
+        history, [](const Operation& operation) { return operation.outcome == Outcome::Unknown; }));
 }
 
 }  // namespace

@@ -271,6 +271,11 @@ No place behind it for:
 )");
 }
 
+TEST(Counterexample, TellsTheRevisionThatAReadShouldHaveTold) {
+    const std::vector<Operation> history{at(5, put("a", 1, 2)), at(6, get("a", 3, 4))};
+    EXPECT_THAT(report(judge_linearizability(history)), HasSubstr("its value was written at revision 5"));
+}
+
 TEST(Counterexample, ShowsWhatIsUnknownAsOpen) {
     const std::vector<Operation> history{put("a", 10, kOpen), get("a", 20, 30), get(kGone, 40, 50)};
     EXPECT_EQ(report(judge_linearizability(history)),
