@@ -51,8 +51,6 @@ constexpr std::uint64_t kStopMsMax = 8000;
 /// How often a refused peer is told of, by its address and the reason.
 constexpr std::uint64_t kRefusedPeerMs = 60'000;
 constexpr std::size_t kRefusedPeersMax = 64;
-/// Between two attempts to join.
-constexpr std::uint64_t kJoinAgainMs = 1000;
 
 /// A turn of the event loop that is told of, and how often one is.
 constexpr std::uint64_t kLongTurnUs = 100'000;
@@ -148,8 +146,8 @@ class Process final : public Environment, public io::HttpHandler {
         busy_us_ = loop_.busy_us();
         loop_.run();
         driver_->finish();
-        spdlog::info("stopped: the longest turn of the event loop took {:.1f} ms, {:.1f} ms while it loaded",
-                     longest_turn_ms_, longest_loading_turn_ms_);
+        spdlog::info("stopped: the longest turn of the event loop took {:.1f} ms, while it loaded {:.1f} ms",
+                     longest_turn_ms_, longest_load_ms_);
         return EXIT_SUCCESS;
     }
 
@@ -287,7 +285,7 @@ class Process final : public Environment, public io::HttpHandler {
             if (joined.error().is_final)
                 return refuse(static_cast<int>(wal::RefusalCode::Configuration), joined.error().text);
             spdlog::warn("not joined yet: {}; trying again", joined.error().text);
-            std::this_thread::sleep_for(std::chrono::milliseconds(kJoinAgainMs));
+            std::this_thread::sleep_for(std::chrono::seconds(1));
         }
     }
 
@@ -400,8 +398,8 @@ class Process final : public Environment, public io::HttpHandler {
     void tell_of_long_turn() {
         const std::uint64_t busy_us = loop_.busy_us();
         const std::uint64_t turn_us = busy_us - std::exchange(busy_us_, busy_us);
-        double& longest_ms = node().is_ready() ? longest_turn_ms_ : longest_loading_turn_ms_;
-        longest_ms = std::max(longest_ms, static_cast<double>(turn_us) / 1e3);
+        double& longest = std::exchange(has_loaded_, node().is_ready()) ? longest_turn_ms_ : longest_load_ms_;
+        longest = std::max(longest, static_cast<double>(turn_us) / 1e3);
         if (turn_us >= kLongTurnUs && long_turns_.is_due(loop_.now_ms(), ""))
             spdlog::warn("a turn of the event loop took {} ms: every request waited for it", turn_us / 1000);
     }
@@ -462,8 +460,9 @@ class Process final : public Environment, public io::HttpHandler {
     Seldom refused_peers_{kRefusedPeerMs, kRefusedPeersMax};
     Seldom long_turns_{kLongTurnPeriodMs, 1};
     std::uint64_t busy_us_ = 0;  ///< at the end of the last turn
+    bool has_loaded_ = false;    ///< at the end of the last turn
     double longest_turn_ms_ = 0;
-    double longest_loading_turn_ms_ = 0;
+    double longest_load_ms_ = 0;
     bool is_joining_ = false;  ///< this start has begun to
     bool lacks_room_ = false;
     bool is_stopping_ = false;

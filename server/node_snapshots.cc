@@ -110,7 +110,8 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
         case SnapshotOutcome::Pending: return;
         case SnapshotOutcome::Received: return environment_.met(Situation::SnapshotReceived);
         case SnapshotOutcome::Kept: return snapshot_kept();
-        case SnapshotOutcome::NoRoom: break;
+        case SnapshotOutcome::NoRoom:
+        case SnapshotOutcome::NoRoomToReceive: break;
     }
     environment_.met(Situation::SnapshotLacksRoom);
     bytes_since_snapshot_ += std::exchange(bytes_in_snapshot_, 0);
@@ -121,7 +122,7 @@ void Node::snapshot_job_completed(const wal::DiskCompletion& completion) {
     const wal::DiskFailure& lacking = completion.result.error();
     environment_.log(LogLevel::Error,
                      fmt::format("{}: {}: no room for {} until there is", lacking.file, lacking.detail,
-                                 lacking.file == wal::kReceivedName
+                                 *outcome == SnapshotOutcome::NoRoomToReceive
                                      ? "the snapshot that the leader sends: this node does not follow"
                                      : "a snapshot: the log goes on growing"));
     answer_snapshot_calls(LogIndex(UINT64_MAX), no_room_for_snapshot(lacking));

@@ -156,9 +156,10 @@ std::expected<SnapshotOutcome, wal::Refusal> SnapshotKeeper::on_completed(
         const wal::DiskFailure& failure = completion.result.error();
         if (failure.error != wal::DiskError::NoSpace) return std::unexpected(wal::disk_refusal(failure));
         if (is_vain || !making_) return SnapshotOutcome::Pending;
+        const bool is_own = making_->is_own;
         unpin(store);
         give_up();
-        return SnapshotOutcome::NoRoom;
+        return is_own ? SnapshotOutcome::NoRoom : SnapshotOutcome::NoRoomToReceive;
     }
     if (is_vain || !making_ || !making_->is_finishing) return SnapshotOutcome::Pending;
     const bool is_own = making_->is_own;

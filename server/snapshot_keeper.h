@@ -39,10 +39,11 @@ struct SnapshotLimits {
 
 /// What has become of the snapshot in the making.
 enum class SnapshotOutcome : std::uint8_t {
-    Pending,   ///< nothing yet, or there is none
-    Kept,      ///< it is durable: kept().back()
-    Received,  ///< the same, of one that came from another node: received() has its store
-    NoRoom,    ///< the disk had no room: it is given up
+    Pending,          ///< nothing yet, or there is none
+    Kept,             ///< it is durable: kept().back()
+    Received,         ///< the same, of one that came from another node: received() has its store
+    NoRoom,           ///< the disk had no room: it is given up
+    NoRoomToReceive,  ///< the same, of one that came from another node
 };
 
 /// A snapshot on its way here, as a store.

@@ -182,13 +182,12 @@ std::string verdict(const wal::Survey& survey) {
     return fmt::format("not all of it can be read: findings: {}; read: {}\n", findings, what);
 }
 
-// A node that runs forgets the beginning of its log, which is no damage.
-bool was_forgotten_meanwhile(wal::DiskReader& disk, const wal::Segments& segments) {
+// What lies there is gone with its segment: a node that runs forgets the beginning of its log, which is no
+// damage.
+bool was_forgotten_meanwhile(wal::DiskReader& disk, const wal::EntryIndex& index, LogIndex entry) {
+    const std::string segment = wal::segment_name(index.range(entry, entry, 1).sequence);
     const auto files = disk.list();
-    return files && std::ranges::any_of(segments, [&](const auto& segment) {
-               return std::ranges::find(*files, wal::segment_name(segment.first), &wal::FileStatus::name) ==
-                      files->end();
-           });
+    return files && std::ranges::find(*files, segment, &wal::FileStatus::name) == files->end();
 }
 
 // Each entry from first to last, in order. False: it ended before.
@@ -198,13 +197,12 @@ bool for_each_entry(wal::DiskReader& disk, const wal::ScannedLog& log, LogIndex 
     for (LogIndex next = first; next <= last;) {
         const auto entries = wal::read_entries(disk, log.index, log.segments, next, last, kReadBytesMax);
         if (!entries) {
-            output.remark(
-                was_forgotten_meanwhile(disk, log.segments)
-                    ? fmt::format(
-                          "the node has forgotten this part of its log meanwhile, for a snapshot has it: "
-                          "what is read ends before entry {}; begin again",
-                          next.value)
-                    : entries.error().message);
+            output.remark(was_forgotten_meanwhile(disk, log.index, next)
+                              ? fmt::format("the node has forgotten this part of its log meanwhile, as it "
+                                            "may when a snapshot has it: "
+                                            "what is read ends before entry {}; begin again",
+                                            next.value)
+                              : entries.error().message);
             return false;
         }
         for (const wal::LogEntry& entry : *entries) {

@@ -20,11 +20,6 @@ constexpr std::uint64_t kEventsOfOperation = 200;
 constexpr std::uint64_t kTriesOfWrite = 2;
 constexpr std::uint64_t kTriesOfOnce = 6;
 
-bool is_write(RequestKind kind) {
-    return kind == RequestKind::Put || kind == RequestKind::PutIf || kind == RequestKind::Delete ||
-           kind == RequestKind::DeleteIf || kind == RequestKind::Batch;
-}
-
 /// Entries that may be on their way to a follower before it acknowledges one.
 std::uint64_t window(const Shape& s, std::uint64_t bytes) {
     const std::uint64_t in_append =

@@ -90,6 +90,10 @@ enum class RequestKind : std::uint8_t {
 inline constexpr std::size_t kRequestKindCount = static_cast<std::size_t>(RequestKind::Replace) + 1;
 
 [[nodiscard]] std::string_view to_string(RequestKind kind);
+[[nodiscard]] constexpr bool is_write(RequestKind kind) {
+    return kind == RequestKind::Put || kind == RequestKind::PutIf || kind == RequestKind::Delete ||
+           kind == RequestKind::DeleteIf || kind == RequestKind::Batch;
+}
 [[nodiscard]] constexpr bool changes_members(RequestKind kind) { return kind >= RequestKind::Join; }
 
 /// How a client sends a write.

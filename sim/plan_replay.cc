@@ -38,7 +38,8 @@ Exit run_and_tell(const std::string& source, const Plan& plan, const ReplayFlags
         fmt::print(stderr, "quorate-sim: cannot write {}\n", flags.history);
         return Unusable;
     }
-    const std::string_view so_far = result.events < flags.until ? "" : ", so far";
+    const std::string_view so_far =
+        result.violation || result.violation || result.events < flags.until ? "" : ", so far";
     fmt::print(words, "{}: {} events, {:.3f} virtual s, {} faults, {} operations, trace {:016x}: {}{}\n",
                source, result.events, static_cast<double>(result.virtual_us) / 1e6, plan.faults.size(),
                plan.operations.size(), result.trace_hash, result.violation ? "broken" : "holds", so_far);

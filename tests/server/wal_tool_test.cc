@@ -460,22 +460,23 @@ TEST_F(WalTool, ADiskThatFails) {
     EXPECT_THAT(out_, HasSubstr("log-0000000000000001: offset 0: cannot be read: read: input/output error"));
 }
 
-/// A directory whose node removes a segment when it has been read from so many times.
-class Compacted final : public wal::DiskReader {
+/// A directory of which a segment cannot be opened once it has been read from so many times.
+class Vanishing final : public wal::DiskReader {
  public:
-    Compacted(const Image& image, int reads) : disk_(image), reads_left_(reads) {}
+    Vanishing(const Image& image, int reads, bool stays_listed = false)
+        : disk_(image), reads_left_(reads), stays_listed_(stays_listed) {}
 
     std::expected<std::vector<wal::FileStatus>, wal::DiskFailure> list() override {
         auto files = disk_.list();
-        if (reads_left_ <= 0)
+        if (reads_left_ <= 0 && !stays_listed_)
             std::erase_if(*files, [](const wal::FileStatus& file) { return file.name == kSegment; });
         return files;
     }
     std::expected<void, wal::DiskFailure> read(std::string_view file, std::uint64_t offset,
                                                std::span<char> out) override {
         if (file == kSegment && reads_left_-- <= 0)
-            return std::unexpected(wal::DiskFailure{wal::DiskError::Failed, std::string(file),
-                                                    "open: No such file or directory"});
+            return std::unexpected(
+                wal::DiskFailure{wal::DiskError::Failed, std::string(file), "open: its error"});
         return disk_.read(file, offset, out);
     }
     [[nodiscard]] int reads_left() const { return reads_left_; }
@@ -483,14 +484,20 @@ class Compacted final : public wal::DiskReader {
  private:
     VirtualDisk disk_;
     int reads_left_;
+    bool stays_listed_;
 };
 
-TEST_F(WalTool, TheNodeForgetsWhatIsAboutToBeDumped) {
-    Compacted looked_at(image_, 1000);
+TEST_F(WalTool, WhatIsAboutToBeDumpedCannotBeRead) {
+    Vanishing looked_at(image_, 1000);
     ASSERT_EQ(verify_log(looked_at, output()), WalToolExit::Sound);
-    Compacted disk(image_, 1000 - looked_at.reads_left());
-    EXPECT_EQ(dump_log(disk, {}, output()), WalToolExit::Unreadable);
+    const int reads = 1000 - looked_at.reads_left();
+    // The node has compacted its log.
+    Vanishing removed(image_, reads);
+    EXPECT_EQ(dump_log(removed, {}, output()), WalToolExit::Unreadable);
     EXPECT_THAT(remarks_, ElementsAre(HasSubstr("ends before entry 1; begin again")));
+    Vanishing failing(image_, reads, true);
+    EXPECT_EQ(dump_log(failing, {}, output()), WalToolExit::Unreadable);
+    EXPECT_THAT(remarks_, ElementsAre(HasSubstr("open: its error")));
 }
 
 TEST_F(WalTool, NobodyTakesTheOutput) {

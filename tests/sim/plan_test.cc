@@ -103,10 +103,14 @@ INSTANTIATE_TEST_SUITE_P(
         shape(R"("client_timeout_ms":18446744073709551615)",
               "client_timeout_ms 18446744073709551615: from 100 to 30000"),
         shape(R"("operation_timeout_ms":199)", "operation_timeout_ms 199: from 200 to 30000"),
-        // Four such syncs take longer than anybody waits.
+        shape(R"("sync_us_max":1000000,"operation_timeout_ms":1093)",
+              "operation_timeout_ms 1093, client_timeout_ms 6000: from 1094 and 1096, for "),
+        // The least that it takes.
+        shape(R"("latency_us_min":80000,"latency_us_max":80000,"operation_timeout_ms":319)",
+              "operation_timeout_ms 319, client_timeout_ms 6000: from 321 and 481, for "),
         shape(
-            R"("election_min_ms":3000,"election_max_ms":4000,"operation_timeout_ms":1202,"sync_us_max":1500000)",
-            "operation_timeout_ms 1202: from 1203 to "),
+            R"("heartbeat_ms":1000,"election_min_ms":10000,"election_max_ms":20000,"operation_timeout_ms":30000,"latency_us_min":2000000,"latency_us_max":2000000)",
+            "operation_timeout_ms 30000, client_timeout_ms 6000: from 8001 and 12001, for "),
         shape(R"("apply_bytes_max":0)", "apply_bytes_max 0: from 1 to "),
         shape(R"("append_entries_max":4294967296)", "append_entries_max 4294967296: from 1 to 4294967295"),
         shape(R"("append_bytes_max":20000000)", "inflight_bytes_max 16777216: from 20000000 to "),
@@ -202,6 +206,14 @@ TEST(Plan, WhatIsAskedOfAClientIsOverInTheCalm) {
         "over in 85500000 us");
     for (std::size_t i = 0; i < plan.operations.size(); ++i) plan.operations[i].client = i % 2;
     EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+}
+
+TEST(Plan, TimeoutsAreNoShorterThanAWriteTakes) {
+    Plan plan;
+    plan.shape.sync_us_max = 1'000'000;
+    plan.shape.operation_timeout_ms = 1094;
+    EXPECT_EQ(out_of_bounds(plan), std::nullopt);
+    EXPECT_FALSE(run(plan).violation);
 }
 
 // Seed 18496: what all clients write together stands in one log.
