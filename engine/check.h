@@ -8,7 +8,7 @@
 namespace quorate::engine {
 
 /// Says the sentence and where it stands on standard error, and aborts.
-[[noreturn]] void check_failed(const char* sentence, const char* file, int line);
+[[noreturn, gnu::cold]] void check_failed(const char* sentence, const char* file, int line);
 
 /// Is told of a check that fails in place of standard error; then the process aborts.
 using CheckHook = std::function<void(const char* sentence, const char* file, int line)>;

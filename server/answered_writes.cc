@@ -34,8 +34,7 @@ void AnsweredWrites::forget_through(std::uint64_t number) {
     forgotten_ = std::max(forgotten_, std::min(number, last()));
 }
 
-void AnsweredWrites::free_some(std::size_t count, std::uint64_t through) {
-    count += 2 * std::exchange(added_, 0);
+void AnsweredWrites::free_oldest(std::size_t count, std::uint64_t through) {
     for (; count > 0 && freed_ < std::min(forgotten_, through); --count) {
         const Numbered& freed = held_.front();
         if (const auto known = by_key_.find(std::string_view(freed.key)); *known == &freed)

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "server/apply_result.h"
 
@@ -58,7 +59,10 @@ class AnsweredWrites {
     void forget_through(std::uint64_t number);
     /// Frees the memory of those that are forgotten and no later than `through`: of at most `count`, and of
     /// two for each that was added since the last call.
-    void free_some(std::size_t count, std::uint64_t through);
+    void free_some(std::size_t count, std::uint64_t through) {
+        count += 2 * std::exchange(added_, 0);
+        if (unfreed() > 0) free_oldest(count, through);
+    }
 
     /// Null: not known. Valid until the next call that is not const.
     [[nodiscard]] const AnsweredWrite* find(std::string_view key) const;
@@ -79,6 +83,8 @@ class AnsweredWrites {
     bool operator==(const AnsweredWrites& other) const;
 
  private:
+    void free_oldest(std::size_t count, std::uint64_t through);
+
     std::deque<Numbered> held_;  // moves none of them
     std::set<const Numbered*, ByItsKey> by_key_;
     std::uint64_t freed_ = 0;

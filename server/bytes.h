@@ -2,9 +2,11 @@
 
 // Little-endian numbers and counted texts: how everything of this room is written to the log and to peers.
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -12,11 +14,17 @@
 
 namespace quorate::server {
 
+/// The number whose bytes in memory are those of `number` in little-endian order, and the other way round.
+template <std::unsigned_integral Number>
+[[nodiscard]] constexpr Number little_endian(Number number) {
+    return std::endian::native == std::endian::little ? number : std::byteswap(number);
+}
+
 /// Writes `number` at `out`, where there is room for it.
 template <std::unsigned_integral Number>
 void store_little_endian(char* out, Number number) {
-    for (std::size_t byte = 0; byte < sizeof(Number); ++byte)
-        out[byte] = static_cast<char>(number >> (8 * byte));
+    const Number ordered = little_endian(number);
+    std::memcpy(out, &ordered, sizeof(Number));
 }
 
 /// Appends to a string.
@@ -107,12 +115,10 @@ class ByteReader {
             fail();
             return 0;
         }
-        std::uint64_t number = 0;
-        for (std::size_t byte = 0; byte < sizeof(Number); ++byte) {
-            number |= std::uint64_t{static_cast<std::uint8_t>(rest_[byte])} << (8 * byte);
-        }
+        Number number{};
+        std::memcpy(&number, rest_.data(), sizeof(Number));
         rest_.remove_prefix(sizeof(Number));
-        return static_cast<Number>(number);
+        return little_endian(number);
     }
 
     std::string_view rest_;

@@ -24,12 +24,10 @@ void EntryCache::truncate_from(engine::LogIndex index) {
     if (index < first_) first_ = index;
 }
 
-void EntryCache::shrink(std::uint64_t bytes_max, engine::LogIndex through) {
-    while (!entries_.empty() && bytes_ > bytes_max && first_ <= through) {
-        bytes_ -= entries_.front().payload.size();
-        entries_.pop_front();
-        first_ = first_.next();
-    }
+void EntryCache::forget_oldest() {
+    bytes_ -= entries_.front().payload.size();
+    entries_.pop_front();
+    first_ = first_.next();
 }
 
 }  // namespace quorate::server

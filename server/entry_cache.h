@@ -28,9 +28,13 @@ class EntryCache {
     void truncate_from(engine::LogIndex index);
     /// Forgets the oldest entries through `through` at most, until no more than `bytes_max` payload bytes are
     /// held.
-    void shrink(std::uint64_t bytes_max, engine::LogIndex through);
+    void shrink(std::uint64_t bytes_max, engine::LogIndex through) {
+        while (bytes_ > bytes_max && !entries_.empty() && first_ <= through) forget_oldest();
+    }
 
  private:
+    void forget_oldest();
+
     engine::LogIndex first_;
     std::deque<wal::LogEntry> entries_;
     std::uint64_t bytes_ = 0;

@@ -47,9 +47,7 @@ void KeyHistory::forget_through(std::uint64_t revision) {
     }
 }
 
-void KeyHistory::free_some(std::size_t count, std::uint64_t through) {
-    count += 2 * std::exchange(added_, 0);
-    if (forgotten_ == 0) return;
+void KeyHistory::free_oldest(std::size_t count, std::uint64_t through) {
     // Those of one revision are mostly neighbours.
     auto next = chains_.end();
     for (; count > 0 && forgotten_ > 0 && changes_.front().revision <= through; --count) {

@@ -11,6 +11,7 @@
 #include <ranges>
 #include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/packed_text.h"
@@ -72,7 +73,10 @@ class KeyHistory {
     void forget_through(std::uint64_t revision);
     /// Frees the memory of changes that are forgotten, and stand at `through` or before: of at most `count`,
     /// and two for each that was added since the last call, so that it comes down however much is written.
-    void free_some(std::size_t count, std::uint64_t through);
+    void free_some(std::size_t count, std::uint64_t through) {
+        count += 2 * std::exchange(added_, 0);
+        if (forgotten_ > 0) free_oldest(count, through);
+    }
 
     /// What a store that has read a snapshot begins with: changes of any keys, in any order, one for each
     /// key and revision.
@@ -125,6 +129,7 @@ class KeyHistory {
     bool operator==(const KeyHistory& other) const { return std::ranges::equal(changes(), other.changes()); }
 
  private:
+    void free_oldest(std::size_t count, std::uint64_t through);
     void link(Change& change, Place& place);
 
     std::deque<Change> changes_;

@@ -101,8 +101,6 @@ const Member* ClusterMembers::find(std::string_view name) const {
     return found != members.end() ? &*found : nullptr;
 }
 
-bool ClusterMembers::has_removed(ServerId id) const { return std::ranges::binary_search(removed, id); }
-
 std::uint64_t ClusterMembers::digest() const { return hash64(encode_members(*this)); }
 
 std::string_view role_text(MemberRole role, bool is_joint) {

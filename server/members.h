@@ -8,6 +8,7 @@
 //   address bytes | address; from version 3 on: | u32 count of removed, in version 3 not 0 | each: u64 id
 // with the members, and the removed, ascending by id.
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,7 +70,9 @@ struct ClusterMembers {
     /// Null when there is none.
     [[nodiscard]] const Member* find(engine::ServerId id) const;
     [[nodiscard]] const Member* find(std::string_view name) const;
-    [[nodiscard]] bool has_removed(engine::ServerId id) const;
+    [[nodiscard]] bool has_removed(engine::ServerId id) const {
+        return std::ranges::binary_search(removed, id);
+    }
     /// Equal for equal configurations, on every platform.
     [[nodiscard]] std::uint64_t digest() const;
 };

@@ -37,15 +37,22 @@ struct Event {
     std::uint32_t frame = 0;  ///< of FrameArrives: see EventQueue::push_frame()
 };
 
-/// Two heaps: most of what is scheduled is due within a tick, and need not find its way through the many
-/// timeouts of those who have long been answered.
+/// What is due soon is kept in order, which for so few is cheaper than a heap; all else waits in a heap,
+/// where the many timeouts of those who have long been answered are in nobody's way.
 class EventQueue {
  public:
     [[nodiscard]] bool empty() const { return near_.empty(); }
-    [[nodiscard]] std::uint64_t next_us() const { return near_.front().at_us; }
+    [[nodiscard]] std::uint64_t next_us() const { return near_.back().at_us; }
 
     void push(std::uint64_t at_us, const Event& event) {
-        push_due(at_us < near_end_us_ ? near_ : far_, {at_us, ++order_, events_.keep(event)});
+        const Due due{at_us, ++order_, events_.keep(event)};
+        if (at_us < near_end_us_) {
+            near_.insert(std::ranges::partition_point(near_, [&](const Due& d) { return Later{}(d, due); }),
+                         due);
+            return;
+        }
+        far_.push_back(due);
+        std::ranges::push_heap(far_, Later{});
         if (near_.empty()) approach();
     }
     /// With what take_frame() gives when it has come. May be pushed again until then.
@@ -56,7 +63,8 @@ class EventQueue {
 
     Event pop() {
         ENGINE_CHECK(!near_.empty());
-        const std::uint32_t slot = pop_due(near_).slot;
+        const std::uint32_t slot = near_.back().slot;
+        near_.pop_back();
         if (near_.empty() && !far_.empty()) approach();
         return events_.take(slot);
     }
@@ -95,7 +103,6 @@ class EventQueue {
         std::uint64_t order;
         std::uint32_t slot;
     };
-    using Heap = std::vector<Due>;
     // An object, unlike a function, is inlined into the heap's loops.
     struct Later {
         bool operator()(const Due& x, const Due& y) const {
@@ -103,27 +110,20 @@ class EventQueue {
         }
     };
 
-    static void push_due(Heap& heap, const Due& due) {
-        heap.push_back(due);
-        std::ranges::push_heap(heap, Later{});
-    }
-    static Due pop_due(Heap& heap) {
-        std::ranges::pop_heap(heap, Later{});
-        const Due due = heap.back();
-        heap.pop_back();
-        return due;
-    }
     void approach() {
         const std::uint64_t at_us = far_.front().at_us;
         near_end_us_ = at_us + std::min(kNearUs, UINT64_MAX - at_us);
         // The first even at the end of time.
         do {
-            push_due(near_, pop_due(far_));
+            std::ranges::pop_heap(far_, Later{});
+            near_.push_back(far_.back());
+            far_.pop_back();
         } while (!far_.empty() && far_.front().at_us < near_end_us_);
+        std::ranges::reverse(near_);
     }
 
-    Heap near_;  ///< not empty unless both are
-    Heap far_;   ///< due at near_end_us_ or later
+    std::vector<Due> near_;  ///< the next one last; not empty unless both are
+    std::vector<Due> far_;   ///< a heap: due at near_end_us_ or later
     std::uint64_t near_end_us_ = 0;
     Slots<Event> events_;
     Slots<std::string> frames_;

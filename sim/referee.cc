@@ -70,8 +70,7 @@ void Referee::look_at(std::size_t node, const engine::Raft& raft) {
     }
 }
 
-void Referee::look_at(std::size_t node, const server::QueueUse& queue) {
-    if (queue.held <= queue.held_max) return;
+void Referee::too_much(std::size_t node, const server::QueueUse& queue) {
     violate("Bounded Memory",
             fmt::format("node {} holds {} {}, of {}", node + 1, queue.held, queue.name, queue.held_max));
 }

@@ -86,7 +86,9 @@ class Referee {
                        const wal::LogEntry& entry, const server::StateMachine& store);
 
     /// Bounded Memory.
-    void look_at(std::size_t node, const server::QueueUse& queue);
+    void look_at(std::size_t node, const server::QueueUse& queue) {
+        if (queue.held > queue.held_max) too_much(node, queue);
+    }
 
     // Clients.
     [[nodiscard]] std::uint64_t highest_answered() const { return highest_answered_; }
@@ -114,6 +116,7 @@ class Referee {
         std::optional<std::string> value;
     };
 
+    void too_much(std::size_t node, const server::QueueUse& queue);
     [[nodiscard]] std::uint64_t& applied_of(std::size_t node);
     [[nodiscard]] Fate refused(const Attempt& attempt);
     [[nodiscard]] Fate session_expired(const Attempt& attempt);

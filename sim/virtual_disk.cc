@@ -19,6 +19,12 @@ std::unexpected<DiskFailure> failure(DiskError error, std::string_view file, std
 
 }  // namespace
 
+// A job writes to a file and syncs it.
+VirtualDisk::File* VirtualDisk::find(std::string_view name) {
+    if (last_found_ == names_.end() || last_found_->first != name) last_found_ = names_.find(name);
+    return last_found_ != names_.end() ? last_found_->second.get() : nullptr;
+}
+
 VirtualDisk::VirtualDisk(const Image& image) {
     for (const auto& [name, bytes] : image) names_[name] = std::make_shared<File>(File{bytes, {}, {}});
     durable_names_ = names_;
@@ -37,10 +43,10 @@ std::expected<std::vector<wal::FileStatus>, DiskFailure> VirtualDisk::list() {
 
 std::expected<void, DiskFailure> VirtualDisk::read(std::string_view file, std::uint64_t offset,
                                                    std::span<char> out) {
-    const auto found = names_.find(file);
-    if (found == names_.end()) return failure(DiskError::NotFound, file, "open: no such file");
+    const File* const found = find(file);
+    if (found == nullptr) return failure(DiskError::NotFound, file, "open: no such file");
     if (unreadable_.contains(file)) return failure(DiskError::Failed, file, "read: input/output error");
-    const std::string& bytes = found->second->written;
+    const std::string& bytes = found->written;
     if (offset > bytes.size() || out.size() > bytes.size() - offset)
         return failure(DiskError::NotFound, file, "read: past the end");
     std::ranges::copy(std::string_view(bytes).substr(offset, out.size()), out.begin());
@@ -85,16 +91,15 @@ void VirtualDisk::kill_process() {
 }
 
 bool VirtualDisk::rot(std::string_view file, std::uint64_t offset, unsigned bit) {
-    const auto found = names_.find(file);
-    if (found == names_.end() || offset >= found->second->written.size()) return false;
-    File& rotten = *found->second;
+    File* const rotten = find(file);
+    if (rotten == nullptr || offset >= rotten->written.size()) return false;
     const auto flip = [&](char& byte) {
         byte = static_cast<char>(static_cast<unsigned char>(byte) ^ (1U << (bit % 8)));
     };
-    flip(rotten.written[offset]);
-    for (auto* sectors : {&rotten.dirty, &rotten.dropped}) {
-        const auto sector = sectors->find(offset / kSectorBytes);
-        if (sector != sectors->end()) flip(sector->second[offset % kSectorBytes]);
+    flip(rotten->written[offset]);
+    for (auto* sectors : {&rotten->dirty, &rotten->dropped}) {
+        const auto sector = std::ranges::find(*sectors, offset / kSectorBytes, &SectorAt::number);
+        if (sector != sectors->end()) flip(sector->content[offset % kSectorBytes]);
     }
     return true;
 }
@@ -118,7 +123,9 @@ std::expected<void, DiskFailure> VirtualDisk::perform(const wal::DiskOperation& 
         fail_in_ = fails_for_good_ ? std::optional<std::uint64_t>(0) : std::nullopt;
         if (const auto* sync = std::get_if<wal::SyncFile>(&operation)) {
             File& file = *names_.at(sync->file);
-            file.dropped.merge(file.dirty);
+            // None is in both: what is written again is not dropped any more.
+            file.dropped.insert(file.dropped.end(), file.dirty.begin(), file.dirty.end());
+            std::ranges::sort(file.dropped, {}, &SectorAt::number);
             file.dirty.clear();
         }
         return failure(fail_with_, "some-file", "input/output error");
@@ -130,29 +137,32 @@ std::expected<void, DiskFailure> VirtualDisk::perform(const wal::DiskOperation& 
 }
 
 std::expected<void, DiskFailure> VirtualDisk::apply(const wal::WriteAt& write) {
-    const auto found = names_.find(write.file);
-    if (found == names_.end()) return failure(DiskError::NotFound, write.file, "open: no such file");
-    File& file = *found->second;
-    file.written.resize(std::max<std::size_t>(file.written.size(), write.offset + write.bytes.size()));
+    File* const file = find(write.file);
+    if (file == nullptr) return failure(DiskError::NotFound, write.file, "open: no such file");
+    file->written.resize(std::max<std::size_t>(file->written.size(), write.offset + write.bytes.size()));
     if (write.bytes.empty()) return {};
     const std::size_t last = (write.offset + write.bytes.size() - 1) / kSectorBytes;
     for (std::size_t sector = write.offset / kSectorBytes; sector <= last; ++sector) {
-        if (auto dropped = file.dropped.extract(sector)) {
-            file.dirty.insert(std::move(dropped));
-        } else if (const auto [dirty, is_new] = file.dirty.try_emplace(sector); is_new) {
-            const std::size_t begin = sector * kSectorBytes;
-            file.written.copy(dirty->second.data(), kSectorBytes, begin);
+        const auto at = std::ranges::lower_bound(file->dirty, sector, {}, &SectorAt::number);
+        if (at != file->dirty.end() && at->number == sector) continue;
+        SectorAt& dirty = *file->dirty.insert(at, {sector, {}});
+        const auto dropped = std::ranges::find(file->dropped, sector, &SectorAt::number);
+        if (dropped != file->dropped.end()) {
+            dirty = *dropped;
+            file->dropped.erase(dropped);
+        } else {
+            file->written.copy(dirty.content.data(), kSectorBytes, sector * kSectorBytes);
         }
     }
-    file.written.replace(write.offset, write.bytes.size(), write.bytes);
+    file->written.replace(write.offset, write.bytes.size(), write.bytes);
     return {};
 }
 
 std::expected<void, DiskFailure> VirtualDisk::apply(const wal::SyncFile& sync) {
-    const auto found = names_.find(sync.file);
-    if (found == names_.end()) return failure(DiskError::NotFound, sync.file, "open: no such file");
+    File* const file = find(sync.file);
+    if (file == nullptr) return failure(DiskError::NotFound, sync.file, "open: no such file");
     ++syncs_done_;
-    found->second->dirty.clear();
+    file->dirty.clear();
     return {};
 }
 
@@ -190,7 +200,10 @@ std::expected<void, DiskFailure> VirtualDisk::apply(const wal::SyncDirectory&) {
     return {};
 }
 
-void VirtualDisk::rename_changed() { name_history_.push_back(names_); }
+void VirtualDisk::rename_changed() {
+    last_found_ = names_.end();
+    name_history_.push_back(names_);
+}
 
 std::uint64_t VirtualDisk::size() const {
     std::uint64_t bytes = 0;

@@ -81,13 +81,20 @@ class VirtualDisk final : public wal::Disk {
 
  private:
     using Sector = std::array<char, kSectorBytes>;
+    struct SectorAt {
+        std::size_t number = 0;
+        Sector content;
+    };
+    using Sectors = std::vector<SectorAt>;  ///< ascending: one tree of them would be allocated for each write
     /// What is durable is what is written, but for some sectors: their durable content is kept here.
     struct File {
         std::string written;
-        std::map<std::size_t, Sector> dirty;    ///< the next sync writes these
-        std::map<std::size_t, Sector> dropped;  ///< a failed sync has dropped these
+        Sectors dirty;    ///< the next sync writes these
+        Sectors dropped;  ///< a failed sync has dropped these
     };
     using Names = std::map<std::string, std::shared_ptr<File>, std::less<>>;
+
+    [[nodiscard]] File* find(std::string_view name);
 
     std::expected<void, wal::DiskFailure> perform(const wal::DiskOperation& operation);
     std::expected<void, wal::DiskFailure> apply(const wal::WriteAt& write);
@@ -99,6 +106,7 @@ class VirtualDisk final : public wal::Disk {
     void rename_changed();
 
     Names names_;
+    Names::iterator last_found_ = names_.end();
     Names durable_names_;
     std::vector<Names> name_history_;  ///< after each unsynced change of the directory
     std::map<wal::DiskLane, std::deque<wal::DiskJob>> lanes_;
