@@ -26,6 +26,11 @@ struct Config {
     /// Bounds of what is on its way to one follower.
     std::uint32_t inflight_appends_max = 64;
     std::uint64_t inflight_bytes_max = 16U << 20;
+    /// Of committed entries one follower is sent so many bytes in a tick, or twice what was committed in the
+    /// tick before, when that is more, so that nobody stays behind for ever. Who lacks what others have
+    /// committed is needed for none of it, as long as a majority has it and is heard, and takes from those
+    /// the time of their processors, disks and links. At least 1.
+    std::uint64_t catch_up_bytes_per_tick_max = 4U << 20;
     /// Bound of what a leader holds uncommitted; beyond it proposals are refused as Overloaded. One proposal
     /// always fits into an empty backlog.
     std::uint64_t uncommitted_bytes_max = 64U << 20;

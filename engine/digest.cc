@@ -50,7 +50,7 @@ class StateDigest {
     void add(const InflightAppend& a) { all(a.last_index, a.round, a.bytes); }
     void add(const Progress& p) {
         all(p.id, p.is_leaving, p.state, p.match_index, p.next_index, p.sent_commit, p.snapshot_index,
-            p.acknowledged_round, p.ticks_since_heard, p.inflight, p.inflight_bytes);
+            p.acknowledged_round, p.ticks_since_heard, p.inflight, p.inflight_bytes, p.catch_up_bytes);
     }
     void add(const ReadBatch::Waiting& w) { all(w.origin, w.request); }
     void add(const ReadBatch& b) { all(b.round, b.read_index, b.waiting); }
@@ -62,7 +62,8 @@ class StateDigest {
     void add(const Candidate& r) { all(r.kind, r.own_vote, r.granted, r.refused, r.election_ticks_left); }
     void add(const Leader& r) {
         all(r.progress, r.term_start, r.heartbeat_ticks_left, r.ticks_since_persisted, r.round, r.confirming,
-            r.gathering, r.transfer, r.has_ordered_transfer, r.uncommitted_bytes);
+            r.gathering, r.transfer, r.has_ordered_transfer, r.uncommitted_bytes, r.committed_bytes,
+            r.committed_bytes_before);
     }
     void add(const RequestVote& m) { all(m.term, m.kind, m.last_entry); }
     void add(const VoteGranted& m) { all(m.term, m.kind); }
@@ -94,7 +95,8 @@ std::uint64_t Raft::digest() const {
     digest.all(config_.self, config_.seed, config_.election_timeout_ticks_min,
                config_.election_timeout_ticks_max, config_.heartbeat_ticks, config_.append_entries_max,
                config_.append_bytes_max, config_.inflight_appends_max, config_.inflight_bytes_max,
-               config_.uncommitted_bytes_max, config_.persist_stall_ticks_max, config_.pending_reads_max);
+               config_.catch_up_bytes_per_tick_max, config_.uncommitted_bytes_max,
+               config_.persist_stall_ticks_max, config_.pending_reads_max);
     digest.all(random_.state(), hard_state_, missing_, vote_floor_, ticks_until_heard_nobody_, log_.digest(),
                memberships_, commit_index_, durable_index_, last_ticket_, completed_ticket_);
     digest.add(persisting_.size());

@@ -1,6 +1,7 @@
 // Log replication, the leader's side: thesis §3.5, §3.6.2 (what counts as committed), §10.2.1 (pipelining).
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/check.h"
 #include "engine/quorum.h"
@@ -74,12 +75,47 @@ void Raft::replicate_to(Progress& progress, Output& output) {
             return note(NoteKind::WindowFull, progress.id, hard_state_.current_term, progress.next_index,
                         output);
         }
+        if (has_to_wait_for_tick(progress)) {
+            return note(NoteKind::CatchUpPaced, progress.id, hard_state_.current_term, progress.next_index,
+                        output);
+        }
         send_append(progress, output);
     }
     // Nothing to send but the news that something committed.
     const LogIndex commit_there = std::min(commit_index_, progress.next_index.previous());
     if (progress.state == ProgressState::Replicate && progress.sent_commit < commit_there)
         send_append(progress, output);
+}
+
+// Only as long as the others suffice without it, and nobody waits for it to take over.
+bool Raft::has_to_wait_for_tick(const Progress& progress) const {
+    const Leader& leader = std::get<Leader>(role_);
+    if (progress.next_index > commit_index_ || progress.catch_up_bytes < catch_up_bytes_per_tick() ||
+        (leader.transfer && leader.transfer->target == progress.id))
+        return false;
+    return has_quorum(membership(), [&](ServerId id) {
+        if (id == config_.self) return true;
+        const auto other = std::ranges::find(leader.progress, id, &Progress::id);
+        return other != leader.progress.end() && other->match_index >= commit_index_ &&
+               other->ticks_since_heard < config_.election_timeout_ticks_min;
+    });
+}
+
+std::uint64_t Raft::catch_up_bytes_per_tick() const {
+    return std::max(config_.catch_up_bytes_per_tick_max, 2 * std::get<Leader>(role_).committed_bytes_before);
+}
+
+// What was sent beyond the bound, for an append is sent as a whole, is taken from the next ticks.
+void Raft::on_catch_up_tick(Output& output) {
+    Leader& leader = leading();
+    const std::uint64_t paid_off = catch_up_bytes_per_tick();
+    for (Progress& progress : leader.progress) {
+        if (progress.catch_up_bytes == 0) continue;
+        progress.catch_up_bytes -= std::min(progress.catch_up_bytes, paid_off);
+        if (progress.state == ProgressState::Replicate && progress.next_index <= commit_index_)
+            replicate_to(progress, output);
+    }
+    leader.committed_bytes_before = std::exchange(leader.committed_bytes, 0);
 }
 
 void Raft::send_append(Progress& progress, Output& output) {
@@ -101,6 +137,7 @@ void Raft::send_append(Progress& progress, Output& output) {
         bytes += entry_bytes;
         last = last.next();
     }
+    if (previous < commit_index_) progress.catch_up_bytes += bytes;
     const bool is_probe = progress.state == ProgressState::Probe;
     if (last > previous || is_probe) {
         progress.inflight.emplace_back(last, leading().round, bytes);
@@ -256,8 +293,10 @@ void Raft::maybe_commit(Output& output) {
         return note(NoteKind::CommitHeldOldTerm, kNobody, log_.term_at(candidate), candidate, output);
     }
     Leader& leader = leading();
-    for (LogIndex i = commit_index_.next(); i <= candidate; i = i.next())
+    for (LogIndex i = commit_index_.next(); i <= candidate; i = i.next()) {
         leader.uncommitted_bytes -= log_.bytes_at(i);
+        leader.committed_bytes += log_.bytes_at(i);
+    }
     advance_commit(candidate, output);
     confirm_reads(output);  // a round that waits for who has left: nobody may be left to answer it
     if (leader.confirming.waiting.empty() && !leader.gathering.waiting.empty()) start_read_round(output);
@@ -280,6 +319,7 @@ void Raft::on_leader_tick(Output& output) {
     if (leader.ticks_since_persisted >= config_.persist_stall_ticks_max) {
         return become_follower(hard_state_.current_term, kNobody, NoteKind::DiskStalled, output);
     }
+    on_catch_up_tick(output);
     if (--leader.heartbeat_ticks_left == 0) broadcast_heartbeat(output);
     on_transfer_tick(output);
     on_removal_tick(output);

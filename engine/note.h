@@ -61,6 +61,7 @@ namespace quorate::engine {
     X(PeerProbed)                                 \
     X(PeerReplicating)                            \
     X(WindowFull)                                 \
+    X(CatchUpPaced)                               \
     X(CommitAdvanced)                             \
     X(CommitHeldOldTerm)                          \
     X(AcknowledgementDroppedTermChanged)          \

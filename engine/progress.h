@@ -39,6 +39,7 @@ struct Progress {
     std::uint32_t ticks_since_heard = 0;
     std::vector<InflightAppend> inflight;  ///< in order of sending; bounded by Config::inflight_appends_max
     std::uint64_t inflight_bytes = 0;
+    std::uint64_t catch_up_bytes = 0;  ///< of committed entries that it was sent, less what each tick allows
 
     bool operator==(const Progress&) const = default;
 };

@@ -125,6 +125,8 @@ struct Leader {
     /// heard by everybody at once: nobody's silence protects this leader any more.
     bool has_ordered_transfer = false;
     std::uint64_t uncommitted_bytes = 0;
+    std::uint64_t committed_bytes = 0;         ///< since the last tick,
+    std::uint64_t committed_bytes_before = 0;  ///< and between the two before it
 
     bool operator==(const Leader&) const = default;
 };
@@ -263,6 +265,9 @@ class Raft {
     void broadcast_heartbeat(Output& output);
     void replicate_to_all(Output& output);
     void replicate_to(Progress& progress, Output& output);
+    [[nodiscard]] bool has_to_wait_for_tick(const Progress& progress) const;
+    [[nodiscard]] std::uint64_t catch_up_bytes_per_tick() const;
+    void on_catch_up_tick(Output& output);
     void send_append(Progress& progress, Output& output);
     void maybe_commit(Output& output);
     void probe(Progress& progress, Output& output);

@@ -40,9 +40,9 @@ std::string_view to_string(FrameError error) {
     std::unreachable();
 }
 
-std::string begin_frame() {
+std::string begin_frame(std::size_t more_bytes) {
     std::string frame;
-    frame.reserve(kFrameHeadBytes + kPayloadBytesUsual);
+    frame.reserve(kFrameHeadBytes + kPayloadBytesUsual + more_bytes);
     frame.resize(kFrameHeadBytes);
     return frame;
 }

@@ -43,8 +43,9 @@ struct RawFrame {
     std::string_view payload;  ///< into what was read; of a reader: valid until it is fed or asked again
 };
 
-/// Starts a frame with room for its head; append the payload, then finish_frame().
-[[nodiscard]] std::string begin_frame();
+/// Starts a frame with room for its head, a payload of some numbers, and `more_bytes`; append the payload,
+/// then finish_frame().
+[[nodiscard]] std::string begin_frame(std::size_t more_bytes = 0);
 void finish_frame(std::string& frame, std::uint8_t type);
 
 /// The frame that `bytes` begin with; nothing: they are not all of it yet. A length is checked before its

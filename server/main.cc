@@ -86,12 +86,13 @@ NodeConfig node_config(const Options& options) {
     config.log_salt = draw();
     config.raft.self = options.self.id;
     config.raft.seed = draw();
-    // Ten ticks a heartbeat, so that timeouts are as fine as they need to be and no finer.
-    config.tick_ms = std::max(1U, options.heartbeat_ms / 10);
+    config.tick_ms = std::max(1U, options.heartbeat_ms / 4);  // fine enough, and an idle node seldom wakes
     const auto ticks = [&](std::uint32_t ms) { return (ms + config.tick_ms - 1) / config.tick_ms; };
     config.raft.heartbeat_ticks = ticks(options.heartbeat_ms);
+    config.raft.catch_up_bytes_per_tick_max = options.catch_up_bytes_per_s * config.tick_ms / 1000;
     config.raft.election_timeout_ticks_min = ticks(options.election_min_ms);
-    config.raft.election_timeout_ticks_max = ticks(options.election_max_ms);
+    config.raft.election_timeout_ticks_max =
+        std::max(ticks(options.election_max_ms), config.raft.election_timeout_ticks_min + 1);
     config.raft.persist_stall_ticks_max = ticks(std::max(3000U, 3 * options.election_max_ms));
     return config;
 }

@@ -94,13 +94,13 @@ void Node::turn_ended(std::uint64_t clock_ms) {
     clock_ms_ = std::max(clock_ms_, clock_ms);
     go_on_with_members();
     propose_queued();
-    request_queued_reads();
+    if (!queued_reads_.empty()) request_queued_reads();
     log_->note_commit(raft_.commit_index());
     if (!has_failed_) log_->flush();
     apply_committed();
     keep_snapshots();
-    want_chunk();
-    go_on_with_backups();
+    if (snapshots_.received() != nullptr) want_chunk();
+    if (!backups_.empty()) go_on_with_backups();
 }
 
 void Node::begin_stop() {
@@ -147,11 +147,11 @@ void Node::step(const engine::Event& event, Payloads payloads) {
 }
 
 void Node::perform(const engine::SendMessage& action, Payloads&) {
-    std::vector<wal::LogEntry> entries;
+    Attached attached;
     const auto* append = std::get_if<engine::AppendEntries>(&action.message);
-    if (append != nullptr && !attach_entries(*append, entries)) return;
+    if (append != nullptr && !attach_entries(*append, attached)) return;
     if (wants_introduction(action)) introduce_to(action.to);
-    const bool is_sent = environment_.send_frame(action.to, encode_frame(action.message, entries));
+    const bool is_sent = environment_.send_frame(action.to, encode_frame(action.message, attached.entries));
     // Nobody will answer a read index that could not be asked for: better to say so now than when the time is
     // over.
     const auto* read = std::get_if<engine::ReadIndexRequest>(&action.message);

@@ -230,6 +230,12 @@ class Node {
         std::span<const OperationId> proposers;
     };
 
+    // What an append carries: of the cache, and what had to be read from the log.
+    struct Attached {
+        std::vector<const wal::LogEntry*> entries;
+        std::vector<std::vector<wal::LogEntry>> read;
+    };
+
     // The configurations of the cluster that the log, or the snapshot before it, tells.
     struct KnownMembers {
         ClusterMembers first;
@@ -377,8 +383,7 @@ class Node {
     void on_frame(engine::ServerId from, ForwardWriteReply&& frame);
     void on_frame(engine::ServerId from, HealthRequest&& frame);
     void on_frame(engine::ServerId from, HealthReply&& frame);
-    [[nodiscard]] bool attach_entries(const engine::AppendEntries& append,
-                                      std::vector<wal::LogEntry>& entries);
+    [[nodiscard]] bool attach_entries(const engine::AppendEntries& append, Attached& attached);
     [[nodiscard]] NodeHealth health() const;
     [[nodiscard]] const Member* member(engine::ServerId id) const;
     [[nodiscard]] LeaderView leader_view() const;
@@ -442,6 +447,7 @@ class Node {
     Operations<Pending> operations_;
     Operations<NodesQuery> nodes_queries_;
     bool has_to_forget_ = true;  ///< what the log holds before the snapshots: it has not been looked for
+    bool has_put_off_forgetting_ = false;  ///< until another snapshot was kept
     std::optional<std::uint64_t> room_awaited_since_ms_;
     std::vector<OperationId> queued_writes_;
     std::uint64_t queued_bytes_ = 0;

@@ -26,7 +26,7 @@ void Node::start_backup(HttpExchange exchange) {
 }
 
 void Node::go_on_with_backups() {
-    if (has_failed_ || backups_.empty()) return;
+    if (has_failed_) return;
     bound_what_backups_hold();
     const std::size_t bytes = kBackupPartBytes / std::max<std::size_t>(backups_.size(), 1);
     for (auto backup = backups_.begin(); backup != backups_.end();) {

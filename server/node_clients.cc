@@ -193,7 +193,6 @@ bool Node::holds_lease(std::uint64_t clock_ms) const {
 // All of them began before the clock was read, and what was committed by then is what they must see. The
 // others ask a majority, as linearizable reads do: that is always right.
 void Node::take_reads_under_lease() {
-    if (queued_reads_.empty()) return;
     const bool holds = holds_lease(clock_ms_);
     std::erase_if(queued_reads_, [&](OperationId id) {
         Pending* operation = operations_.find(id);

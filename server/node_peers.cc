@@ -40,7 +40,7 @@ const Member* Node::member(ServerId id) const {
 
 void Node::frame_received(ServerId from, PeerFrame&& frame) {
     if (has_failed_) return;
-    lost_peers_.erase(from);
+    if (!lost_peers_.empty()) lost_peers_.erase(from);
     // A removed member may still hold its link: its word counts no more, unless it leads until somebody takes
     // over. Who is in no configuration that we know may be in a newer one.
     if (has_removed(from) && from != raft_.leader() && !is_leaving(from)) return;
@@ -127,12 +127,12 @@ void Node::on_frame(ServerId from, HealthReply&& frame) {
 }
 
 // The newest entries are in memory; a follower that is far behind gets the rest from the disk.
-bool Node::attach_entries(const engine::AppendEntries& append, std::vector<wal::LogEntry>& entries) {
-    entries.reserve(append.entry_count);
+bool Node::attach_entries(const engine::AppendEntries& append, Attached& attached) {
+    attached.entries.reserve(append.entry_count);
     const LogIndex end = append.previous.index.plus(append.entry_count).next();
     for (LogIndex next = append.previous.index.next(); next < end;) {
         if (cache_.holds(next)) {
-            entries.push_back(cache_.at(next));
+            attached.entries.push_back(&cache_.at(next));
             next = next.next();
             continue;
         }
@@ -144,7 +144,8 @@ bool Node::attach_entries(const engine::AppendEntries& append, std::vector<wal::
             return false;
         }
         next = next.plus(read->size());
-        std::ranges::move(*read, std::back_inserter(entries));
+        for (const wal::LogEntry& entry : attached.read.emplace_back(std::move(*read)))
+            attached.entries.push_back(&entry);
     }
     return true;
 }
@@ -202,8 +203,8 @@ std::expected<ServerId, GreetingRefusal> Node::check_greeting(const HttpRequest&
     if (config_.clock_drift_ppm != 0 && (!silence || *silence < silence_ms(config_.raft, config_.tick_ms))) {
         return refuse("other_timing",
                       fmt::format("'{}' runs with --clock-drift-ppm, and '{}' with a shorter "
-                                  "--election-min-ms, a longer --heartbeat-ms, or a version that has no "
-                                  "leases: they must be the same",
+                                  "--election-min-ms, a longer --heartbeat-ms, or another version: they "
+                                  "must be the same",
                                   config_.self.name, percent_encode_shortened(from)));
     }
     return id;

@@ -132,7 +132,7 @@ void Node::snapshot_kept() {
     environment_.met(Situation::SnapshotKept);
     bytes_in_snapshot_ = 0;
     snapshot_pause_ms_ = 0;
-    has_to_forget_ = true;
+    has_put_off_forgetting_ = std::exchange(has_to_forget_, true);
     const wal::SnapshotMeta& newest = snapshots_.kept().back();
     environment_.log(LogLevel::Info, fmt::format("snapshot through entry {}: {} bytes",
                                                  newest.last.index.value, newest.bytes));
@@ -150,6 +150,16 @@ void Node::forget_log() {
     for (const auto& [to, outgoing] : outgoing_snapshots_)
         through = std::min(through, outgoing.reader.meta().last.index);
     if (through > std::min(applied_index_, raft_.durable_index())) return;
+    // Whoever catches up is sent the log at a pace, and shall not be overtaken by this: but the log neither
+    // grows for ever nor takes the room that writes need, and there are snapshots.
+    const auto* leader = raft_.as_leader();
+    const auto needs_it = [&](const engine::Progress& progress) {
+        return progress.state == engine::ProgressState::Replicate && progress.match_index < through &&
+               is_heard(progress.id);
+    };
+    if (leader != nullptr && !has_put_off_forgetting_ && log_->out_of_space() == nullptr &&
+        std::ranges::any_of(leader->progress, needs_it))
+        return environment_.met(Situation::LogKeptForFollower);
     has_to_forget_ = false;
     log_->compact(through);
     if (through <= raft_.log().base().index) return;

@@ -62,6 +62,7 @@ enum Index : std::uint8_t {
     IdempotencyAgeSMax,
     SnapshotEntriesMax,
     SnapshotMbMax,
+    CatchUpMbS,
     SegmentMb,
     RestoreFile,
     LogLevelName,
@@ -117,6 +118,10 @@ Settings defaults() {
          "A snapshot is taken when so many entries were applied since the last one,", "1000000"},
         {"--snapshot-mb", "SNAPSHOT_MB", "MIB", "... or so many MiB; the log is kept back to the one before",
          "256"},
+        {"--catch-up-mb-s", "CATCH_UP_MB_S", "MIB",
+         "A leader sends to each node that is behind at most so many MiB of its log a second, or twice what "
+         "is written",
+         "64"},
         {"--segment-mb", "SEGMENT_MB", "MIB",
          "Size of a file of the log, and of what is removed of it at once", "64"},
         {"--restore", "RESTORE", "FILE",
@@ -264,7 +269,7 @@ std::expected<void, OptionsExit> read_beyond(const Setting& larger, const Settin
 }
 
 std::expected<void, OptionsExit> read_timing(const Settings& settings, Options& options) {
-    // In ticks of 10 ms. One lost heartbeat shall not start an election, and waits must differ.
+    // One lost heartbeat shall not start an election, and waits must differ.
     const Setting& heartbeat = settings[HeartbeatMs];
     const Setting& election_min = settings[ElectionMinMs];
     if (auto read = read_number(heartbeat, 10, 60'000, options.heartbeat_ms); !read) return read;
@@ -346,10 +351,13 @@ std::expected<void, OptionsExit> read_snapshots(const Settings& settings, Snapsh
     return read;
 }
 
-std::expected<void, OptionsExit> read_segments(const Settings& settings, std::uint64_t& segment_bytes) {
-    std::uint64_t mib = 0;
-    auto read = read_number(settings[SegmentMb], 16, wal::kSegmentBytesMax >> 20U, mib);
-    segment_bytes = mib << 20;
+std::expected<void, OptionsExit> read_log(const Settings& settings, Options& options) {
+    std::uint64_t segment_mib = 0;
+    std::uint64_t catch_up_mib = 0;
+    auto read = read_number(settings[SegmentMb], 16, wal::kSegmentBytesMax >> 20U, segment_mib);
+    if (read) read = read_number(settings[CatchUpMbS], 1, 1U << 20, catch_up_mib);
+    options.segment_bytes = segment_mib << 20;
+    options.catch_up_bytes_per_s = catch_up_mib << 20;
     return read;
 }
 
@@ -412,7 +420,7 @@ std::expected<Options, OptionsExit> parse_options(int argc, const char* const* a
     if (read) read = read_history(settings, options.history);
     if (read) read = read_answers(settings, options.answers);
     if (read) read = read_snapshots(settings, options.snapshots);
-    if (read) read = read_segments(settings, options.segment_bytes);
+    if (read) read = read_log(settings, options);
     options.restore = settings[RestoreFile].text;
     if (read && settings[RestoreFile].is_set && options.restore.empty())
         read = refuse(settings[RestoreFile], "a file");

@@ -31,9 +31,10 @@ struct Options {
     HistoryLimits history;
     AnswersLimits answers;
     SnapshotLimits snapshots;
-    std::uint64_t segment_bytes = 0;    ///< of a file of the log
-    std::string restore;                ///< a backup that a new cluster begins with; empty: none
-    std::uint32_t clock_drift_ppm = 0;  ///< 0: nobody says how right the clocks are
+    std::uint64_t segment_bytes = 0;         ///< of a file of the log
+    std::uint64_t catch_up_bytes_per_s = 0;  ///< engine::Config::catch_up_bytes_per_tick_max, in a second
+    std::string restore;                     ///< a backup that a new cluster begins with; empty: none
+    std::uint32_t clock_drift_ppm = 0;       ///< 0: nobody says how right the clocks are
     bool recovers_from_peers = false;
     bool takes_tail_for_torn = false;
     std::string gives_up;  ///< names of the members that are lost for good, with commas between; empty: none

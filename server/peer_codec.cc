@@ -281,10 +281,10 @@ std::optional<PeerFrame> read_payload(std::uint8_t type, ByteReader& reader) {
     return std::nullopt;  // a type that this version does not know
 }
 
-// A frame of this type with the payload that `write_payload` writes.
+// A frame of this type with the payload that `write_payload` writes: some numbers, and `more_bytes`.
 template <class WritePayload>
-std::string framed(FrameType type, const WritePayload& write_payload) {
-    std::string frame = begin_frame();
+std::string framed(FrameType type, const WritePayload& write_payload, std::size_t more_bytes = 0) {
+    std::string frame = begin_frame(more_bytes);
     ByteWriter writer(frame);
     write_payload(writer);
     finish_frame(frame, static_cast<std::uint8_t>(type));
@@ -293,15 +293,20 @@ std::string framed(FrameType type, const WritePayload& write_payload) {
 
 }  // namespace
 
-std::string encode_frame(const engine::Message& message, std::span<const wal::LogEntry> entries) {
+std::string encode_frame(const engine::Message& message, std::span<const wal::LogEntry* const> entries) {
     const auto* append = std::get_if<engine::AppendEntries>(&message);
     ENGINE_CHECK(entries.size() == (append != nullptr ? append->entry_count : 0));
+    std::size_t entries_bytes = 0;
+    for (const wal::LogEntry* entry : entries) entries_bytes += kEntryBytesMin + entry->payload.size();
     return std::visit(
         [&](auto copy) {
-            return framed(type_of(copy), [&](ByteWriter& writer) {
-                std::apply([&](const auto&... field) { (write(writer, field), ...); }, fields(copy));
-                for (const wal::LogEntry& entry : entries) write(writer, entry);
-            });
+            return framed(
+                type_of(copy),
+                [&](ByteWriter& writer) {
+                    std::apply([&](const auto&... field) { (write(writer, field), ...); }, fields(copy));
+                    for (const wal::LogEntry* entry : entries) write(writer, *entry);
+                },
+                entries_bytes);
         },
         message);
 }
@@ -309,7 +314,11 @@ std::string encode_frame(const engine::Message& message, std::span<const wal::Lo
 std::string encode_frame(const PeerFrame& frame) {
     return std::visit(
         engine::Overloaded{
-            [](const RaftFrame& raft) { return encode_frame(raft.message, raft.entries); },
+            [](const RaftFrame& raft) {
+                std::vector<const wal::LogEntry*> entries;
+                for (const wal::LogEntry& entry : raft.entries) entries.push_back(&entry);
+                return encode_frame(raft.message, entries);
+            },
             [](const ForwardWrite& forward) {
                 return framed(FrameType::ForwardWrite, [&](ByteWriter& writer) {
                     writer.u64(forward.request).u64(forward.term.value).text(forward.command);

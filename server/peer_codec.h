@@ -95,7 +95,7 @@ using PeerFrame = std::variant<RaftFrame, ForwardWrite, ForwardWriteReply, Healt
 [[nodiscard]] std::string encode_frame(const PeerFrame& frame);
 /// The same for a message of the engine, without collecting its entries in a RaftFrame first.
 [[nodiscard]] std::string encode_frame(const engine::Message& message,
-                                       std::span<const wal::LogEntry> entries);
+                                       std::span<const wal::LogEntry* const> entries);
 
 /// Total and strict: nothing when a value is out of range, a count disagrees or a byte is left over.
 [[nodiscard]] std::optional<PeerFrame> decode_frame(const RawFrame& frame);

@@ -5,7 +5,7 @@
 //
 //   offset  size
 //        0     8  magic "QRTREC\r\n"
-//        8     4  format version = 3
+//        8     4  format version = 4
 //       12     4  header bytes N
 //       16     4  CRC32C over bytes 0..15 and the header
 //       20     N  header, see recording_header.h
@@ -55,7 +55,7 @@
 namespace quorate::server {
 
 inline constexpr std::string_view kRecordingMagic = "QRTREC\r\n";
-inline constexpr std::uint32_t kRecordingVersion = 3;
+inline constexpr std::uint32_t kRecordingVersion = 4;
 inline constexpr std::size_t kRecordingPreambleBytes = 20;
 inline constexpr std::size_t kBlockHeadBytes = 16;
 /// Recovery reads a segment at once, and what it read is one record.

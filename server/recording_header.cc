@@ -21,7 +21,8 @@ void visit_numbers(Config& config, Visit visit) {
            cache_bytes_max, apply_bytes_max] = config;
     auto& [raft_self, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
            append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
-           uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max] = raft;
+           catch_up_bytes_per_tick_max, uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max] =
+        raft;
     auto& [key_bytes_max, value_bytes_max, batch_bytes_max, batch_operations_max, range_bytes_max] = limits;
     auto& [history_changes_max, history_bytes_max, history_age_ms_max] = history;
     auto& [answers_count_max, answers_age_ms_max] = answers;
@@ -33,7 +34,7 @@ void visit_numbers(Config& config, Visit visit) {
     const auto each = [&](auto&... numbers) { (visit(numbers), ...); };
     each(raft_self.value, seed, election_timeout_ticks_min, election_timeout_ticks_max, heartbeat_ticks,
          append_entries_max, append_bytes_max, inflight_appends_max, inflight_bytes_max,
-         uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max);
+         catch_up_bytes_per_tick_max, uncommitted_bytes_max, persist_stall_ticks_max, pending_reads_max);
     each(tick_ms, operation_timeout_ms, health_timeout_ms);
     each(key_bytes_max, value_bytes_max, batch_bytes_max, batch_operations_max, range_bytes_max);
     each(history_changes_max, history_bytes_max, history_age_ms_max);

@@ -43,6 +43,7 @@ namespace quorate::server {
     /* snapshots */                                                       \
     X(SnapshotBegun)                                                      \
     X(SnapshotKept)                                                       \
+    X(LogKeptForFollower)                                                 \
     X(SnapshotLacksRoom)                                                  \
     X(SnapshotLoaded)                                                     \
     X(SnapshotGivenUp) /* it is damaged */                                \

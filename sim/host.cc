@@ -42,6 +42,7 @@ Host::Host(std::size_t index, const Plan& plan, Surroundings& world)
     config_.raft.append_bytes_max = static_cast<std::uint32_t>(s.append_bytes_max);
     config_.raft.inflight_appends_max = static_cast<std::uint32_t>(s.inflight_appends_max);
     config_.raft.inflight_bytes_max = s.inflight_bytes_max;
+    config_.raft.catch_up_bytes_per_tick_max = s.catch_up_bytes_per_tick_max;
     config_.raft.uncommitted_bytes_max = s.uncommitted_bytes_max;
     config_.raft.persist_stall_ticks_max = ticks(std::max<std::uint64_t>(3000, 3 * s.election_max_ms));
     config_.tick_ms = static_cast<std::uint32_t>(s.tick_ms);

@@ -44,6 +44,7 @@ std::uint64_t patience_us(const Plan& plan) {
     const std::uint64_t round_us = s.latency_us_min + s.latency_us_max + sync_us;
     std::uint64_t us = 0;
     std::uint64_t written_bytes = 0;
+    std::uint64_t sent_bytes = 0;
     std::uint64_t snapshots = 0;
     for (const OperationLine& line : plan.operations) {
         if (line.kind == RequestKind::Snapshot) ++snapshots;
@@ -54,11 +55,14 @@ std::uint64_t patience_us(const Plan& plan) {
         const std::uint64_t per_round = (window(s, keys * (line.bytes + kEntryBytes)) + 1) / 2;
         const std::uint64_t tries = line.once != 0 ? kTriesOfOnce : kTriesOfWrite;
         us += kEntriesOfTry * tries * round_us / per_round;
+        sent_bytes += kEntriesOfTry * tries * keys * (line.bytes + kEntryBytes);
         written_bytes += keys * (line.bytes + kEntryBytes);
     }
     // Each holds all that was ever written at most, a job for each chunk, and waits for one that is under
     // way.
     us += 2 * snapshots * sync_us * (written_bytes / s.snapshot_chunk_bytes + 1);
+    // Who lacks all of them is sent so many in a tick.
+    us += sent_bytes / s.catch_up_bytes_per_tick_max * s.tick_ms * 1000;
     return patience_us(s) + us;
 }
 

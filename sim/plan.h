@@ -155,6 +155,7 @@ inline constexpr std::uint64_t kBoundless = UINT32_MAX;
     X(append_bytes_max, 1048576, 1, kBoundless)                                                            \
     X(inflight_appends_max, 64, 1, kBoundless)                                                             \
     X(inflight_bytes_max, 16777216, 1, kBoundless)                                                         \
+    X(catch_up_bytes_per_tick_max, 4194304, 1, kBoundless)                                                 \
     X(uncommitted_bytes_max, 67108864, 1, kBoundless)                                                      \
     X(operations_max, 16384, 1, kBoundless)                                                                \
     X(cache_bytes_max, 16777216, 0, kBoundless)                                                            \

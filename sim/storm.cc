@@ -93,6 +93,9 @@ class Planner {
         s.outsiders = dice_.pick(4);
         s.recovers = dice_.chance(850'000) ? 1 : 0;
         s.cold_start = dice_.chance(200'000) ? 1 : 0;
+        // By dice of its own, so that the other worlds stay as they were.
+        Dice pace = Dice::salted(plan_.seed, 9);
+        if (pace.chance(250'000)) s.catch_up_bytes_per_tick_max = pace.skewed(2048, 32768);
     }
 
     // Less than half of the nodes may lose what they had promised.
@@ -468,6 +471,7 @@ Plan make_fair_weather(std::uint64_t nodes, std::uint64_t seconds, std::uint64_t
     Dice dice = Dice::salted(seed, 8);
     plan.seed = seed;
     plan.shape.nodes = nodes;
+    plan.shape.tick_ms = plan.shape.heartbeat_ms / 4;  // as the server counts
     plan.shape.keys = 16;
     plan.shape.storm_us = seconds * 1'000'000;
     // Each client does something about five times a second.

@@ -21,8 +21,8 @@ namespace {
 /// for it, and what recovery writes again.
 constexpr std::size_t kJobBytesMax = 8U << 20;
 /// Calls of flush() between two attempts to prepare a segment on a full disk. A quiet node's ticks alone make
-/// about a hundred calls a second.
-constexpr std::uint32_t kFlushesToRetry = 256;
+/// some forty calls a second.
+constexpr std::uint32_t kFlushesToRetry = 100;
 /// With less than this part of a segment left (or a job's worth, but no more than half of it) and no next
 /// one, new writes should go elsewhere: what is on its way still needs room.
 constexpr std::uint64_t kReservedPart = 8;
@@ -93,7 +93,7 @@ void Log::flush() {
         LogJob job = plan_job();
         if (!job.operations.empty() || job.ticket > PersistTicket{}) start(std::move(job));
     }
-    prepare_spare();
+    if (!spare_job_ && spare_bytes_ < spare_bytes_wanted_) prepare_spare();
     remove_oldest();
 }
 
@@ -284,7 +284,6 @@ void Log::adopt(const LogJob& job) {
 }
 
 void Log::prepare_spare() {
-    if (spare_job_ || spare_bytes_ >= spare_bytes_wanted_) return;
     if (flushes_to_retry_ > 0) {
         --flushes_to_retry_;
         return;

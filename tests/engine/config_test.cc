@@ -54,6 +54,8 @@ TEST(Config, EachBoundHolds) {
         {"one append", [](Config& c) { c.inflight_appends_max = 1; }, true},
         {"window as large as an append", [](Config& c) { c.inflight_bytes_max = c.append_bytes_max; }, true},
         {"window below an append", [](Config& c) { c.inflight_bytes_max = c.append_bytes_max - 1; }, false},
+        {"nothing to catch up", [](Config& c) { c.catch_up_bytes_per_tick_max = 0; }, false},
+        {"a byte to catch up", [](Config& c) { c.catch_up_bytes_per_tick_max = 1; }, true},
         {"no backlog", [](Config& c) { c.uncommitted_bytes_max = 0; }, false},
         {"a backlog of one byte", [](Config& c) { c.uncommitted_bytes_max = 1; }, true},
         {"no patience with the disk", [](Config& c) { c.persist_stall_ticks_max = 0; }, false},

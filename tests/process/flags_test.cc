@@ -126,6 +126,18 @@ TEST(Flags, EverythingCanComeFromTheEnvironment) {
     EXPECT_TRUE(exists(directory.path() / "data"));
 }
 
+// Both are as many ticks, if only rounded up.
+TEST(Flags, TimeoutsMayHardlyDiffer) {
+    const TemporaryDirectory directory;
+    const std::string port = std::to_string(free_ports(1).front());
+    const Process process(
+        {QUORATED_PATH, "--data-dir", (directory.path() / "data").string(), "--port", port, "--heartbeat-ms",
+         "1000", "--election-min-ms", "2001", "--election-max-ms", "2011"},
+        {}, directory.path() / "log");
+    HttpClient client;
+    EXPECT_TRUE(eventually([&] { return client.put("127.0.0.1:" + port, "/kv/k", "v").status == 200; }));
+}
+
 TEST(Flags, ABusyPortIsNamed) {
     Cluster cluster(1);
     (void)cluster.wait_for_leader();

@@ -114,7 +114,7 @@ TEST(Recordings, ThatAreHarmedAreRefusedWithTheirPlace) {
     flip_bit(recording, 8);
     const Outcome later = run_simulator({"replay-node", recording});
     EXPECT_EQ(later.ending, (Ending{kUnusable, 0})) << later.output;
-    EXPECT_THAT(later.output, HasSubstr("a recording of format 2"));
+    EXPECT_THAT(later.output, HasSubstr("a recording of format 5"));
     const Outcome absent = run_simulator({"replay-node", recording + ".none"});
     EXPECT_EQ(absent.ending, (Ending{kUnusable, 0})) << absent.output;
     const Outcome other = run_simulator({"replay-node", QUORATED_PATH});

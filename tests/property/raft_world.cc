@@ -49,6 +49,7 @@ WorldShape draw_shape(std::uint64_t seed) {
     config.append_bytes_max = 1 + below(200);
     config.inflight_appends_max = 1 + below(6);
     config.inflight_bytes_max = config.append_bytes_max + below(300);
+    config.catch_up_bytes_per_tick_max = 1 + below(200);
     config.uncommitted_bytes_max = 100 + below(2000);
     config.pending_reads_max = 1 + below(20);
     return shape;

@@ -190,6 +190,8 @@ void Player::do_config(Words& words) {
             std::ranges::find(numbers, name, &std::pair<std::string_view, std::uint32_t*>::first);
         if (name == "inflight_bytes_max") {
             config_.inflight_bytes_max = value;
+        } else if (name == "catch_up_bytes_per_tick_max") {
+            config_.catch_up_bytes_per_tick_max = value;
         } else if (name == "uncommitted_bytes_max") {
             config_.uncommitted_bytes_max = value;
         } else if (number == numbers.end() || value > kCountMax * kCountMax || value > UINT32_MAX) {

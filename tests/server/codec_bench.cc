@@ -31,7 +31,9 @@ std::string append_frame(const std::vector<wal::LogEntry>& entries) {
                                        {engine::LogIndex(1000), engine::Term(2)},
                                        static_cast<std::uint32_t>(entries.size()),
                                        engine::LogIndex(1000)};
-    return encode_frame(append, entries);
+    std::vector<const wal::LogEntry*> sent;
+    for (const wal::LogEntry& entry : entries) sent.push_back(&entry);
+    return encode_frame(append, sent);
 }
 
 // Items are entries.

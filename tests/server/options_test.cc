@@ -141,7 +141,9 @@ TEST(Options, ThreeNodesAsInTheReadme) {
                                 "--idempotency-age-s",
                                 "9",
                                 "--segment-mb",
-                                "16"});
+                                "16",
+                                "--catch-up-mb-s",
+                                "32"});
     ASSERT_TRUE(options) << options.error().text;
     EXPECT_EQ(options->self.name, "n2");
     EXPECT_EQ(options->self.address, "127.0.0.1:7072");
@@ -156,6 +158,7 @@ TEST(Options, ThreeNodesAsInTheReadme) {
     EXPECT_EQ(options->history, (HistoryLimits{5, 6U << 20, 7000}));
     EXPECT_EQ(options->answers, (AnswersLimits{8, 9000}));
     EXPECT_EQ(options->segment_bytes, 16U << 20);
+    EXPECT_EQ(options->catch_up_bytes_per_s, 32U << 20);
     EXPECT_EQ(options->log_level, LogLevel::Debug);
 }
 

@@ -307,9 +307,9 @@ TEST(Recording, WhatIsNoRecordingOrOfALaterVersionIsRefused) {
     EXPECT_EQ(problem("{\"seed\": 4711, \"shape\": {}}").kind, Kind::NotARecording);
     const std::string bytes = written({});
     std::string later = bytes;
-    later[8] = 4;
+    later[8] = 5;
     EXPECT_EQ(problem(later).kind, Kind::OtherVersion);
-    EXPECT_THAT(problem(later).line, HasSubstr("format 4, and this program reads format 3"));
+    EXPECT_THAT(problem(later).line, HasSubstr("format 5, and this program reads format 4"));
     EXPECT_EQ(problem(std::string_view(bytes).substr(0, 15)).kind, Kind::Damaged);
     EXPECT_EQ(problem(std::string_view(bytes).substr(0, bytes.size() - 1)).kind, Kind::Damaged);
 }

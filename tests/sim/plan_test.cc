@@ -241,6 +241,17 @@ TEST(Plan, TheCalmHasTimeForALogThatTakesFewEntriesARound) {
     EXPECT_EQ(patience_us(plan), calm_us + 4'000'000);
 }
 
+// An entry of 64 bytes and one behind it, each twice.
+TEST(Plan, TheCalmHasTimeForWhoeverCatchesUp) {
+    Plan plan;
+    plan.shape.sync_us_min = plan.shape.sync_us_max = plan.shape.latency_us_min = plan.shape.latency_us_max =
+        0;
+    plan.operations.assign(100, {.kind = RequestKind::Put});
+    const std::uint64_t calm_us = patience_us(plan);
+    plan.shape.catch_up_bytes_per_tick_max = 640;
+    EXPECT_EQ(patience_us(plan), calm_us + 40 * plan.shape.tick_ms * 1000);
+}
+
 // Its history holds nothing but the present: behind each of its 546 writes stands that the one before is
 // forgotten.
 TEST(Plan, TheCalmHasTimeForForgettingToo) { EXPECT_FALSE(run(make_plan(1971074095)).violation); }
