@@ -2,6 +2,7 @@
 
 // Little-endian numbers and counted texts: how everything of this room is written to the log and to peers.
 
+#include <array>
 #include <bit>
 #include <concepts>
 #include <cstddef>
@@ -115,10 +116,10 @@ class ByteReader {
             fail();
             return 0;
         }
-        Number number{};
-        std::memcpy(&number, rest_.data(), sizeof(Number));
-        rest_.remove_prefix(sizeof(Number));
-        return little_endian(number);
+        std::array<char, sizeof(Number)> bytes{};
+        rest_.copy(bytes.data(), bytes.size());
+        rest_.remove_prefix(bytes.size());
+        return little_endian(std::bit_cast<Number>(bytes));
     }
 
     std::string_view rest_;

@@ -237,10 +237,11 @@ void Node::go_on_with_members() {
         environment_.met(Situation::JointConfigurationLeft);
         propose_members(end_of_joint(members_));
     }
-    if (members_call_) settle_members_call();
+    settle_members_call();
 }
 
 void Node::settle_members_call() {
+    if (!members_call_) return;
     const auto [operation_id, term, index] = *members_call_;
     const bool is_lost = raft_.role() != engine::RoleName::Leader || raft_.current_term() != term;
     // Only another leader cuts what this one has appended.

@@ -316,6 +316,7 @@ std::string encode_frame(const PeerFrame& frame) {
         engine::Overloaded{
             [](const RaftFrame& raft) {
                 std::vector<const wal::LogEntry*> entries;
+                entries.reserve(raft.entries.size());
                 for (const wal::LogEntry& entry : raft.entries) entries.push_back(&entry);
                 return encode_frame(raft.message, entries);
             },

@@ -83,7 +83,7 @@ class VirtualDisk final : public wal::Disk {
     using Sector = std::array<char, kSectorBytes>;
     struct SectorAt {
         std::size_t number = 0;
-        Sector content;
+        Sector content{};
     };
     using Sectors = std::vector<SectorAt>;  ///< ascending: one tree of them would be allocated for each write
     /// What is durable is what is written, but for some sectors: their durable content is kept here.
