@@ -9,11 +9,15 @@
 
 namespace quorate::engine {
 
-Progress* Raft::progress_of(ServerId id) {
-    auto* leader = std::get_if<Leader>(&role_);
+const Progress* Raft::progress_of(ServerId id) const {
+    const auto* leader = std::get_if<Leader>(&role_);
     if (leader == nullptr) return nullptr;
     const auto found = std::ranges::find(leader->progress, id, &Progress::id);
     return found != leader->progress.end() ? &*found : nullptr;
+}
+
+Progress* Raft::progress_of(ServerId id) {
+    return const_cast<Progress*>(std::as_const(*this).progress_of(id));
 }
 
 // Of an answer from somebody whose progress we do not follow.
@@ -95,8 +99,8 @@ bool Raft::has_to_wait_for_tick(const Progress& progress) const {
         return false;
     return has_quorum(membership(), [&](ServerId id) {
         if (id == config_.self) return true;
-        const auto other = std::ranges::find(leader.progress, id, &Progress::id);
-        return other != leader.progress.end() && other->match_index >= commit_index_ &&
+        const Progress* other = progress_of(id);
+        return other != nullptr && other->match_index >= commit_index_ &&
                other->ticks_since_heard < config_.election_timeout_ticks_min;
     });
 }

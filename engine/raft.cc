@@ -334,13 +334,13 @@ ServerId Raft::leader() const {
 }
 
 std::uint32_t Raft::ticks_since_leader() const {
-    if (const auto* leader = std::get_if<Leader>(&role_)) {
+    if (std::holds_alternative<Leader>(role_)) {
         // The lowest number that a majority has not passed: turned round, the highest that it has reached.
         constexpr std::uint32_t kMax = std::numeric_limits<std::uint32_t>::max();
         const auto heard = [&](ServerId id) {
             if (id == config_.self) return kMax;
-            const auto found = std::ranges::find(leader->progress, id, &Progress::id);
-            return found != leader->progress.end() ? kMax - found->ticks_since_heard : 0U;
+            const Progress* progress = progress_of(id);
+            return progress != nullptr ? kMax - progress->ticks_since_heard : 0U;
         };
         return kMax - reached_by_quorum<std::uint32_t>(membership(), heard);
     }

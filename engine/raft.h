@@ -273,6 +273,7 @@ class Raft {
     void probe(Progress& progress, Output& output);
     void resume_after_match(Progress& progress, Output& output);
     [[nodiscard]] Progress* progress_of(ServerId id);
+    [[nodiscard]] const Progress* progress_of(ServerId id) const;
     [[nodiscard]] NoteKind why_ignored() const;
 
     // reads.cc: thesis §6.4

@@ -1,6 +1,5 @@
 // Linearizable reads without a log write: ReadIndex, thesis §6.4, and what a lease rests on, §6.4.1.
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/check.h"
@@ -81,8 +80,8 @@ Round Raft::lease_round() const {
     if (!is_sure) return {};
     return reached_by_quorum<Round>(membership(), [&](ServerId id) {
         if (id == config_.self) return leader->round;
-        const auto found = std::ranges::find(leader->progress, id, &Progress::id);
-        return found != leader->progress.end() ? found->acknowledged_round : Round{};
+        const Progress* progress = progress_of(id);
+        return progress != nullptr ? progress->acknowledged_round : Round{};
     });
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kVersion = 1;
+constexpr std::uint64_t kBackupVersion = 1;
 constexpr std::size_t kKeyBytesMax = 4096;
 constexpr std::size_t kValueBytesMax = std::size_t{4} << 20;
 /// Of a key and a value whose every byte is written as six, and what stands around them.
@@ -70,7 +70,7 @@ BackupEncoder::BackupEncoder(std::string_view cluster_id, const StateMachine& st
                              std::size_t keys_at_once)
     : walk_(pin, keys_at_once), keys_(store.size()) {
     head_ = fmt::format("{{\"quorate_backup\":{},\"cluster\":\"{}\",\"revision\":{},\"keys\":{}}}\n",
-                        kVersion, cluster_id, pin.revision, keys_);
+                        kBackupVersion, cluster_id, pin.revision, keys_);
 }
 
 std::string BackupEncoder::next_part(const StateMachine& store, std::size_t bytes) {
@@ -122,10 +122,10 @@ std::expected<BackupHead, std::string> BackupReader::head() {
     const Json json = Json::parse(*line, nullptr, false);
     const auto version = json.is_object() ? number(json, "quorate_backup") : std::nullopt;
     if (!version) return wrong("expected the first line of a backup, seen something else");
-    if (*version != kVersion)
+    if (*version != kBackupVersion)
         return wrong(fmt::format("a backup of format {}, of which this version (" QUORATE_VERSION
                                  ") knows only {}: use the version that made it",
-                                 *version, kVersion));
+                                 *version, kBackupVersion));
     const auto cluster = text(json, "cluster");
     const auto revision = number(json, "revision");
     const auto keys = number(json, "keys");

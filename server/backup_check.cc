@@ -11,12 +11,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::uint64_t number(const Json& json, const char* name) {
+std::uint64_t number_or_0(const Json& json, const char* name) {
     const auto found = json.is_object() ? json.find(name) : json.end();
     return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
-std::string text(const Json& json, const char* name) {
+std::string text_or_none(const Json& json, const char* name) {
     const auto found = json.is_object() ? json.find(name) : json.end();
     return found != json.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
@@ -52,11 +52,12 @@ std::expected<BackupHead, std::string> BackupCheck::finish() const {
     const auto complete = end.is_object() ? end.find("complete") : end.end();
     if (!last_.ends_with('\n') || complete == end.end() || *complete != true)
         return std::unexpected("its last line does not say that it is complete");
-    if (number(head, "quorate_backup") == 0) return std::unexpected("its first line is not that of a backup");
-    BackupHead is_of{text(head, "cluster"), number(head, "revision"), number(head, "keys")};
-    if (lines_ != is_of.keys + 1 || number(end, "keys") != is_of.keys)
+    if (number_or_0(head, "quorate_backup") == 0)
+        return std::unexpected("its first line is not that of a backup");
+    BackupHead is_of{text_or_none(head, "cluster"), number_or_0(head, "revision"), number_or_0(head, "keys")};
+    if (lines_ != is_of.keys + 1 || number_or_0(end, "keys") != is_of.keys)
         return std::unexpected(fmt::format("it should have {} keys, and has {}", is_of.keys, lines_ - 1));
-    if (text(end, "xxh64") != fmt::format("{:016x}", hash_.value()))
+    if (text_or_none(end, "xxh64") != fmt::format("{:016x}", hash_.value()))
         return std::unexpected("its bytes are not those that its last line was made for");
     return is_of;
 }

@@ -11,7 +11,7 @@ namespace quorate::server {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kCommandVersion = 1;
 constexpr std::uint8_t kForgetVersion = 2;
 constexpr std::uint8_t kOnceVersion = 3;
 constexpr std::uint8_t kForgetAnswersVersion = 4;
@@ -103,7 +103,7 @@ std::string encode_command(const Command& command) {
         ENGINE_CHECK(is_once_key(key));
         writer.u8(kOnceVersion).text(key).u8(session ? 1 : 0).u64(session.value_or(0));
     } else {
-        writer.u8(kVersion);
+        writer.u8(kCommandVersion);
     }
     writer.u8(static_cast<std::uint8_t>(command.condition.kind));
     writer.u8(static_cast<std::uint8_t>(command.condition.revisions.size()));
@@ -130,7 +130,7 @@ std::optional<Command> decode_command(std::string_view bytes) {
         if (!reader.finished() || command.forget_answers_through == 0) return std::nullopt;
         return command;
     }
-    if (version != kVersion && version != kOnceVersion) return std::nullopt;
+    if (version != kCommandVersion && version != kOnceVersion) return std::nullopt;
     if (version == kOnceVersion) command.once = read_once(reader);
     command.condition = read_condition(reader);
     const std::uint32_t count = reader.count(kOperationBytesMin);

@@ -17,7 +17,7 @@ namespace quorate::server {
 namespace {
 
 // In single quotes, inside of which a shell looks at nothing; fish alone takes a backslash for one.
-std::string quoted(std::string_view text) {
+std::string shell_quoted(std::string_view text) {
     std::string result = "'";
     for (const char c : text) {
         if (c == '\'') {
@@ -82,7 +82,7 @@ std::string command_patterns() {
     for (const Place& place : places()) {
         if (place.command.empty()) continue;
         const bool is_nested = place.command.contains(' ');
-        patterns.push_back(quoted(is_nested ? place.command : " " + place.command));
+        patterns.push_back(shell_quoted(is_nested ? place.command : " " + place.command));
     }
     return fmt::format("{}", fmt::join(patterns, " | "));
 }
@@ -114,14 +114,14 @@ _quoratectl() {{
 )",
                     command_patterns());
     for (const CtlFlag& flag : flags_with_known_values()) {
-        const std::string how = flag.choices.empty() ? "-f" : "-W " + quoted(flag.choices);
+        const std::string how = flag.choices.empty() ? "-f" : "-W " + shell_quoted(flag.choices);
         script += fmt::format("        {}) mapfile -t COMPREPLY < <(compgen {} -- \"$current\"); return ;;\n",
                               flag.name, how);
     }
     script += "    esac\n    case $command in\n";
     for (const Place& place : places()) {
-        script += fmt::format("        {}) words={}{} ;;\n", quoted(place.command),
-                              quoted(joined(place.words)), place.takes_file ? "; files=-f" : "");
+        script += fmt::format("        {}) words={}{} ;;\n", shell_quoted(place.command),
+                              shell_quoted(joined(place.words)), place.takes_file ? "; files=-f" : "");
     }
     script += fmt::format(R"(    esac
     mapfile -t COMPREPLY < <(compgen $files -W "$words {} --help" -- "$current")
@@ -151,8 +151,8 @@ _quoratectl() {{
     }
     script += "    esac\n    case $command in\n";
     for (const Place& place : places()) {
-        script += fmt::format("        ({}) compadd -- {}{} ;;\n", quoted(place.command), joined(place.words),
-                              place.takes_file ? "; _files" : "");
+        script += fmt::format("        ({}) compadd -- {}{} ;;\n", shell_quoted(place.command),
+                              joined(place.words), place.takes_file ? "; _files" : "");
     }
     script += fmt::format(R"(    esac
     compadd -- {} --help
@@ -169,10 +169,10 @@ fi
 
 // "-l NAME", and whether it takes a value.
 std::string fish_flag(const CtlFlag& flag) {
-    std::string text = fmt::format(" -l {} -d {}", flag.name.substr(2), quoted(flag.help));
+    std::string text = fmt::format(" -l {} -d {}", flag.name.substr(2), shell_quoted(flag.help));
     if (flag.value == kCtlFile) return text + " -r -F";
     if (!flag.value.empty()) text += " -x";
-    if (!flag.choices.empty()) text += fmt::format(" -a {}", quoted(flag.choices));
+    if (!flag.choices.empty()) text += fmt::format(" -a {}", shell_quoted(flag.choices));
     return text;
 }
 
@@ -200,8 +200,8 @@ std::string fish_script() {
     std::string_view group;
     for (const CtlCommand& command : ctl_commands()) {
         const auto offer = [&](std::string_view condition, std::string_view name, std::string_view help) {
-            script += fmt::format("complete -c quoratectl -n {} -a {} -d {}\n", quoted(condition),
-                                  quoted(name), quoted(help));
+            script += fmt::format("complete -c quoratectl -n {} -a {} -d {}\n", shell_quoted(condition),
+                                  shell_quoted(name), shell_quoted(help));
         };
         if (command.group.empty()) {
             offer(fish_awaits(""), command.name, command.help);
@@ -212,11 +212,11 @@ std::string fish_script() {
                   command.name, command.help);
         }
         const std::string start =
-            fmt::format("complete -c quoratectl -n {}", quoted(fish_condition(command)));
+            fmt::format("complete -c quoratectl -n {}", shell_quoted(fish_condition(command)));
         for (const CtlFlag& flag : command.flags) script += start + fish_flag(flag) + '\n';
         for (const CtlArgument& argument : command.arguments) {
             if (argument.name == kCtlFile) script += start + " -F\n";
-            if (!argument.choices.empty()) script += start + " -a " + quoted(argument.choices) + '\n';
+            if (!argument.choices.empty()) script += start + " -a " + shell_quoted(argument.choices) + '\n';
         }
     }
     return script;

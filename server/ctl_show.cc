@@ -17,7 +17,7 @@ namespace quorate::server {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Ordered = nlohmann::ordered_json;
 using Row = std::vector<std::string>;
 
 constexpr std::size_t kColumnGap = 2;
@@ -33,25 +33,25 @@ bool is_printable(std::string_view bytes) {
     return true;
 }
 
-Json parsed(std::string_view text) { return Json::parse(text, nullptr, false); }
+Ordered parsed(std::string_view text) { return Ordered::parse(text, nullptr, false); }
 
-std::string text_of(const Json& json) {
+std::string text_of(const Ordered& json) {
     if (json.is_null()) return {};
     return json.is_string() ? json.get<std::string>() : json.dump();
 }
 
 // Whatever a node answers, it is shown.
-std::string member(const Json& object, std::string_view name) {
+std::string member(const Ordered& object, std::string_view name) {
     const auto found = object.is_object() ? object.find(name) : object.end();
     return found != object.end() ? text_of(*found) : std::string();
 }
 
-std::uint64_t number(const Json& object, std::string_view name) {
+std::uint64_t number(const Ordered& object, std::string_view name) {
     const auto found = object.is_object() ? object.find(name) : object.end();
     return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
-std::vector<Json> items(const Json& object, std::string_view name) {
+std::vector<Ordered> items(const Ordered& object, std::string_view name) {
     const auto found = object.is_object() ? object.find(name) : object.end();
     if (found == object.end() || !found->is_array()) return {};
     return {found->begin(), found->end()};
@@ -104,7 +104,7 @@ void append_etag(std::string& json, const HttpResponse& response) {
     append_json_string(json, is_utf8(tag) ? tag : percent_encode(tag));
 }
 
-std::optional<std::string> bytes_of(const Json& object, const std::string& name) {
+std::optional<std::string> bytes_of(const Ordered& object, const std::string& name) {
     if (!object.is_object()) return std::nullopt;
     if (const auto plain = object.find(name); plain != object.end() && plain->is_string())
         return plain->get<std::string>();
@@ -116,13 +116,13 @@ std::optional<std::string> bytes_of(const Json& object, const std::string& name)
     return decoded;
 }
 
-std::string state_of(const Json& node) {
+std::string state_of(const Ordered& node) {
     const std::string state = member(node, "state");
     const bool is_on_its_way = state == "loading" || state == "replaying" || state == "recovering";
     return is_on_its_way ? fmt::format("{} {}%", state, member(node, "progress")) : state;
 }
 
-Row node_row(const Json& node, std::uint64_t committed) {
+Row node_row(const Ordered& node, std::uint64_t committed) {
     Row row{member(node, "nodeId"), member(node, "addr")};
     const bool is_up = member(node, "up") == "true";
     row.emplace_back(is_up ? "yes" : "no");
@@ -175,7 +175,7 @@ std::string shown_write_json(const HttpResponse& response) {
 }
 
 std::optional<std::string> shown_pair(std::string_view line, bool has_value) {
-    const Json pair = parsed(line);
+    const Ordered pair = parsed(line);
     const auto key = bytes_of(pair, "k");
     const auto value = bytes_of(pair, "v");
     if (!key || !value) return std::nullopt;
@@ -193,19 +193,19 @@ std::optional<std::string> shown_pair_json(std::string_view line, bool has_value
 }
 
 std::string shown_nodes(std::string_view body) {
-    std::vector<Json> nodes = items(parsed(body), "nodes");
+    std::vector<Ordered> nodes = items(parsed(body), "nodes");
     std::uint64_t committed = 0;
-    for (const Json& node : nodes) committed = std::max(committed, number(node, "commitIndex"));
+    for (const Ordered& node : nodes) committed = std::max(committed, number(node, "commitIndex"));
     std::vector<Row> rows{
         {"NODE", "ADDR", "UP", "ROLE", "TERM", "APPLIED", "LAG", "KEYS", "STORAGE", "STATE", "VERSION"}};
-    for (const Json& node : nodes) rows.push_back(node_row(node, committed));
+    for (const Ordered& node : nodes) rows.push_back(node_row(node, committed));
     return table(std::move(rows));
 }
 
 std::string shown_members(std::string_view body) {
-    const Json view = parsed(body);
+    const Ordered view = parsed(body);
     std::vector<Row> rows{{"NODE", "ADDR", "ROLE", "LEADS", "BEHIND"}};
-    for (const Json& one : items(view, "members")) {
+    for (const Ordered& one : items(view, "members")) {
         rows.push_back({member(one, "nodeId"), member(one, "addr"), member(one, "role"),
                         member(one, "leads") == "true" ? "yes" : "no", member(one, "behind")});
     }
@@ -223,25 +223,25 @@ std::string shown_transfer(std::string_view body, std::string_view leader) {
 }
 
 std::string shown_snapshot(std::string_view body) {
-    const Json taken = parsed(body);
+    const Ordered taken = parsed(body);
     return fmt::format("a snapshot through entry {} (term {}), {} bytes\n", member(taken, "snapshotIndex"),
                        member(taken, "term"), member(taken, "bytes"));
 }
 
 bool has_leading_node(std::string_view body) {
     return std::ranges::any_of(items(parsed(body), "nodes"),
-                               [](const Json& node) { return member(node, "role") == "leader"; });
+                               [](const Ordered& node) { return member(node, "role") == "leader"; });
 }
 
 std::optional<std::string> leader_of_members(std::string_view body) {
-    for (const Json& one : items(parsed(body), "members")) {
+    for (const Ordered& one : items(parsed(body), "members")) {
         if (member(one, "leads") == "true") return member(one, "addr");
     }
     return std::nullopt;
 }
 
 std::optional<std::string> address_of_member(std::string_view body, std::string_view name) {
-    for (const Json& one : items(parsed(body), "members")) {
+    for (const Ordered& one : items(parsed(body), "members")) {
         if (member(one, "nodeId") == name) return member(one, "addr");
     }
     return std::nullopt;

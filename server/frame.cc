@@ -12,7 +12,7 @@ namespace quorate::server {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x46545251;  // "QRTF" in the order of its bytes
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kFrameVersion = 1;
 constexpr std::size_t kChecksumAt = 12;
 /// What has room without another allocation: all that carries no entry.
 constexpr std::size_t kPayloadBytesUsual = 64;
@@ -51,7 +51,7 @@ void finish_frame(std::string& frame, std::uint8_t type) {
     const std::size_t payload_bytes = frame.size() - kFrameHeadBytes;
     ENGINE_CHECK(payload_bytes <= kFramePayloadBytesMax);
     store_little_endian(frame.data(), kMagic);
-    frame[4] = static_cast<char>(kVersion);
+    frame[4] = static_cast<char>(kFrameVersion);
     frame[5] = static_cast<char>(type);
     store_little_endian(frame.data() + 8, static_cast<std::uint32_t>(payload_bytes));
     const std::string_view all = frame;
@@ -88,7 +88,7 @@ std::expected<std::optional<RawFrame>, FrameError> first_frame(std::string_view 
     const std::uint32_t payload_bytes = head.u32();
     const std::uint32_t expected_checksum = head.u32();
     if (magic != kMagic) return std::unexpected(FrameError::NotAFrame);
-    if (version != kVersion) return std::unexpected(FrameError::UnknownVersion);
+    if (version != kFrameVersion) return std::unexpected(FrameError::UnknownVersion);
     if (zero != 0) return std::unexpected(FrameError::Damaged);
     if (payload_bytes > kFramePayloadBytesMax) return std::unexpected(FrameError::TooLong);
     if (bytes.size() - kFrameHeadBytes < payload_bytes) return std::nullopt;

@@ -8,7 +8,7 @@ namespace quorate::server {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kHealthVersion = 1;
 constexpr std::size_t kTextBytesMax = 512;
 
 std::string_view cut(std::string_view text) { return text.substr(0, kTextBytesMax); }
@@ -55,7 +55,7 @@ std::string_view storage_text(StorageState storage) {
 std::string encode_health(const NodeHealth& health) {
     std::string bytes;
     ByteWriter(bytes)
-        .u8(kVersion)
+        .u8(kHealthVersion)
         .text(cut(health.node_id))
         .text(cut(health.addr))
         .u8(static_cast<std::uint8_t>(health.role))
@@ -83,7 +83,7 @@ std::string encode_health(const NodeHealth& health) {
 
 std::optional<NodeHealth> decode_health(std::string_view bytes) {
     ByteReader reader(bytes);
-    if (reader.u8() != kVersion) return std::nullopt;
+    if (reader.u8() != kHealthVersion) return std::nullopt;
     NodeHealth health;
     health.up = true;
     health.node_id = reader.text(kTextBytesMax);

@@ -12,6 +12,9 @@
 
 namespace quorate::sim {
 
+/// Of virtual time, which is counted in microseconds.
+inline constexpr std::uint64_t kMs = 1000;
+
 /// Kind, and what its line means: `node` is concerned for `duration_us` (where it lasts), with `peer` and
 /// `amount` as said.
 #define QUORATE_FAULT_KINDS(X)                                                                             \

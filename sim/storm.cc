@@ -11,7 +11,6 @@ namespace quorate::sim {
 
 namespace {
 
-constexpr std::uint64_t kMs = 1000;
 /// Plans with values that no frame, batch or segment of these worlds holds beside others: millionths.
 constexpr std::uint64_t kOrdersChance = 300'000;
 /// Plans whose members change: millionths.

@@ -27,7 +27,6 @@
 
 namespace quorate::sim {
 
-inline constexpr std::uint64_t kMs = 1000;
 inline constexpr std::uint64_t kSecond = 1'000'000;
 /// A turn of the loop takes in what arrives within it.
 inline constexpr std::uint64_t kTurnUsMax = 100;

@@ -14,7 +14,7 @@ namespace quorate::engine::test {
 
 namespace {
 
-struct Case {
+struct Malformed {
     const char* what;
     Message message;
     std::vector<EntryShape> entries{};
@@ -22,7 +22,7 @@ struct Case {
     ServerId from = kS2;
 };
 
-void expect_ignored(LoneServer server, const Case& one) {
+void expect_ignored(LoneServer server, const Malformed& one) {
     const Raft before = server.raft();
     server.hear(one.from, one.message, one.entries, one.memberships);
     EXPECT_TRUE(server.output().actions.empty()) << one.what;
@@ -38,7 +38,7 @@ TEST(Malformed, AFollowerIgnoresWhatNoLeaderWouldSend) {
     follower.hear(kS2, Heartbeat{Term(3), Round(1)});
     const EntryId last{LogIndex(3), Term(3)};
     const Membership unsorted{{kS2, kS1}, {}, {}};
-    const Case cases[] = {
+    const Malformed cases[] = {
         {"fewer entries than it counts", AppendEntries{Term(3), last, 1, {}}, {}},
         {"more entries than it counts", AppendEntries{Term(3), last, 0, {}}, {command(3)}},
         {"goes on behind a future term", AppendEntries{Term(3), {LogIndex(3), Term(4)}, 0, {}}},
@@ -84,7 +84,7 @@ TEST(Malformed, AFollowerIgnoresWhatNoLeaderWouldSend) {
          {},
          {{LogIndex(1), unsorted}}},
     };
-    for (const Case& one : cases) expect_ignored(follower, one);
+    for (const Malformed& one : cases) expect_ignored(follower, one);
 }
 
 LoneServer leader_of_term_2() {
@@ -99,13 +99,13 @@ LoneServer leader_of_term_2() {
 
 TEST(Malformed, ALeaderIgnoresWhatNoFollowerWouldAnswer) {
     const LoneServer leader = leader_of_term_2();
-    const Case cases[] = {
+    const Malformed cases[] = {
         {"a match beyond its log", AppendAccepted{Term(2), LogIndex(3)}},
         {"an answer to a round that was not sent", HeartbeatReply{Term(2), Round(1), {}, {}, {}}},
         {"a second leader of its term", Heartbeat{Term(2), Round(1)}},
         {"a second leader's entries", AppendEntries{Term(2), {LogIndex(1), Term(1)}, 0, {}}},
     };
-    for (const Case& one : cases) expect_ignored(leader, one);
+    for (const Malformed& one : cases) expect_ignored(leader, one);
 }
 
 TEST(Malformed, AnAnswerOfNoMemberCountsForNothing) {
@@ -135,7 +135,7 @@ TEST(Malformed, CommittedEntriesAreNotReplacedWhateverALeaderSays) {
 TEST(Malformed, ALeaderThatContradictsItselfIsNotBelieved) {
     LoneServer follower(short_timeouts(), voters(3), {1});
     follower.hear(kS2, AppendEntries{Term(3), {LogIndex(1), Term(1)}, 2, {}}, commands({3, 3}));
-    const Case cases[] = {
+    const Malformed cases[] = {
         {"another entry", AppendEntries{Term(3), {LogIndex(1), Term(1)}, 1, {}}, commands({2})},
         {"another entry before", AppendEntries{Term(3), {LogIndex(2), Term(2)}, 1, {}}, commands({3})},
         {"a snapshot with another entry",
@@ -143,7 +143,7 @@ TEST(Malformed, ALeaderThatContradictsItselfIsNotBelieved) {
          {},
          {{LogIndex(1), voters(3)}}},
     };
-    for (const Case& one : cases) {
+    for (const Malformed& one : cases) {
         follower.hear(kS2, one.message, one.entries, one.memberships);
         EXPECT_TRUE(follower.noted(NoteKind::MessageMalformed)) << one.what;
         EXPECT_TRUE(follower.output().actions.empty()) << one.what;

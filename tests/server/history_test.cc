@@ -15,11 +15,11 @@ namespace {
 using testing::ElementsAre;
 using testing::Pair;
 
-Command put_command(std::string key, std::string value) {
+Command putting(std::string key, std::string value) {
     return {{{Operation::Kind::Put, std::move(key), std::move(value)}}, {}};
 }
-Command delete_command(std::string key) { return {{{Operation::Kind::Delete, std::move(key), {}}}, {}}; }
-Command forget_command(std::uint64_t through) { return {{}, {}, through}; }
+Command deleting(std::string key) { return {{{Operation::Kind::Delete, std::move(key), {}}}, {}}; }
+Command forgetting(std::uint64_t through) { return {{}, {}, through}; }
 
 std::vector<std::pair<std::string, std::string>> range_at(const StateMachine& store, std::uint64_t revision,
                                                           RangeQuery query = {}) {
@@ -32,10 +32,10 @@ std::vector<std::pair<std::string, std::string>> range_at(const StateMachine& st
 
 TEST(History, TellsWhatWasThere) {
     StateMachine store;
-    store.apply(put_command("b", "1"));
-    store.apply(put_command("a", "2"));
-    store.apply(put_command("b", "3"));
-    store.apply(delete_command("b"));
+    store.apply(putting("b", "1"));
+    store.apply(putting("a", "2"));
+    store.apply(putting("b", "3"));
+    store.apply(deleting("b"));
     EXPECT_EQ(store.get_at("b", 0), nullptr);
     EXPECT_EQ(*store.get_at("b", 1), (Record{"1", 1, 1, 1}));
     EXPECT_EQ(*store.get_at("b", 2), (Record{"1", 1, 1, 1}));
@@ -49,7 +49,7 @@ TEST(History, TellsWhatWasThere) {
 
 TEST(History, OfOneRevisionOnlyTheWholeIsSeen) {
     StateMachine store;
-    store.apply(put_command("a", "before"));
+    store.apply(putting("a", "before"));
     store.apply({{{Operation::Kind::Put, "a", "half"},
                   {Operation::Kind::Delete, "a", {}},
                   {Operation::Kind::Put, "a", "whole"}},
@@ -69,16 +69,16 @@ TEST(History, OfOneRevisionOnlyTheWholeIsSeen) {
 
 TEST(History, IsForgottenThroughARevision) {
     StateMachine store;
-    for (int i = 1; i <= 4; ++i) store.apply(put_command("a", std::to_string(i)));
-    store.apply(forget_command(3));
+    for (int i = 1; i <= 4; ++i) store.apply(putting("a", std::to_string(i)));
+    store.apply(forgetting(3));
     EXPECT_EQ(store.revision(), 4U) << "to forget is no change";
     EXPECT_EQ(store.oldest_revision(), 3U);
     EXPECT_EQ(store.get_at("a", 3)->value, "3");
     EXPECT_EQ(store.history().changes().size(), 1U);
     EXPECT_EQ(store.history().bytes(), 2U);
-    store.apply(forget_command(2));
+    store.apply(forgetting(2));
     EXPECT_EQ(store.oldest_revision(), 3U) << "what is forgotten stays so";
-    store.apply(forget_command(100));
+    store.apply(forgetting(100));
     EXPECT_EQ(store.oldest_revision(), 4U) << "the present is never forgotten";
     EXPECT_TRUE(store.history().changes().empty());
     EXPECT_EQ(store.history().bytes(), 0U);
@@ -90,7 +90,7 @@ RC_GTEST_PROP(History, IsWhatTheStoreWas, ()) {
     StateMachine store;
     std::map<std::uint64_t, StateMachine> past{{0, store}};
     for (std::size_t i = number_up_to(30); i > 0; --i) {
-        store.apply(number_up_to(9) == 0 ? forget_command(1 + number_up_to(20)) : any_command());
+        store.apply(number_up_to(9) == 0 ? forgetting(1 + number_up_to(20)) : any_command());
         past.insert_or_assign(store.revision(), store);
     }
     for (const auto& [revision, then] : past) {

@@ -33,6 +33,7 @@ ARCHIVES = [
     ("engine/libquorate_engine.a", PRINTS),
     ("wal/libquorate_wal.a", r"XXH\w+|crc32_iscsi"),
     ("server/libquorate_server.a", SERVER),
+    ("server/libquorate_ctl.a", SERVER),
     ("sim/libquorate_sim.a", SERVER),
 ]
 
