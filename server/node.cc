@@ -176,8 +176,10 @@ void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
         ENGINE_CHECK(action.first == cache_.end_index());
     }
     log_->persist(action.ticket, action.hard_state, action.truncate_from, action.first, entries);
+    bool may_be_others = action.truncate_from > LogIndex{};
     for (wal::LogEntry& entry : entries) {
         if (entry.kind == engine::EntryKind::Membership) {
+            may_be_others = true;
             auto members = decode_members(entry.payload);
             ENGINE_CHECK(members);  // on_frame() lets no other in
             known_members_.at[cache_.end_index()] = std::move(*members);
@@ -185,7 +187,7 @@ void Node::perform(const engine::PersistLog& action, Payloads& payloads) {
         cache_.append(std::move(entry));
     }
     // A snapshot's members come with its install, which is the next action.
-    if (known_members_.at.contains(raft_.membership_index())) adopt_members();
+    if (may_be_others && known_members_.at.contains(raft_.membership_index())) adopt_members();
     last_change_ms_ = now_ms_;
     idle_told_ = false;
 }
