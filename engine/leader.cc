@@ -9,15 +9,22 @@
 
 namespace quorate::engine {
 
-const Progress* Raft::progress_of(ServerId id) const {
-    const auto* leader = std::get_if<Leader>(&role_);
-    if (leader == nullptr) return nullptr;
+namespace {
+
+// Null: nobody leads here, or the leader does not follow that server.
+auto* found_progress(auto* leader, ServerId id) {
+    using Found = decltype(&leader->progress.front());
+    if (leader == nullptr) return Found{};
     const auto found = std::ranges::find(leader->progress, id, &Progress::id);
-    return found != leader->progress.end() ? &*found : nullptr;
+    return found != leader->progress.end() ? &*found : Found{};
 }
 
-Progress* Raft::progress_of(ServerId id) {
-    return const_cast<Progress*>(std::as_const(*this).progress_of(id));
+}  // namespace
+
+Progress* Raft::progress_of(ServerId id) { return found_progress(std::get_if<Leader>(&role_), id); }
+
+const Progress* Raft::progress_of(ServerId id) const {
+    return found_progress(std::get_if<Leader>(&role_), id);
 }
 
 // Of an answer from somebody whose progress we do not follow.
